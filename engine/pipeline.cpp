@@ -1,0 +1,641 @@
+#include "engine/pipeline.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace sagorder {
+namespace {
+
+constexpr milliseconds kRetryFirst{200};  // wait of a throttled row, doubled for each attempt
+constexpr milliseconds kRetryMax{10'000};
+constexpr std::uint32_t kWindowFirst = 2;
+
+nanoseconds doubled(milliseconds first, std::uint32_t times, milliseconds most) {
+  nanoseconds wait = first;
+  for (std::uint32_t i = 1; i < times && wait < most; ++i) wait *= 2;
+  return std::min<nanoseconds>(wait, most);
+}
+
+/// Fills what an answer says into a record.
+void describe(const Answer& answer, Record& record) {
+  record.http_status = answer.http_status;
+  record.order_id = answer.order_id;
+  record.sag_id = answer.sag_id;
+  record.request_id = answer.request_id;
+  record.code = answer.code;
+  record.message = answer.message;
+  record.evidence = answer.body_head;
+  if (answer.kind == AnswerKind::not_understood) {
+    record.code = "NotUnderstood";
+    record.message = "the answer names neither an OrderId nor an error code that can be relied on";
+  }
+}
+
+void describe(const Fault& fault, Record& record) {
+  record.code = name_of(fault.kind);
+  record.message = fault.detail;
+}
+
+RecordKind kind_of(Fate fate) {
+  switch (fate) {
+    case Fate::placed:
+      return RecordKind::placed;
+    case Fate::rejected:
+      return RecordKind::rejected;
+    case Fate::in_doubt:
+      return RecordKind::in_doubt;
+    case Fate::not_executed:
+      return RecordKind::not_executed;
+  }
+  return RecordKind::in_doubt;
+}
+
+}  // namespace
+
+std::string_view name_of(Stop stop) {
+  static constexpr std::array<std::string_view, 16> kNames = {
+      "none",          "interrupted", "max_orders",    "max_seats",
+      "max_failures",  "max_doubts",  "max_attempts",  "unreachable",
+      "credentials",   "clock",       "payment",       "certificate",
+      "input_changed", "abandoned",   "output_failed", "ledger_failed"};
+  return kNames[static_cast<std::size_t>(stop)];
+}
+
+Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, ResultWriter results,
+                   const NonceSource::Key& nonce_key)
+    : options_(std::move(options)),
+      rows_(rows),
+      writer_(std::move(writer)),
+      results_(std::move(results)),
+      nonces_(nonce_key),
+      pacer_(options_.rate, options_.burst),
+      slots_(options_.max_in_flight + kReadAhead),
+      queued_(slots_.size()),
+      again_(slots_.size()),
+      ready_(slots_.size()) {
+  expect(options_.max_in_flight >= 1 && options_.max_in_flight <= kInFlightMax, "max_in_flight");
+  expect(options_.connections >= 1 && options_.connections <= kConnectionsMax, "connections");
+  expect(rows_.count_of(State::intended) == 0, "open intents must be closed before a run");
+  window_ = std::min(kWindowFirst, options_.max_in_flight);
+  free_.reserve(slots_.size());
+  waiting_.reserve(slots_.size());
+  for (Slot slot = static_cast<Slot>(slots_.size()); slot-- > 0;) free_.push_back(slot);
+}
+
+const Actions& Pipeline::resume(const Event& event, Moment now) {
+  actions_.lines.clear();
+  actions_.sends.clear();
+  actions_.commit = {};
+  actions_.wanted_orders = 0;
+  actions_.wake_at.reset();
+  actions_.cancel = false;
+  std::visit([&](const auto& what) { on(what, now); }, event);
+  advance(now);
+  return actions_;
+}
+
+// ------------------------------------------------------------------------------------- events
+
+void Pipeline::on(const event::Started& /*started*/, Moment /*now*/) {}
+
+void Pipeline::on(const event::OrderRead& read, Moment /*now*/) {
+  const Row row = read.order->row;
+  if (rows_.state(row) != State::pending) {
+    ++tally_.settled_before;
+    return;
+  }
+  ++tally_.rows_read;
+  if (stop_ != Stop::none) return;
+  expect(!free_.empty(), "more rows were read than there are slots");
+  const Slot slot = free_.back();
+  free_.pop_back();
+  Held& held = slots_[slot];
+  std::swap(held.order, *read.order);
+  held.phase = Phase::queued;
+  held.tries = 0;
+  queued_.push(slot);
+}
+
+void Pipeline::on(const event::InputEnded& /*ended*/, Moment /*now*/) { input_ended_ = true; }
+
+void Pipeline::on(const event::InputChanged& /*changed*/, Moment /*now*/) {
+  input_ended_ = true;
+  request_stop(Stop::input_changed, "the input changed while it was being read");
+}
+
+void Pipeline::on(const event::Committed& /*committed*/, Moment now) {
+  expect(commit_under_way_, "a commit was reported that was not asked for");
+  commit_under_way_ = false;
+  ++tally_.commits;
+  for (std::size_t i = 0; i < committing_.size; ++i) {
+    const Record& record = committing_.records[i];
+    expect(rows_.apply({record.kind, record.row, record.attempt}),
+           "a record was committed that cannot follow");
+    settled(committing_.slots[i], record, now);
+  }
+  committing_.size = 0;
+}
+
+void Pipeline::on(const event::CommitFailed& failed, Moment /*now*/) {
+  expect(commit_under_way_, "a commit failed that was not asked for");
+  commit_under_way_ = false;
+  request_stop(Stop::ledger_failed, std::string(failed.reason));
+  keep_unrecorded(committing_);
+  keep_unrecorded(gathering_);
+  committing_.size = 0;
+  gathering_.size = 0;
+  // Whatever is not on the wire is let go: what is durable of it opens as in doubt at the next
+  // start, and nothing more is sent.
+  while (!ready_.empty()) ready_.pop();
+  for (Slot slot = 0; slot < slots_.size(); ++slot) {
+    const Phase phase = slots_[slot].phase;
+    if (phase == Phase::intending || phase == Phase::ready || phase == Phase::settling) {
+      --in_flight_;
+      release(slot);
+    }
+  }
+}
+
+void Pipeline::on(const event::Replied& replied, Moment now) {
+  Held& held = slots_.at(replied.slot);
+  expect(held.phase == Phase::sent, "a reply came for a row that is not on the wire");
+  --on_wire_;
+  connect_rounds_ = 0;
+  ever_connected_ = true;
+  tally_.latency.add(now.steady - held.sent_at);
+  reader_.read(*replied.reply, answer_);
+  const Verdict verdict = judge(answer_, held.first_sending);
+  held.wait = doubled(kRetryFirst, held.tries, kRetryMax);
+  Record& record = gather(kind_of(verdict.fate), replied.slot, now);
+  describe(answer_, record);
+  settle(replied.slot, verdict, record, now);
+  react(verdict, answer_, now);
+}
+
+void Pipeline::on(const event::Faulted& faulted, Moment now) {
+  Held& held = slots_.at(faulted.slot);
+  expect(held.phase == Phase::sent, "a fault came for a row that is not on the wire");
+  const Fault& fault = *faulted.fault;
+  --on_wire_;
+  ++tally_.faults;
+  const Verdict verdict = judge(fault, held.first_sending);
+  if (fault.bytes_accepted > 0) {
+    ever_connected_ = true;
+    connect_rounds_ = 0;
+  }
+  if (verdict.effect == Effect::back_off) {
+    back_off(fault, now);
+    --held.tries;  // the server's absence is not held against the row
+  }
+  if (verdict.effect == Effect::stop_certificate) request_stop(Stop::certificate, fault.detail);
+  held.wait = nanoseconds(0);
+  const bool no_answer_byte = fault.bytes_answered == 0 && fault.kind != FaultKind::cancelled;
+  const bool replay = options_.replay == Replay::same_bytes && held.first_sending &&
+                      verdict.fate == Fate::in_doubt && no_answer_byte && stop_ == Stop::none &&
+                      now.steady - held.sent_at <= kReplayAgeMax;
+  if (replay) {
+    plan_replay(faulted.slot, fault, now);
+    return;
+  }
+  Record& record = gather(kind_of(verdict.fate), faulted.slot, now);
+  describe(fault, record);
+  settle(faulted.slot, verdict, record, now);
+}
+
+void Pipeline::on(const event::AppendFailed& failed, Moment /*now*/) {
+  lines_off_ = true;
+  request_stop(Stop::output_failed, std::string(failed.reason));
+}
+
+void Pipeline::on(const event::Tick& /*tick*/, Moment /*now*/) {}
+
+void Pipeline::on(const event::Interrupted& /*interrupted*/, Moment /*now*/) {
+  if (++interrupts_ == 1) {
+    request_stop(Stop::interrupted, "interrupted");
+    return;
+  }
+  actions_.cancel = true;
+  if (stop_ < Stop::abandoned) stop_ = Stop::abandoned;
+}
+
+// ------------------------------------------------------------------------- what can be done now
+
+void Pipeline::advance(Moment now) {
+  pacer_.recover(now.steady);
+  wake_waiting(now);
+  if (stop_ != Stop::none) drop_unsent(now);
+  if (!ledger_failed()) {
+    admit(now);
+    if (stop_ != Stop::none) drop_unsent(now);  // a limit was met while admitting
+    send_ready(now);
+    start_commit();
+  }
+  if (stop_ == Stop::none && !input_ended_) {
+    const auto queued = static_cast<std::uint32_t>(queued_.size());
+    const std::uint32_t room = kReadAhead > queued ? kReadAhead - queued : 0;
+    actions_.wanted_orders = std::min(room, static_cast<std::uint32_t>(free_.size()));
+  }
+  set_wake(now);
+  check_finished();
+}
+
+void Pipeline::wake_waiting(Moment now) {
+  const auto later = [this](Slot a, Slot b) { return slots_[a].not_before > slots_[b].not_before; };
+  while (!waiting_.empty() && slots_[waiting_.front()].not_before <= now.steady) {
+    std::pop_heap(waiting_.begin(), waiting_.end(), later);
+    const Slot slot = waiting_.back();
+    waiting_.pop_back();
+    slots_[slot].phase = Phase::queued;
+    again_.push(slot);
+  }
+}
+
+/// The run stops: rows not yet intended are let go, intents not yet sent are taken back.
+void Pipeline::drop_unsent(Moment now) {
+  while (!queued_.empty()) release(queued_.pop());
+  while (!again_.empty()) release(again_.pop());
+  for (const Slot slot : waiting_) release(slot);
+  waiting_.clear();
+  if (ledger_failed()) return;
+  while (!ready_.empty()) not_sent(ready_.pop(), "the run stopped before it was sent", now);
+}
+
+void Pipeline::admit(Moment now) {
+  const std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
+  limited_ = false;
+  while (stop_ == Stop::none && in_flight_ < window && now.steady >= held_until_) {
+    if (again_.empty() && queued_.empty()) return;
+    Ring<Slot>& from = again_.empty() ? queued_ : again_;
+    const Slot slot = from.front();
+    limited_ = !may_admit(slots_[slot].order);
+    if (limited_) return;
+    if (!pacer_.admit(now.steady)) return;
+    from.pop();
+    intend(slot, now);
+  }
+}
+
+void Pipeline::send_ready(Moment now) {
+  const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
+  while (!ready_.empty() && on_wire_ < wires && now.steady >= held_until_) {
+    const Slot slot = ready_.front();
+    const Held& held = slots_[slot];
+    // An intent that waited too long, or a clock that jumped, would be refused as expired.
+    const auto age = now.wall - held.stamp.at;
+    if (age > kStampAgeMax || age < -kStampAgeMax) {
+      not_sent(ready_.pop(), "its timestamp grew too old before it could be sent", now);
+      continue;
+    }
+    const bool late = !held.first_sending && now.steady - held.sent_at > kReplayAgeMax;
+    if (late) {
+      not_sent(ready_.pop(), "too late to send the same bytes again", now);
+      continue;
+    }
+    if (!pacer_.send(now.steady)) return;
+    send(ready_.pop(), now);
+  }
+}
+
+void Pipeline::start_commit() {
+  if (commit_under_way_ || gathering_.size == 0) return;
+  std::swap(gathering_, committing_);
+  commit_under_way_ = true;
+  actions_.commit = std::span<const Record>(committing_.records.data(), committing_.size);
+}
+
+void Pipeline::set_wake(Moment now) {
+  const auto wake = [&](SteadyTime at) {
+    const SteadyTime then = std::max(at, now.steady + nanoseconds(1));
+    actions_.wake_at = actions_.wake_at ? std::min(*actions_.wake_at, then) : then;
+  };
+  if (ledger_failed()) return;
+  if (!waiting_.empty()) wake(slots_[waiting_.front()].not_before);
+  const bool held = now.steady < held_until_;
+  const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
+  if (!ready_.empty() && on_wire_ < wires) {
+    wake(held ? held_until_ : pacer_.send_at(now.steady));
+  }
+  const std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
+  const bool rows = !queued_.empty() || !again_.empty();
+  if (stop_ == Stop::none && rows && !limited_ && in_flight_ < window) {
+    wake(held ? held_until_ : pacer_.admit_at(now.steady));
+  }
+}
+
+void Pipeline::check_finished() {
+  const bool ended = input_ended_ || stop_ != Stop::none;
+  const bool idle = in_flight_ == 0 && on_wire_ == 0 && queued_.empty() && again_.empty() &&
+                    waiting_.empty() && !commit_under_way_ && gathering_.size == 0;
+  actions_.finished = ended && idle;
+  if (actions_.finished && stop_ == Stop::none && set_aside_) {
+    request_stop(Stop::max_attempts, "rows were refused for the rate, or found no connection, " +
+                                         std::to_string(kAttemptsMax) + " times");
+  }
+}
+
+// ------------------------------------------------------------------------------ an order's steps
+
+/// Whether the run's limits leave room for this order. What is under way counts as spent, for it
+/// may turn out so; only when nothing is under way is the limit final.
+bool Pipeline::may_admit(const Order& order) {
+  const bool orders_left =
+      !options_.max_orders || spent_orders_ + reserved_orders_ < *options_.max_orders;
+  const bool seats_left = !options_.max_seats ||
+                          spent_seats_ + reserved_seats_ + order.user_count <= *options_.max_seats;
+  if (orders_left && seats_left) return true;
+  if (in_flight_ == 0 && waiting_.empty()) {
+    if (!orders_left) {
+      request_stop(Stop::max_orders, "--max-orders " + std::to_string(*options_.max_orders));
+    } else {
+      request_stop(Stop::max_seats, "--max-seats " + std::to_string(*options_.max_seats));
+    }
+  }
+  return false;
+}
+
+void Pipeline::intend(Slot slot, Moment now) {
+  Held& held = slots_[slot];
+  expect(held.phase == Phase::queued, "a row that is not waiting was admitted");
+  expect(rows_.state(held.order.row) == State::pending, "a row that is not pending was admitted");
+  expect(in_flight_ < options_.max_in_flight, "more rows in flight than allowed");
+  held.phase = Phase::intending;
+  held.attempt = {rows_.attempts(held.order.row).value + 1};
+  held.stamp = {now.wall, nonces_.next()};
+  held.host = host_of(held.order);
+  held.first_sending = true;
+  held.replay_planned = false;
+  ++held.tries;
+  ++in_flight_;
+  ++reserved_orders_;
+  reserved_seats_ += held.order.user_count;
+  ++tally_.intents;
+  gather(RecordKind::intent, slot, now).nonce = held.stamp.nonce;
+}
+
+void Pipeline::send(Slot slot, Moment now) {
+  Held& held = slots_[slot];
+  expect(held.phase == Phase::ready, "a row was to be sent whose intent is not durable");
+  const State wanted = held.first_sending ? State::intended : State::in_doubt;
+  expect(rows_.state(held.order.row) == wanted, "a row was to be sent that is already settled");
+  if (held.first_sending) {
+    writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
+    held.sent_at = now.steady;
+  }
+  held.phase = Phase::sent;
+  ++on_wire_;
+  expect(on_wire_ <= options_.connections, "more requests on the wire than connections");
+  ++tally_.sent;
+  actions_.sends.push_back({slot, endpoints_[held.host].get(), held.wire.bytes});
+}
+
+/// Takes back what was recorded and not sent: no byte of it left, so an intent is pending again;
+/// bytes that were to be sent once more leave the doubt as it is.
+void Pipeline::not_sent(Slot slot, std::string_view why, Moment now) {
+  Held& held = slots_[slot];
+  const bool doubted = !held.first_sending;
+  held.wait = nanoseconds(0);
+  held.phase = Phase::settling;
+  Record& record = gather(doubted ? RecordKind::in_doubt : RecordKind::not_executed, slot, now);
+  record.code = doubted ? "NotReplayed" : "NotSent";
+  record.message = why;
+  if (doubted) {
+    ++doubts_;
+    ++answered_;
+  }
+}
+
+void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment now) {
+  Held& held = slots_[slot];
+  held.phase = Phase::settling;
+  record.latency = std::chrono::duration_cast<milliseconds>(now.steady - held.sent_at);
+  if (!ledger_failed()) {
+    count_verdict(verdict);
+    return;
+  }
+  // The ledger is gone: say it, so that a person can write it down.
+  keep_unrecorded(gathering_);
+  gathering_.size = 0;
+  --in_flight_;
+  release(slot);
+}
+
+void Pipeline::plan_replay(Slot slot, const Fault& fault, Moment now) {
+  Held& held = slots_[slot];
+  held.replay_planned = true;
+  held.phase = Phase::settling;
+  Record& doubt = gather(RecordKind::in_doubt, slot, now);
+  describe(fault, doubt);
+  doubt.latency = std::chrono::duration_cast<milliseconds>(now.steady - held.sent_at);
+  gather(RecordKind::replay, slot, now);
+  ++tally_.replays;
+}
+
+void Pipeline::count_verdict(const Verdict& verdict) {
+  if (verdict.fate == Fate::not_executed) return;
+  ++answered_;
+  const auto wider = std::min(options_.max_in_flight, window_ + 1);
+  if (verdict.fate == Fate::placed) {
+    refusals_in_a_row_ = 0;
+    window_ = wider;
+  } else if (verdict.fate == Fate::rejected) {
+    ++refusals_in_a_row_;
+    ++refusals_;
+    window_ = wider;
+    const FailureLimit& limit = options_.max_failures;
+    const bool too_many =
+        limit.percent ? answered_ >= kFailureShareFrom && refusals_ * 100 > answered_ * limit.value
+                      : refusals_in_a_row_ >= limit.value;
+    if (too_many) {
+      request_stop(Stop::max_failures,
+                   limit.percent
+                       ? "more than " + std::to_string(limit.value) + "% of the orders were refused"
+                       : std::to_string(refusals_in_a_row_) + " refusals in a row");
+    }
+  } else {
+    ++doubts_;
+    window_ = std::min(options_.max_in_flight, std::max(kWindowFirst, window_ / 4));
+    if (doubts_ >= options_.max_doubts) {
+      request_stop(Stop::max_doubts, std::to_string(doubts_) + " new rows in doubt");
+    }
+  }
+}
+
+/// A record of this slot is durable now.
+void Pipeline::settled(Slot slot, const Record& record, Moment now) {
+  Held& held = slots_[slot];
+  switch (record.kind) {
+    case RecordKind::intent:
+      held.phase = Phase::ready;
+      ready_.push(slot);
+      return;
+    case RecordKind::replay:
+      held.replay_planned = false;
+      held.first_sending = false;
+      held.phase = Phase::ready;
+      ready_.push(slot);
+      return;
+    case RecordKind::not_executed:
+      wait_or_drop(slot, now);
+      return;
+    case RecordKind::in_doubt:
+      if (held.replay_planned) return;  // the replay record is behind it in the same commit
+      ++tally_.in_doubt;
+      break;
+    case RecordKind::placed:
+      ++tally_.placed;
+      tally_.seats_placed += held.order.user_count;
+      tally_.seat_months_placed += held.order.seat_months();
+      break;
+    case RecordKind::rejected:
+      ++tally_.rejected;
+      break;
+    case RecordKind::resolved_placed:
+    case RecordKind::resolved_not_placed:
+      expect(false, "a run wrote a record that is an operator's");
+  }
+  if (record.kind != RecordKind::rejected) {
+    ++spent_orders_;
+    spent_seats_ += held.order.user_count;
+  }
+  if (!lines_off_) {
+    results_.line(record, held.attempt, held.order.cells, actions_.lines);
+    ++tally_.lines;
+  }
+  --in_flight_;
+  release(slot);
+}
+
+void Pipeline::wait_or_drop(Slot slot, Moment now) {
+  Held& held = slots_[slot];
+  --in_flight_;
+  if (stop_ != Stop::none || held.tries >= kAttemptsMax) {
+    set_aside_ = set_aside_ || stop_ == Stop::none;
+    release(slot);
+    return;
+  }
+  --reserved_orders_;
+  reserved_seats_ -= held.order.user_count;
+  held.phase = Phase::waiting;
+  held.not_before = now.steady + held.wait;
+  waiting_.push_back(slot);
+  std::push_heap(waiting_.begin(), waiting_.end(),
+                 [this](Slot a, Slot b) { return slots_[a].not_before > slots_[b].not_before; });
+}
+
+void Pipeline::release(Slot slot) {
+  Held& held = slots_[slot];
+  expect(held.phase != Phase::free, "a slot was freed twice");
+  const bool reserved = held.phase != Phase::queued && held.phase != Phase::waiting;
+  if (reserved) {
+    --reserved_orders_;
+    reserved_seats_ -= held.order.user_count;
+  }
+  held.phase = Phase::free;
+  free_.push_back(slot);
+}
+
+// --------------------------------------------------------------------- what it means for the run
+
+void Pipeline::react(const Verdict& verdict, const Answer& answer, Moment now) {
+  const std::string words = answer.code + (answer.message.empty() ? "" : ": " + answer.message);
+  switch (verdict.effect) {
+    case Effect::go_on:
+      pacer_.hinted(answer.hint, now.steady);
+      return;
+    case Effect::slow_down:
+      ++tally_.throttled;
+      pacer_.throttled(answer.hint, now.steady);
+      return;
+    case Effect::check_clock:
+      check_clock(answer, now);
+      return;
+    case Effect::stop_credentials:
+      request_stop(Stop::credentials, words);
+      return;
+    case Effect::stop_payment:
+      request_stop(Stop::payment, words);
+      return;
+    case Effect::back_off:
+    case Effect::stop_certificate:
+      return;  // faults only
+  }
+}
+
+/// One round of failed connections counts once, however many rows met it.
+void Pipeline::back_off(const Fault& fault, Moment now) {
+  if (now.steady < held_until_) return;
+  ++connect_rounds_;
+  held_until_ = now.steady + doubled(kBackoffFirst, connect_rounds_, kBackoffMax);
+  const std::uint32_t most = ever_connected_ ? kConnectRoundsMax : kConnectRoundsFirst;
+  if (connect_rounds_ >= most) request_stop(Stop::unreachable, fault.detail);
+}
+
+void Pipeline::check_clock(const Answer& answer, Moment now) {
+  if (!answer.server_at) {
+    request_stop(Stop::clock, answer.code + ", and the server sent no Date to compare with");
+    return;
+  }
+  const auto skew = std::chrono::duration_cast<seconds>(now.wall - *answer.server_at);
+  if (skew <= kClockSkewMax && skew >= -kClockSkewMax) return;
+  const std::string amount = std::to_string(skew.count() < 0 ? -skew.count() : skew.count());
+  request_stop(Stop::clock, answer.code + ": this machine's clock is " + amount + " s " +
+                                (skew.count() < 0 ? "behind" : "ahead of") + " the server's");
+}
+
+/// A room for one record in the next commit; its strings are empty, their storage is reused.
+Record& Pipeline::gather(RecordKind kind, Slot slot, Moment now) {
+  const Held& held = slots_[slot];
+  expect(gathering_.size < 2 * static_cast<std::size_t>(options_.max_in_flight),
+         "more records gathered than rows in flight can need");
+  if (gathering_.size == gathering_.records.size()) {
+    gathering_.records.emplace_back();
+    gathering_.slots.emplace_back();
+  }
+  Record& record = gathering_.records[gathering_.size];
+  gathering_.slots[gathering_.size] = slot;
+  ++gathering_.size;
+  record.kind = kind;
+  record.row = held.order.row;
+  record.attempt = held.attempt;
+  record.at = now.wall;
+  record.http_status = 0;
+  record.latency = milliseconds(0);
+  for (std::string* text : {&record.order_id, &record.sag_id, &record.request_id, &record.code,
+                            &record.message, &record.evidence}) {
+    text->clear();
+  }
+  return record;
+}
+
+void Pipeline::keep_unrecorded(const Batch& batch) {
+  for (std::size_t i = 0; i < batch.size; ++i) {
+    const RecordKind kind = batch.records[i].kind;
+    const bool outcome =
+        kind == RecordKind::placed || kind == RecordKind::rejected || kind == RecordKind::in_doubt;
+    if (outcome) unrecorded_.push_back(batch.records[i]);
+  }
+}
+
+/// The index of the order's host, made known at its first order.
+std::size_t Pipeline::host_of(const Order& order) {
+  for (std::size_t i = 0; i < hosts_.size(); ++i) {
+    if (options_.endpoint || hosts_[i].first == order.region_id) return i;
+  }
+  expect(endpoints_.size() < kEndpointsMax, "more regions than a run can have");
+  const Endpoint endpoint =
+      options_.endpoint ? *options_.endpoint : default_endpoint(order.region_id);
+  hosts_.emplace_back(order.region_id, host_header(endpoint));
+  endpoints_.push_back(std::make_unique<Endpoint>(endpoint));
+  return hosts_.size() - 1;
+}
+
+void Pipeline::request_stop(Stop stop, std::string detail) {
+  // The first reason stands, but a broken ledger or output outweighs every other.
+  if (stop_ != Stop::none && stop <= stop_) return;
+  const bool graver = stop == Stop::ledger_failed || stop == Stop::output_failed;
+  if (stop_ != Stop::none && !graver) return;
+  stop_ = stop;
+  stop_detail_ = std::move(detail);
+}
+
+}  // namespace sagorder

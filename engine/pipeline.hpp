@@ -1,0 +1,288 @@
+// The conductor: takes an event and the moment, returns actions. The only room that knows the
+// others; the only one that decides when something is sent.
+//
+// A row lives in a slot from the moment it is read until its line is handed out:
+//
+//   queued -> intending ==commit==> ready -> sent -> settling ==commit==> line, slot free
+//                                     |        \-> waiting (certainly not executed) -> queued
+//                                     \-> settling (not sent: too old, or the run stops)
+//
+// In flight are the slots from intending to settling: at most `max_in_flight`, which is what a
+// crash can leave in doubt. One commit is under way at a time; whatever gathers meanwhile is the
+// next one.
+//
+// Slow start: at first two rows may be in flight, twice as many after each round of answers, and
+// few again after a doubt: what is systematic must not be multiplied by the batch.
+//
+// Errors: a violated limit throws BrokenPromise; the program ends and sends nothing more.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "engine/life.hpp"
+#include "engine/moment.hpp"
+#include "engine/nonce.hpp"
+#include "engine/order.hpp"
+#include "engine/rate.hpp"
+#include "engine/request.hpp"
+#include "engine/response.hpp"
+#include "engine/result.hpp"
+#include "engine/ring.hpp"
+#include "engine/tally.hpp"
+#include "engine/verdict.hpp"
+
+namespace sagorder {
+
+enum class Replay : std::uint8_t { never, same_bytes };
+
+/// A limit on failures in a row (`percent` false) or on their share of the run's settled rows.
+struct FailureLimit {
+  std::uint32_t value = 25;
+  bool percent = false;
+};
+
+inline constexpr std::uint32_t kInFlightMax = 65'536;
+inline constexpr std::uint32_t kConnectionsMax = 4'096;
+inline constexpr std::uint32_t kReadAhead = 64;    ///< rows read and not yet admitted
+inline constexpr std::size_t kEndpointsMax = 64;   ///< hosts in one run
+inline constexpr std::uint32_t kAttemptsMax = 10;  ///< of one row in one run
+inline constexpr seconds kStampAgeMax{300};        ///< an intent older than this is not sent
+inline constexpr seconds kReplayAgeMax{60};
+inline constexpr seconds kClockSkewMax{600};  ///< beyond it the run stops
+inline constexpr milliseconds kBackoffFirst{100};
+inline constexpr milliseconds kBackoffMax{5'000};
+inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
+inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
+inline constexpr std::uint64_t kFailureShareFrom = 20;   ///< rows settled before N% is judged
+
+struct PipelineOptions {
+  std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId
+  RateLimit rate;
+  std::uint64_t burst = 1;
+  std::uint32_t connections = 16;
+  std::uint32_t max_in_flight = 64;
+  std::optional<std::uint64_t> max_orders;  ///< of this run; doubts count as spent
+  std::optional<std::uint64_t> max_seats;
+  FailureLimit max_failures;
+  std::uint32_t max_doubts = 10;
+  Replay replay = Replay::never;
+};
+
+/// Why a run ends before its last row.
+enum class Stop : std::uint8_t {
+  none,
+  interrupted,
+  max_orders,
+  max_seats,
+  max_failures,
+  max_doubts,
+  max_attempts,  ///< rows were throttled or failed to connect too often; they stay pending
+  unreachable,
+  credentials,
+  clock,
+  payment,
+  certificate,
+  input_changed,
+  abandoned,  ///< second interrupt: answers under way are not waited for
+  output_failed,
+  ledger_failed,
+};
+std::string_view name_of(Stop stop);
+
+/// Index of a slot; what io hands back with a reply or a fault.
+using Slot = std::uint32_t;
+
+namespace event {
+struct Started {};
+/// A valid row. The order is swapped in; what is left in its place is for reuse.
+struct OrderRead {
+  Order* order;
+};
+struct InputEnded {};
+struct InputChanged {};  ///< the file is no longer what was validated: nothing more of it is sent
+struct Committed {};     ///< the last commit action is durable
+struct CommitFailed {
+  std::string_view reason;
+};
+struct Replied {
+  Slot slot;
+  const Reply* reply;
+};
+struct Faulted {
+  Slot slot;
+  const Fault* fault;
+};
+struct AppendFailed {
+  std::string_view reason;
+};
+struct Tick {};         ///< the wake-up time came
+struct Interrupted {};  ///< the first stops admission, the second gives up waiting
+}  // namespace event
+
+using Event = std::variant<event::Started, event::OrderRead, event::InputEnded, event::InputChanged,
+                           event::Committed, event::CommitFailed, event::Replied, event::Faulted,
+                           event::AppendFailed, event::Tick, event::Interrupted>;
+
+struct Send {
+  Slot slot = 0;
+  const Endpoint* endpoint = nullptr;  ///< lives as long as the pipeline
+  std::string_view wire;               ///< valid until this slot's reply or fault
+};
+
+/// What io is to do, in this order: append the lines, start the commit, send, read, set the timer.
+/// Valid until the next `resume`; `commit` and every `wire` until they are answered.
+struct Actions {
+  std::string lines;               ///< to append to the results file
+  std::span<const Record> commit;  ///< not empty: make durable, then Committed or CommitFailed
+  std::vector<Send> sends;
+  std::uint32_t wanted_orders = 0;    ///< read up to so many rows
+  std::optional<SteadyTime> wake_at;  ///< then Tick
+  bool cancel = false;                ///< close every connection; exchanges under way end as faults
+  bool finished = false;              ///< nothing is under way and nothing will be
+};
+
+class Pipeline {
+ public:
+  /// @param rows states as replayed; open intents must have been closed before
+  Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, ResultWriter results,
+           const NonceSource::Key& nonce_key);
+
+  const Actions& resume(const Event& event, Moment now);
+
+  [[nodiscard]] const Tally& tally() const { return tally_; }
+  [[nodiscard]] const Pacer& pacer() const { return pacer_; }
+  [[nodiscard]] Stop stop() const { return stop_; }
+  /// A sentence for people: what stopped the run, with the answer's or the system's words.
+  [[nodiscard]] const std::string& stop_detail() const { return stop_detail_; }
+  /// Outcomes that could not be made durable because the ledger failed: the operator's last trace.
+  [[nodiscard]] const std::vector<Record>& unrecorded() const { return unrecorded_; }
+  [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
+  [[nodiscard]] std::uint32_t on_wire() const { return on_wire_; }
+
+ private:
+  enum class Phase : std::uint8_t { free, queued, intending, ready, sent, settling, waiting };
+
+  /// What a slot holds. Storage is reused from row to row.
+  struct Held {
+    Phase phase = Phase::free;
+    Order order;
+    Attempt attempt;
+    Stamp stamp;
+    WireBuffer wire;
+    std::size_t host = 0;  // index into hosts_ and endpoints_
+    SteadyTime sent_at{};
+    SteadyTime not_before{};      // waiting: when it may be tried again
+    std::uint32_t tries = 0;      // attempts of this run
+    nanoseconds wait{0};          // after not_executed: how long to wait
+    bool first_sending = true;    // false once --replay same-bytes sent the bytes again
+    bool replay_planned = false;  // an in_doubt and a replay record are being committed
+  };
+
+  /// Records gathered for one commit, and the slot of each. Storage is reused.
+  struct Batch {
+    std::vector<Record> records;
+    std::vector<Slot> slots;
+    std::size_t size = 0;
+  };
+
+  // events
+  void on(const event::Started& started, Moment now);
+  void on(const event::OrderRead& read, Moment now);
+  void on(const event::InputEnded& ended, Moment now);
+  void on(const event::InputChanged& changed, Moment now);
+  void on(const event::Committed& committed, Moment now);
+  void on(const event::CommitFailed& failed, Moment now);
+  void on(const event::Replied& replied, Moment now);
+  void on(const event::Faulted& faulted, Moment now);
+  void on(const event::AppendFailed& failed, Moment now);
+  void on(const event::Tick& tick, Moment now);
+  void on(const event::Interrupted& interrupted, Moment now);
+
+  // what can be done now
+  void advance(Moment now);
+  void wake_waiting(Moment now);
+  void drop_unsent(Moment now);
+  void admit(Moment now);
+  void send_ready(Moment now);
+  void start_commit();
+  void set_wake(Moment now);
+  void check_finished();
+
+  // an order's steps
+  bool may_admit(const Order& order);
+  void intend(Slot slot, Moment now);
+  void send(Slot slot, Moment now);
+  void not_sent(Slot slot, std::string_view why, Moment now);
+  void settle(Slot slot, const Verdict& verdict, Record& record, Moment now);
+  void plan_replay(Slot slot, const Fault& fault, Moment now);
+  void settled(Slot slot, const Record& record, Moment now);
+  void wait_or_drop(Slot slot, Moment now);
+  void release(Slot slot);
+  void count_verdict(const Verdict& verdict);
+  void react(const Verdict& verdict, const Answer& answer, Moment now);
+  void back_off(const Fault& fault, Moment now);
+  void check_clock(const Answer& answer, Moment now);
+
+  Record& gather(RecordKind kind, Slot slot, Moment now);
+  void keep_unrecorded(const Batch& batch);
+  std::size_t host_of(const Order& order);
+  void request_stop(Stop stop, std::string detail);
+  [[nodiscard]] bool ledger_failed() const { return stop_ == Stop::ledger_failed; }
+
+  PipelineOptions options_;
+  Rows& rows_;
+  RequestWriter writer_;
+  ResultWriter results_;
+  NonceSource nonces_;
+  Pacer pacer_;
+  AnswerReader reader_;
+  Answer answer_;
+  Tally tally_;
+
+  std::vector<Held> slots_;
+  std::vector<Slot> free_;
+  Ring<Slot> queued_;          // read, not admitted
+  Ring<Slot> again_;           // certainly not executed, waited, to be admitted again
+  Ring<Slot> ready_;           // intent durable, not sent
+  std::vector<Slot> waiting_;  // a heap, the soonest on top
+  Batch gathering_;
+  Batch committing_;
+  bool commit_under_way_ = false;
+
+  std::vector<std::pair<std::string, std::string>> hosts_;  // RegionId, Host header
+  std::vector<std::unique_ptr<Endpoint>> endpoints_;        // of the same index
+
+  Stop stop_ = Stop::none;
+  std::string stop_detail_;
+  bool input_ended_ = false;
+  bool lines_off_ = false;  // the results file cannot be written
+  bool set_aside_ = false;  // a row used up its attempts
+  bool limited_ = false;    // the next row has to wait for what is under way, because of a limit
+  std::vector<Record> unrecorded_;
+
+  std::uint32_t in_flight_ = 0;  // intending to settling
+  std::uint32_t on_wire_ = 0;    // sent
+  std::uint32_t window_ = 2;     // slow start
+  std::uint64_t reserved_orders_ = 0;
+  std::uint64_t reserved_seats_ = 0;
+  std::uint64_t spent_orders_ = 0;
+  std::uint64_t spent_seats_ = 0;
+  std::uint32_t refusals_in_a_row_ = 0;
+  std::uint64_t refusals_ = 0;
+  std::uint64_t answered_ = 0;  // placed, rejected or in doubt
+  std::uint32_t doubts_ = 0;
+  std::uint32_t interrupts_ = 0;
+
+  SteadyTime held_until_{};           // no connection: nothing is tried before
+  std::uint32_t connect_rounds_ = 0;  // failed rounds in a row
+  bool ever_connected_ = false;
+  Actions actions_;
+};
+
+}  // namespace sagorder

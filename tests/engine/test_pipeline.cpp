@@ -1,0 +1,450 @@
+#include <gtest/gtest.h>
+
+#include "tests/engine/world.hpp"
+
+namespace sagorder::testing {
+namespace {
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string all;
+  for (const auto& line : lines) all += line + "\n";
+  return all;
+}
+
+TEST(Pipeline, PlacesEachRowOnceAndNothingTwice) {
+  World world(100, 1);
+  EXPECT_TRUE(world.run());
+  world.check();
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+  EXPECT_EQ(world.requests, 100U);
+  EXPECT_EQ(world.count(State::placed), 100U);
+  EXPECT_EQ(world.lines.size(), 100U);
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_LE(world.in_flight_seen, world.options.max_in_flight);
+  EXPECT_EQ(world.on_wire_seen, world.options.connections);
+  EXPECT_LT(world.commits, 200U) << "intents and outcomes must share commits";
+}
+
+TEST(Pipeline, AFinishedBatchSendsNothing) {
+  World world(20, 2);
+  EXPECT_TRUE(world.run());
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.requests, 20U);
+  EXPECT_EQ(world.pipeline->tally().settled_before, 20U);
+}
+
+TEST(Pipeline, AnEmptyBatchFinishes) {
+  World world(0, 3);
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.requests, 0U);
+}
+
+// --- what each thing that can happen to an exchange leads to
+
+struct Happening {
+  Does does;
+  State state;
+  std::uint64_t requests;  // for one row, when it happens to the first request only
+  Stop stop;
+};
+
+class PipelineHappening : public ::testing::TestWithParam<Happening> {};
+
+TEST_P(PipelineHappening, LeadsToItsState) {
+  const Happening& happening = GetParam();
+  World world(1, 4);
+  world.server = [&](std::uint64_t n) { return n == 1 ? happening.does : Does::order; };
+  EXPECT_TRUE(world.run());
+  world.check();
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+  EXPECT_EQ(world.rows->state({1}), happening.state);
+  EXPECT_EQ(world.requests, happening.requests);
+  EXPECT_EQ(world.pipeline->stop(), happening.stop);
+  EXPECT_EQ(world.lines.size(), status_of(happening.state) ? 1U : 0U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, PipelineHappening,
+    ::testing::Values(Happening{Does::order, State::placed, 1, Stop::none},
+                      Happening{Does::order_numeric, State::placed, 1, Stop::none},
+                      Happening{Does::lose_answer, State::in_doubt, 1, Stop::none},
+                      Happening{Does::drop_request, State::in_doubt, 1, Stop::none},
+                      Happening{Does::refuse_connect, State::placed, 2, Stop::none},
+                      Happening{Does::throttle, State::placed, 2, Stop::none},
+                      Happening{Does::reject, State::rejected, 1, Stop::none},
+                      Happening{Does::fail_after, State::in_doubt, 1, Stop::none},
+                      Happening{Does::html_after, State::in_doubt, 1, Stop::none},
+                      Happening{Does::wrong_secret, State::pending, 1, Stop::credentials},
+                      Happening{Does::payment, State::in_doubt, 1, Stop::payment},
+                      Happening{Does::nonce_used, State::in_doubt, 1, Stop::none},
+                      Happening{Does::throttle_long, State::placed, 2, Stop::none},
+                      Happening{Does::expired, State::placed, 2, Stop::none},
+                      Happening{Does::expired_skewed, State::pending, 1, Stop::clock}));
+
+// --- stops
+
+TEST(Pipeline, AWrongSecretStopsBeforeTheBatchMeetsIt) {
+  World world(1000, 5);
+  world.server = [](std::uint64_t) { return Does::wrong_secret; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::credentials);
+  EXPECT_LE(world.requests, 2U);
+  EXPECT_EQ(world.count(State::pending), 1000U);
+  world.server = [](std::uint64_t) { return Does::order; };  // the secret is mended
+  EXPECT_TRUE(world.run());
+  world.check();
+  EXPECT_EQ(world.count(State::placed), 1000U);
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+TEST(Pipeline, TooManyDoubtsStopTheRun) {
+  World world(1000, 6);
+  world.options.max_doubts = 10;
+  world.server = [](std::uint64_t) { return Does::fail_after; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::max_doubts);
+  EXPECT_GE(world.count(State::in_doubt), 10U);
+  EXPECT_LE(world.count(State::in_doubt), 11U) << "slow start keeps two in flight";
+}
+
+TEST(Pipeline, RefusalsInARowStopTheRun) {
+  World world(1000, 7);
+  world.options.max_failures = {5, false};
+  world.server = [](std::uint64_t) { return Does::reject; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::max_failures);
+  EXPECT_GE(world.count(State::rejected), 5U);
+  EXPECT_LE(world.count(State::rejected), 5U + world.options.max_in_flight);
+}
+
+TEST(Pipeline, AShareOfRefusalsStopsTheRun) {
+  World world(1000, 8);
+  world.options.max_failures = {30, true};
+  world.server = [](std::uint64_t n) { return n % 2 == 0 ? Does::reject : Does::order; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::max_failures);
+  EXPECT_LE(world.requests, kFailureShareFrom + world.options.max_in_flight);
+
+  World below(1000, 9);
+  below.options.max_failures = {60, true};
+  below.server = [](std::uint64_t n) { return n % 2 == 0 ? Does::reject : Does::order; };
+  EXPECT_TRUE(below.run());
+  EXPECT_EQ(below.pipeline->stop(), Stop::none);
+}
+
+TEST(Pipeline, MaxOrdersIsExactAndTheSameCommandGoesOn) {
+  World world(50, 10);
+  world.options.max_orders = 7;
+  for (std::uint64_t run = 1; run <= 7; ++run) {
+    EXPECT_TRUE(world.run());
+    EXPECT_EQ(world.pipeline->stop(), Stop::max_orders);
+    EXPECT_EQ(world.requests, run * 7);
+  }
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.requests, 50U);
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+TEST(Pipeline, ExactlyMaxOrdersRowsIsNoStop) {
+  World world(7, 11);
+  world.options.max_orders = 7;
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_EQ(world.requests, 7U);
+}
+
+TEST(Pipeline, DoubtsCountAsSpentAndRefusalsDoNot) {
+  World world(50, 12);
+  world.options.max_orders = 4;
+  world.server = [](std::uint64_t n) {
+    if (n <= 2) return Does::reject;
+    return n <= 4 ? Does::fail_after : Does::order;
+  };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::max_orders);
+  EXPECT_EQ(world.count(State::rejected), 2U);
+  EXPECT_EQ(world.count(State::in_doubt) + world.count(State::placed), 4U);
+}
+
+TEST(Pipeline, MaxSeatsIsNeverExceeded) {
+  World world(50, 13);  // row n has n seats: 1 + 2 + ... + 9 = 45
+  world.options.max_seats = 50;
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::max_seats);
+  EXPECT_EQ(world.count(State::placed), 9U);
+  EXPECT_EQ(world.pipeline->tally().seats_placed, 45U);
+}
+
+TEST(Pipeline, AnUnreachableEndpointEndsTheRunAndLeavesEveryRowPending) {
+  World world(100, 14);
+  world.server = [](std::uint64_t) { return Does::refuse_connect; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::unreachable);
+  EXPECT_LE(world.requests, 2 * kConnectRoundsFirst);
+  EXPECT_EQ(world.count(State::pending), 100U);
+  EXPECT_TRUE(world.lines.empty());
+}
+
+TEST(Pipeline, AnOutageIsRiddenOut) {
+  World world(100, 15);
+  world.server = [](std::uint64_t n) {
+    return n > 20 && n <= 32 ? Does::refuse_connect : Does::order;
+  };
+  EXPECT_TRUE(world.run());
+  world.check();
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_EQ(world.count(State::placed), 100U);
+}
+
+TEST(Pipeline, ConnectionsThatFailTogetherCountOnce) {
+  World world(200, 23);
+  world.options.connections = 16;
+  world.options.max_in_flight = 32;
+  world.server = [](std::uint64_t n) {
+    return n > 100 && n <= 126 ? Does::refuse_connect : Does::order;
+  };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_EQ(world.count(State::placed), 200U);
+}
+
+TEST(Pipeline, TheServersAbsenceIsNotHeldAgainstARow) {
+  World world(2, 24);
+  world.options.connections = world.options.max_in_flight = 1;
+  world.server = [](std::uint64_t n) {
+    return n > 1 && n <= 4 + kAttemptsMax ? Does::refuse_connect : Does::order;
+  };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_EQ(world.count(State::placed), 2U);
+}
+
+TEST(Pipeline, ThrottledWithoutEndSetsTheRowsAside) {
+  World world(3, 16);
+  world.server = [](std::uint64_t) { return Does::throttle; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::max_attempts);
+  EXPECT_EQ(world.requests, 3U * kAttemptsMax);
+  EXPECT_EQ(world.count(State::pending), 3U);
+}
+
+TEST(Pipeline, AnInterruptLeavesNoDoubt) {
+  World world(200, 17);
+  world.interrupt_at_step = 60;
+  EXPECT_TRUE(world.run());
+  world.check();
+  EXPECT_EQ(world.pipeline->stop(), Stop::interrupted);
+  EXPECT_EQ(world.count(State::in_doubt), 0U);
+  EXPECT_EQ(world.count(State::intended), 0U);
+  EXPECT_GT(world.count(State::pending), 0U);
+  world.interrupt_at_step = 0;
+  EXPECT_TRUE(world.run());
+  world.check();
+  EXPECT_EQ(world.count(State::placed), 200U);
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+// --- the rate on the wire
+
+TEST(Pipeline, TheWireKeepsTheBucketRetriesIncluded) {
+  World world(300, 18);
+  world.options.rate = {50, seconds(1)};
+  world.options.burst = 5;
+  world.server = [](std::uint64_t n) {
+    if (n % 7 == 0) return Does::throttle;
+    return n % 11 == 0 ? Does::reject : Does::order;
+  };
+  EXPECT_TRUE(world.run());
+  const auto& sent = world.sent_at;
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    for (std::size_t j = i; j < sent.size(); ++j) {
+      const double window = std::chrono::duration<double>(sent[j] - sent[i]).count();
+      ASSERT_LE(static_cast<double>(j - i + 1), 5 + 50 * window + 1e-6);
+    }
+  }
+}
+
+// --- sending the same bytes again
+
+TEST(Pipeline, ReplayEndsADoubtByAnOrderIdOnly) {
+  World lost(1, 19);  // executed, answer lost: the copy meets the nonce rule
+  lost.options.replay = Replay::same_bytes;
+  lost.server = [](std::uint64_t n) { return n == 1 ? Does::lose_answer : Does::order; };
+  EXPECT_TRUE(lost.run());
+  lost.check();
+  EXPECT_EQ(lost.requests, 2U);
+  EXPECT_EQ(lost.rows->state({1}), State::in_doubt);
+  EXPECT_EQ(lost.lines.size(), 1U);
+
+  World dropped(1, 20);  // never arrived: the copy is the first to arrive
+  dropped.options.replay = Replay::same_bytes;
+  dropped.server = [](std::uint64_t n) { return n == 1 ? Does::drop_request : Does::order; };
+  EXPECT_TRUE(dropped.run());
+  dropped.check();
+  EXPECT_EQ(dropped.requests, 2U);
+  EXPECT_EQ(dropped.rows->state({1}), State::placed);
+  EXPECT_TRUE(lost.violations.empty() && dropped.violations.empty());
+  EXPECT_EQ(dropped.nonces.size(), 1U) << "the same bytes, so the same nonce";
+}
+
+TEST(Pipeline, TheSameBytesAreSentOnceMoreAndNoMore) {
+  World world(1, 25);
+  world.options.replay = Replay::same_bytes;
+  world.server = [](std::uint64_t) { return Does::drop_request; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.requests, 2U);
+  EXPECT_EQ(world.rows->state({1}), State::in_doubt);
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+TEST(Pipeline, NeitherIntentsNorReplaysGoOutLate) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(20, seed);
+    world.options.replay = Replay::same_bytes;
+    world.server = [&](std::uint64_t n) {
+      if (n % 3 == 0) return Does::drop_request;
+      return n % 4 == 0 ? Does::throttle_long : Does::order;
+    };
+    world.run_to_the_end(3);
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+  }
+}
+
+TEST(Pipeline, ARefusalOfTheCopyLeavesTheDoubt) {
+  World world(1, 21);
+  world.options.replay = Replay::same_bytes;
+  world.server = [](std::uint64_t n) { return n == 1 ? Does::drop_request : Does::reject; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.rows->state({1}), State::in_doubt);
+}
+
+// --- failing at every step
+
+constexpr Does kAnything[] = {Does::order,       Does::order,        Does::order_numeric,
+                              Does::lose_answer, Does::drop_request, Does::refuse_connect,
+                              Does::throttle,    Does::reject,       Does::fail_after,
+                              Does::html_after,  Does::nonce_used};
+
+TEST(Pipeline, EveryExchangeInTurnMeetsEveryFault) {
+  for (const Does does : kAnything) {
+    for (std::uint64_t k = 1; k <= 12; ++k) {
+      SCOPED_TRACE("fault " + std::to_string(static_cast<int>(does)) + " at request " +
+                   std::to_string(k));
+      World world(12, k);
+      world.server = [&](std::uint64_t n) { return n == k ? does : Does::order; };
+      world.run_to_the_end(3);
+      ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+      EXPECT_EQ(world.count(State::pending), 0U);
+      EXPECT_EQ(world.lines.size(), 12U);
+    }
+  }
+}
+
+TEST(Pipeline, EveryCommitInTurnFails) {
+  for (std::uint64_t k = 1;; ++k) {
+    SCOPED_TRACE("commit " + std::to_string(k));
+    World world(12, k);
+    world.commit_fails = [&](std::uint64_t n) { return n == k; };
+    const bool ended = world.run();
+    ASSERT_TRUE(ended);
+    if (world.commits < k) break;
+    EXPECT_EQ(world.pipeline->stop(), Stop::ledger_failed);
+    const std::uint64_t sent = world.requests;
+    world.check();
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.requests, sent);
+    world.run_to_the_end(2);
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.count(State::pending), 0U);
+    EXPECT_LE(world.count(State::in_doubt), world.options.max_in_flight);
+  }
+}
+
+TEST(Pipeline, AfterAFailedCommitNothingIsSentAndWhatCameBackIsTold) {
+  World world(100, 22);
+  std::uint64_t at_failure = 0;
+  world.commit_fails = [&](std::uint64_t n) {
+    if (n == 6) at_failure = world.requests;
+    return n == 6;
+  };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.requests, at_failure);
+  std::uint64_t in_ledger = 0;
+  for (const Record& record : world.ledger) in_ledger += record.kind == RecordKind::placed ? 1 : 0;
+  EXPECT_GE(world.pipeline->unrecorded().size() + in_ledger, world.executed.size());
+}
+
+TEST(Pipeline, EveryAppendInTurnFails) {
+  for (std::uint64_t k = 1;; ++k) {
+    SCOPED_TRACE("append " + std::to_string(k));
+    World world(12, k);
+    world.append_fails = [&](std::uint64_t n) { return n == k; };
+    ASSERT_TRUE(world.run());
+    if (world.appends < k) break;
+    EXPECT_EQ(world.pipeline->stop(), Stop::output_failed);
+    EXPECT_EQ(world.appends, k) << "a results file that failed is not written to again";
+    world.run_to_the_end(2);
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.lines.size(), 12U);
+    EXPECT_EQ(world.count(State::placed), 12U) << "a broken results file costs no doubt";
+  }
+}
+
+TEST(Pipeline, ACrashAtEveryStepForgetsNothing) {
+  for (std::uint64_t k = 1;; ++k) {
+    SCOPED_TRACE("crash at step " + std::to_string(k));
+    World world(12, k);
+    world.crash_at_step = k;
+    const bool crashed = !world.run();
+    world.check();
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    if (!crashed) break;
+    world.crash_at_step = 0;
+    world.run_to_the_end(2);
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.count(State::pending), 0U);
+    EXPECT_LE(world.count(State::in_doubt), world.options.max_in_flight);
+    EXPECT_EQ(world.lines.size(), 12U);
+  }
+}
+
+// Everything at once: any fault at any request, any commit failing, crashes, restarts.
+TEST(Pipeline, AnyMixtureKeepsThePromises) {
+  const std::uint64_t base = std::random_device{}();
+  for (std::uint64_t n = 0; n < 300; ++n) {
+    const std::uint64_t seed = base + n;
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937_64 chance(seed);
+    World world(5 + chance() % 40, seed);
+    world.options.connections = 1 + static_cast<std::uint32_t>(chance() % 6);
+    world.options.max_in_flight = 1 + static_cast<std::uint32_t>(chance() % 20);
+    world.options.replay = chance() % 3 == 0 ? Replay::same_bytes : Replay::never;
+    if (chance() % 3 == 0) world.options.rate = {1 + chance() % 1000, seconds(1)};
+    const std::uint64_t calm = 1 + chance() % 6;
+    world.server = [&](std::uint64_t) {
+      return chance() % calm == 0 ? kAnything[chance() % std::size(kAnything)] : Does::order;
+    };
+    world.commit_fails = [&](std::uint64_t) { return chance() % 60 == 0; };
+    world.append_fails = [&](std::uint64_t) { return chance() % 90 == 0; };
+    for (int start = 0; start < 5; ++start) {
+      world.crash_at_step = chance() % 2 == 0 ? 1 + chance() % 80 : 0;
+      world.run();
+      world.check();
+      ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+      ASSERT_LE(world.in_flight_seen, world.options.max_in_flight);
+      ASSERT_LE(world.on_wire_seen, world.options.connections);
+    }
+    // Once the faults stop, every row ends.
+    world.server = [](std::uint64_t) { return Does::order; };
+    world.commit_fails = world.append_fails = [](std::uint64_t) { return false; };
+    world.run_to_the_end(2);
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.count(State::pending) + world.count(State::intended), 0U);
+    EXPECT_EQ(world.lines.size(), world.rows_total);
+  }
+}
+
+}  // namespace
+}  // namespace sagorder::testing
