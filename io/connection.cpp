@@ -1,0 +1,437 @@
+#include "io/connection.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+namespace sagorder::io {
+namespace {
+
+Wire& wire_of(BIO* bio) { return *static_cast<Wire*>(BIO_get_data(bio)); }
+
+bool is_temporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
+
+int bio_write(BIO* bio, const char* bytes, std::size_t size, std::size_t* written) {
+  Wire& wire = wire_of(bio);
+  BIO_clear_retry_flags(bio);
+  const ssize_t sent = ::send(wire.fd, bytes, size, MSG_NOSIGNAL);
+  if (sent >= 0) {
+    *written = static_cast<std::size_t>(sent);
+    wire.accepted += *written;
+    return 1;
+  }
+  wire.error = errno;
+  *written = 0;
+  if (is_temporary(wire.error)) BIO_set_retry_write(bio);
+  return 0;
+}
+
+int bio_read(BIO* bio, char* bytes, std::size_t size, std::size_t* read) {
+  Wire& wire = wire_of(bio);
+  BIO_clear_retry_flags(bio);
+  const ssize_t received = ::recv(wire.fd, bytes, size, 0);
+  *read = received > 0 ? static_cast<std::size_t>(received) : 0;
+  if (received > 0) {
+    wire.received += *read;
+    wire.records.see(std::span(reinterpret_cast<const unsigned char*>(bytes), *read));
+    return 1;
+  }
+  if (received == 0) {
+    wire.ended = true;
+    wire.error = 0;
+    return 0;
+  }
+  wire.error = errno;
+  if (is_temporary(wire.error)) BIO_set_retry_read(bio);
+  return 0;
+}
+
+long bio_control(BIO* bio, int command, long /*number*/, void* /*pointer*/) {
+  if (command == BIO_CTRL_FLUSH) return 1;
+  if (command == BIO_CTRL_EOF) return wire_of(bio).ended ? 1 : 0;
+  return 0;
+}
+
+/// Sends and receives on the wire's descriptor and counts. SIGPIPE is never raised.
+BIO* new_counting_bio(Wire& wire) {
+  static BIO_METHOD* const kMethod = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "counted socket");
+    if (made == nullptr) return made;
+    BIO_meth_set_write_ex(made, bio_write);
+    BIO_meth_set_read_ex(made, bio_read);
+    BIO_meth_set_ctrl(made, bio_control);
+    return made;
+  }();
+  BIO* bio = kMethod == nullptr ? nullptr : BIO_new(kMethod);
+  if (bio == nullptr) throw TlsError("OpenSSL has no memory for a connection");
+  BIO_set_data(bio, &wire);
+  BIO_set_init(bio, 1);
+  return bio;
+}
+
+/// Why a call of OpenSSL failed: the system's words or its own. Empties its queue.
+std::string words_for(int reason, int system_error) {
+  const std::string tls_words = take_tls_error();
+  const bool is_system = reason == SSL_ERROR_SYSCALL || tls_words.empty();
+  return is_system ? std::generic_category().message(system_error) : tls_words;
+}
+
+/// The oldest queued error is an alert that the peer sent.
+bool is_alert() { return ERR_GET_REASON(ERR_peek_error()) >= SSL_AD_REASON_OFFSET; }
+
+std::string text_of(const Endpoint& endpoint) {
+  const bool is_ipv6 = endpoint.host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" +
+         std::to_string(endpoint.port);
+}
+
+}  // namespace
+
+void RecordFollower::see(std::span<const unsigned char> bytes) {
+  while (!bytes.empty()) {
+    std::size_t taken = 1;
+    if (header_bytes_ < header_.size()) {
+      header_[header_bytes_++] = bytes.front();
+      if (header_bytes_ == header_.size()) {
+        body_left_ = static_cast<std::size_t>(header_[3]) << 8 | header_[4];
+      }
+    } else {
+      taken = std::min(body_left_, bytes.size());
+      body_left_ -= taken;
+    }
+    unfinished_ += taken;
+    bytes = bytes.subspan(taken);
+    if (header_bytes_ == header_.size() && body_left_ == 0) {
+      header_bytes_ = 0;
+      unfinished_ = 0;
+    }
+  }
+}
+
+Connection::Connection(boost::asio::io_context& context, const TlsContext& tls, Endpoint endpoint,
+                       Owner& owner)
+    : context_(context),
+      tls_(tls),
+      endpoint_(std::move(endpoint)),
+      owner_(owner),
+      socket_(context),
+      resolver_(context) {}
+
+Connection::~Connection() = default;
+
+void Connection::open(const Exchange& exchange, SteadyTime connect_by) {
+  exchange_ = exchange;
+  connect_by_ = std::min(connect_by, exchange.answer_by);
+  attempt_by_ = connect_by_;
+  Error not_literal;
+  const auto address = boost::asio::ip::make_address(endpoint_.host, not_literal);
+  if (not_literal) return resolve();
+  addresses_.emplace_back(address, endpoint_.port);
+  // Later, as a failure to open a socket must not be told from within this call.
+  boost::asio::post(context_, [self = shared_from_this()] {
+    if (self->phase_ == Phase::connecting) self->connect_next();
+  });
+}
+
+void Connection::resolve() {
+  resolver_.async_resolve(
+      endpoint_.host, std::to_string(endpoint_.port), Tcp::resolver::numeric_service,
+      [self = shared_from_this()](const Error& error, const Tcp::resolver::results_type& found) {
+        if (self->phase_ != Phase::connecting) return;
+        if (error) return self->fail(self->fault(FaultKind::resolve_failed, error.message()));
+        for (const auto& entry : found) {
+          if (self->addresses_.size() == kAddressesMax) break;
+          self->addresses_.push_back(entry.endpoint());
+        }
+        self->connect_next();
+      });
+}
+
+/// Tries the next address, with an even share of the time that is left.
+void Connection::connect_next() {
+  if (address_ == addresses_.size()) {
+    return fail(fault(FaultKind::connect_failed, connect_error_));
+  }
+  const SteadyTime now = std::chrono::steady_clock::now();
+  attempt_by_ = now + (connect_by_ - now) / static_cast<int>(addresses_.size() - address_);
+  const Tcp::endpoint& address = addresses_[address_++];
+  Error error;
+  socket_.close(error);
+  socket_.open(address.protocol(), error);
+  if (!error) socket_.set_option(Tcp::no_delay(true), error);
+  if (!error) socket_.non_blocking(true, error);
+  if (error) return connected(error);
+  socket_.async_connect(address, [self = shared_from_this(), mine = address_](const Error& result) {
+    const bool stale = mine != self->address_ || self->phase_ != Phase::connecting;
+    if (!stale) self->connected(result);
+  });
+}
+
+void Connection::connected(const Error& error) {
+  if (!error) return begin_handshake();
+  connect_error_ = error.message();
+  connect_next();
+}
+
+void Connection::begin_handshake() {
+  phase_ = Phase::handshaking;
+  wire_.fd = socket_.native_handle();
+  try {
+    ssl_.reset(tls_.new_ssl(endpoint_));
+    BIO* bio = new_counting_bio(wire_);
+    SSL_set_bio(ssl_.get(), bio, bio);
+  } catch (const TlsError& error) {
+    return fail(fault(FaultKind::tls_failed, error.what()));
+  }
+  handshake();
+}
+
+void Connection::handshake() {
+  ERR_clear_error();
+  const int result = SSL_do_handshake(ssl_.get());
+  if (result == 1) return handshaken();
+  const int reason = SSL_get_error(ssl_.get(), result);
+  if (reason == SSL_ERROR_WANT_READ) return wait(Tcp::socket::wait_read);
+  if (reason == SSL_ERROR_WANT_WRITE) return wait(Tcp::socket::wait_write);
+  if (const auto refusal = certificate_refusal(ssl_.get(), endpoint_, false)) {
+    return fail(fault(FaultKind::certificate_refused, *refusal));
+  }
+  if (wire_.ended) {
+    return fail(fault(FaultKind::tls_failed, "closed by the server during the TLS handshake"));
+  }
+  fail(fault(FaultKind::tls_failed, "TLS handshake: " + words_for(reason, wire_.error)));
+}
+
+void Connection::handshaken() {
+  resumed_ = SSL_session_reused(ssl_.get()) == 1;
+  if (const auto refusal = certificate_refusal(ssl_.get(), endpoint_, true)) {
+    return fail(fault(FaultKind::certificate_refused, *refusal));
+  }
+  const Look seen = look();
+  if (seen == Look::dirty) {
+    return fail(fault(FaultKind::unsolicited_bytes, "bytes came before the request was sent"));
+  }
+  if (seen == Look::ended) {
+    return fail(fault(FaultKind::closed_before_write, "closed right after the TLS handshake"));
+  }
+  // The owner's timer is coarse: what would be written now could only end in doubt.
+  if (std::chrono::steady_clock::now() >= connect_by_) {
+    return fail(fault(FaultKind::connect_timed_out, "no connection in time"));
+  }
+  if (const auto failed = this->exchange(exchange_)) fail(*failed);
+}
+
+bool Connection::still_good() {
+  const bool good = phase_ == Phase::idle && look() == Look::clean;
+  if (!good) shut();
+  return good;
+}
+
+/// Takes what TLS says to itself; finds the end of file and bytes that nobody asked for.
+Connection::Look Connection::look() {
+  for (int looks = 0; looks < kLooksMax; ++looks) {
+    char byte = 0;
+    if (SSL_has_pending(ssl_.get()) == 0) {
+      const ssize_t seen = ::recv(wire_.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+      if (seen == 0) return Look::ended;
+      if (seen < 0 && errno == EINTR) continue;
+      if (seen < 0 && !is_temporary(errno)) return Look::ended;
+      if (seen < 0) return wire_.records.unfinished() == 0 ? Look::clean : Look::dirty;
+    }
+    ERR_clear_error();
+    const int result = SSL_read(ssl_.get(), &byte, 1);
+    if (result > 0) return Look::dirty;
+    if (SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) return Look::ended;
+  }
+  return Look::dirty;
+}
+
+std::optional<Fault> Connection::exchange(const Exchange& exchange) {
+  exchange_ = exchange;
+  phase_ = Phase::writing;
+  answered_ = 0;
+  // The answer before this one may still be looked at: it goes when the next one comes.
+  fresh_answer_ = false;
+  accepted_before_ = wire_.accepted;
+  received_before_ = wire_.received;
+  return write();
+}
+
+std::optional<Fault> Connection::write() {
+  ERR_clear_error();
+  const int result =
+      SSL_write(ssl_.get(), exchange_.wire.data(), static_cast<int>(exchange_.wire.size()));
+  if (result > 0) {
+    // The answer cannot be here yet: no read before the first wait.
+    phase_ = Phase::reading;
+    wait(Tcp::socket::wait_read);
+    return std::nullopt;
+  }
+  const int reason = SSL_get_error(ssl_.get(), result);
+  if (reason != SSL_ERROR_WANT_WRITE) return write_fault(reason);
+  // With the same bytes again: OpenSSL goes on where the kernel stopped.
+  wait(Tcp::socket::wait_write);
+  return std::nullopt;
+}
+
+Fault Connection::write_fault(int reason) {
+  const bool untouched = wire_.accepted == accepted_before_;
+  Fault failed = fault(untouched ? FaultKind::closed_before_write : FaultKind::reset,
+                       words_for(reason, wire_.error));
+  shut();
+  return failed;
+}
+
+void Connection::read() {
+  if (!fresh_answer_) answer_.restart();
+  fresh_answer_ = true;
+  for (;;) {
+    const std::span<char> room = answer_.room();
+    ERR_clear_error();
+    const int count = SSL_read(ssl_.get(), room.data(), static_cast<int>(room.size()));
+    if (count <= 0) return read_failed(count);
+    answered_ += static_cast<std::uint64_t>(count);
+    switch (answer_.take(static_cast<std::size_t>(count))) {
+      case HttpAnswer::Progress::need_more:
+        continue;
+      case HttpAnswer::Progress::whole:
+        return answered();
+      case HttpAnswer::Progress::malformed:
+        return fail(fault(FaultKind::answer_malformed, answer_.complaint()));
+      case HttpAnswer::Progress::too_large:
+        return fail(fault(FaultKind::answer_too_large, answer_.complaint()));
+    }
+  }
+}
+
+void Connection::read_failed(int result) {
+  const int reason = SSL_get_error(ssl_.get(), result);
+  if (reason == SSL_ERROR_WANT_READ) return wait(Tcp::socket::wait_read);
+  if (reason == SSL_ERROR_WANT_WRITE) return wait(Tcp::socket::wait_write);
+  if (reason == SSL_ERROR_ZERO_RETURN && answer_.take_end()) return answered();
+  const std::string_view how_far = answered_ == 0 ? " before an answer" : " within the answer";
+  if (reason == SSL_ERROR_ZERO_RETURN || wire_.ended) {
+    return fail(fault(FaultKind::closed, "closed by the server" + std::string(how_far)));
+  }
+  fail(stream_fault(reason, how_far));
+}
+
+/// The stream broke: by the system's word, the peer's, or because a record makes no sense.
+Fault Connection::stream_fault(int reason, std::string_view how_far) {
+  const bool garbled = reason == SSL_ERROR_SSL && !is_alert();
+  const std::string words = words_for(reason, wire_.error) + std::string(how_far);
+  Fault broken = fault(garbled ? FaultKind::answer_malformed : FaultKind::reset, words);
+  // What came cannot be read, but it came.
+  if (garbled) broken.bytes_answered = wire_.received - received_before_;
+  return broken;
+}
+
+/// The answer is whole and stands, whatever is found behind it.
+void Connection::answered() {
+  const auto self = shared_from_this();
+  phase_ = Phase::idle;
+  if (!answer_.keeps_alive()) close();
+  const Reply reply = answer_.reply();
+  owner_.finished(*this, &reply, nullptr);
+}
+
+void Connection::wait(Tcp::socket::wait_type readiness) {
+  socket_.async_wait(readiness, [self = shared_from_this()](const Error& error) {
+    // An error here is a socket that was closed meanwhile; one of the peer makes it ready.
+    if (!error) self->resume();
+  });
+}
+
+void Connection::resume() {
+  switch (phase_) {
+    case Phase::handshaking:
+      return handshake();
+    case Phase::writing:
+      if (const auto failed = write()) fail(*failed);
+      return;
+    case Phase::reading:
+      return read();
+    case Phase::connecting:
+    case Phase::idle:
+    case Phase::closed:
+      return;
+  }
+}
+
+void Connection::expire(SteadyTime now) {
+  switch (phase_) {
+    case Phase::connecting:
+      if (now >= attempt_by_ && now < connect_by_ && address_ < addresses_.size()) {
+        connect_error_ = "no answer in time";
+        return connect_next();
+      }
+      [[fallthrough]];
+    case Phase::handshaking:
+      if (now < connect_by_) return;
+      return fail(fault(FaultKind::connect_timed_out, phase_ == Phase::handshaking
+                                                          ? "no end of the TLS handshake in time"
+                                                          : "no connection in time"));
+    case Phase::writing:
+    case Phase::reading:
+      if (now < exchange_.answer_by) return;
+      return fail(fault(FaultKind::timed_out, "no whole answer in time"));
+    case Phase::idle:
+    case Phase::closed:
+      return;
+  }
+}
+
+Fault Connection::abandon() {
+  Fault given_up = fault(FaultKind::cancelled, "given up by this program");
+  shut();
+  return given_up;
+}
+
+void Connection::close() {
+  if (phase_ == Phase::idle) {
+    ERR_clear_error();
+    SSL_shutdown(ssl_.get());
+    ERR_clear_error();
+  }
+  shut();
+}
+
+Traffic Connection::take_traffic() {
+  const Traffic all{.written = wire_.accepted, .read = wire_.received};
+  const Traffic before = std::exchange(told_, all);
+  return {.written = all.written - before.written, .read = all.read - before.read};
+}
+
+Fault Connection::fault(FaultKind kind, std::string_view words) const {
+  const bool offered = phase_ == Phase::writing || phase_ == Phase::reading;
+  Fault made;
+  made.kind = kind;
+  made.bytes_accepted = offered ? wire_.accepted - accepted_before_ : 0;
+  made.bytes_answered = offered ? answered_ + wire_.records.unfinished() : 0;
+  made.detail = text_of(endpoint_) + ": " + std::string(words);
+  return made;
+}
+
+void Connection::fail(const Fault& fault) {
+  const auto self = shared_from_this();
+  shut();
+  owner_.finished(*this, nullptr, &fault);
+}
+
+void Connection::shut() {
+  phase_ = Phase::closed;
+  ssl_.reset();
+  resolver_.cancel();
+  Error ignored;
+  socket_.close(ignored);
+  wire_.fd = -1;
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,181 @@
+// One keep-alive TLS stream to an endpoint, for one exchange at a time. It never sends anything
+// twice: each request's bytes are handed to TLS once, and whatever happens then is a Fault.
+//
+//   connecting (resolve, connect) -> handshaking -> writing -> reading -> idle -> writing ...
+//   and from everywhere -> closed, which is final
+//
+// Asio is used to wait for readiness alone; reads and writes are OpenSSL's, non-blocking, in the
+// same turn. The bytes that the kernel took and gave are counted below TLS, where they mean
+// something: `Fault::bytes_accepted` is what the kernel accepted since the first write of this
+// request; `Fault::bytes_answered` is the answer's bytes so far, together with those of a TLS
+// record that was begun and not ended.
+//
+// A connection that failed, timed out or holds bytes nobody asked for is closed hard, without
+// TLS's farewell: after a fault is told nothing more is written, so that no rest of a request that
+// waits in OpenSSL's buffer can follow it.
+//
+// Life: shared, as asio's handlers hold it. The owner hears `finished` once for each exchange,
+// always from a handler of the io_context, never from within `open`, `exchange` or `abandon`.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/moment.hpp"
+#include "engine/order.hpp"
+#include "engine/verdict.hpp"
+#include "io/http_answer.hpp"
+#include "io/tls.hpp"
+
+namespace sagorder::io {
+
+inline constexpr std::size_t kAddressesMax = 16;  ///< of one host name that are tried
+inline constexpr int kLooksMax = 8;               ///< TLS records taken in one look
+
+/// Follows the frames of TLS records in received bytes.
+class RecordFollower {
+ public:
+  void see(std::span<const unsigned char> bytes);
+  /// Bytes seen of a record that has not ended; 0 between records.
+  [[nodiscard]] std::uint64_t unfinished() const { return unfinished_; }
+
+ private:
+  std::array<unsigned char, 5> header_{};
+  std::size_t header_bytes_ = 0;
+  std::size_t body_left_ = 0;
+  std::uint64_t unfinished_ = 0;
+};
+
+/// The socket as OpenSSL's BIO uses it, and what went through.
+struct Wire {
+  int fd = -1;
+  int error = 0;               ///< errno of the last failed call
+  bool ended = false;          ///< end of file was read
+  std::uint64_t accepted = 0;  ///< bytes the kernel took
+  std::uint64_t received = 0;  ///< bytes the kernel gave
+  RecordFollower records;
+};
+
+struct Traffic {
+  std::uint64_t written = 0;
+  std::uint64_t read = 0;
+};
+
+/// One request on its way. `wire` lives until the exchange has finished.
+struct Exchange {
+  std::uint32_t slot = 0;
+  std::string_view wire;
+  SteadyTime answer_by;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  enum class Phase : std::uint8_t { connecting, handshaking, writing, reading, idle, closed };
+
+  /// Who leases connections. Exactly one of the two is set; views are valid during the call.
+  class Owner {
+   public:
+    virtual void finished(Connection& connection, const Reply* reply, const Fault* fault) = 0;
+
+   protected:
+    ~Owner() = default;
+  };
+
+  Connection(boost::asio::io_context& context, const TlsContext& tls, Endpoint endpoint,
+             Owner& owner);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  /// Connects, then makes the exchange. To be called once, first.
+  void open(const Exchange& exchange, SteadyTime connect_by);
+
+  /// On an idle connection: still open, with no byte nobody asked for? Taking what TLS says to
+  /// itself (tickets) is part of the look. If not, the connection is closed.
+  [[nodiscard]] bool still_good();
+
+  /// On an idle connection: begins an exchange. @return a fault if it failed at once; `finished`
+  /// is not called then.
+  [[nodiscard]] std::optional<Fault> exchange(const Exchange& exchange);
+
+  /// Ends what has passed its deadline, with `finished`.
+  void expire(SteadyTime now);
+
+  /// Ends the exchange under way without `finished`. @return what to say about it
+  [[nodiscard]] Fault abandon();
+
+  /// Without an exchange under way: closes, with TLS's farewell if that is safe.
+  void close();
+
+  [[nodiscard]] Phase phase() const { return phase_; }
+  [[nodiscard]] bool busy() const { return phase_ < Phase::idle; }
+  /// Its handshake resumed a TLS session. Told once.
+  [[nodiscard]] bool take_resumed() { return std::exchange(resumed_, false); }
+  [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
+  [[nodiscard]] std::uint32_t slot() const { return exchange_.slot; }
+  /// Bytes below TLS since the last call of this.
+  [[nodiscard]] Traffic take_traffic();
+
+ private:
+  using Error = boost::system::error_code;
+  using Tcp = boost::asio::ip::tcp;
+  struct FreeSsl {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
+  enum class Look : std::uint8_t { clean, ended, dirty };
+
+  void resolve();
+  void connect_next();
+  void connected(const Error& error);
+  void begin_handshake();
+  void handshake();
+  void handshaken();
+  void resume();
+  std::optional<Fault> write();
+  void read();
+  void read_failed(int result);
+  void answered();
+  Look look();
+  void wait(Tcp::socket::wait_type readiness);
+  [[nodiscard]] Fault fault(FaultKind kind, std::string_view words) const;
+  [[nodiscard]] Fault write_fault(int reason);
+  [[nodiscard]] Fault stream_fault(int reason, std::string_view how_far);
+  void fail(const Fault& fault);
+  void shut();
+
+  boost::asio::io_context& context_;
+  const TlsContext& tls_;
+  const Endpoint endpoint_;
+  Owner& owner_;
+  Tcp::socket socket_;
+  Tcp::resolver resolver_;
+  std::unique_ptr<SSL, FreeSsl> ssl_;
+  Wire wire_;
+  HttpAnswer answer_;
+  Exchange exchange_;
+  Phase phase_ = Phase::connecting;
+  bool resumed_ = false;
+  bool fresh_answer_ = false;          // answer_ was restarted for this exchange
+  std::uint64_t accepted_before_ = 0;  // wire_.accepted when this request was first offered
+  std::uint64_t received_before_ = 0;  // wire_.received then
+  std::uint64_t answered_ = 0;         // decrypted bytes of this answer
+  Traffic told_;                       // what take_traffic has given away
+  SteadyTime connect_by_;
+  SteadyTime attempt_by_;  // of the address that is being tried
+  std::vector<Tcp::endpoint> addresses_;
+  std::size_t address_ = 0;  // the next to try; also numbers the attempts
+  std::string connect_error_;
+};
+
+}  // namespace sagorder::io

@@ -1,0 +1,263 @@
+#include "io/pool.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "engine/pipeline.hpp"
+#include "io/connection.hpp"
+
+namespace sagorder::io {
+namespace {
+
+using ConnectionPointer = std::shared_ptr<Connection>;
+
+void expect(bool promise, const char* words) {
+  if (promise) return;
+  std::fprintf(stderr, "sagorder: broken promise: %s\n", words);
+  std::abort();
+}
+
+SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
+
+/// A fraction of the shortest wait, so that none is overdrawn by much.
+milliseconds tick_for(const PoolOptions& options) {
+  const milliseconds shortest =
+      std::min({options.request_timeout, options.connect_timeout, options.idle});
+  return std::clamp(shortest / 8, kPoolTickMin, kPoolTickMax);
+}
+
+void check(const PoolOptions& options) {
+  if (options.connections < 1 || options.connections > kConnectionsMax) {
+    throw std::invalid_argument("connections must be 1 to " + std::to_string(kConnectionsMax));
+  }
+  if (options.request_timeout <= milliseconds{0} || options.connect_timeout <= milliseconds{0} ||
+      options.idle < milliseconds{0}) {
+    throw std::invalid_argument("timeouts must be positive");
+  }
+}
+
+struct IdleConnection {
+  Connection* connection = nullptr;
+  SteadyTime since;
+};
+/// Last used last, so the oldest is the first.
+using IdleStack = std::vector<IdleConnection>;
+
+}  // namespace
+
+struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool::State> {
+  State(boost::asio::io_context& context_given, const TlsContext& tls_given,
+        PoolOptions options_given, Handler handler_given)
+      : context(context_given),
+        tls(tls_given),
+        options(options_given),
+        handler(std::move(handler_given)),
+        timer(context_given) {}
+
+  boost::asio::io_context& context;
+  const TlsContext& tls;
+  const PoolOptions options;
+  const Handler handler;
+  boost::asio::steady_timer timer;
+  bool ticking = false;
+  bool closed = false;
+  PoolCounters counters;
+  std::uint32_t under_way = 0;          // sends not yet completed
+  std::vector<ConnectionPointer> open;  // busy and idle, of all endpoints
+  std::map<Endpoint, IdleStack> idle;
+
+  void send(const Exchange& exchange, const Endpoint& endpoint);
+  Connection* lease(const Endpoint& endpoint, SteadyTime now);
+  void begin_on(Connection& connection, const Exchange& exchange);
+  void connect(const Endpoint& endpoint, const Exchange& exchange, SteadyTime now);
+  void make_room();
+  void finished(Connection& connection, const Reply* reply, const Fault* fault) override;
+  void complete_later(std::uint32_t slot, Fault fault);
+  void drop(Connection& connection);
+  void close_all();
+  void close_old(SteadyTime now);
+  void tick();
+  void start_ticking();
+  void count(Connection& connection);
+};
+
+void Pool::State::send(const Exchange& exchange, const Endpoint& endpoint) {
+  expect(under_way < options.connections, "more exchanges than connections");
+  expect(!exchange.wire.empty() && exchange.wire.size() <= kWireBytesMax,
+         "a request of no bytes or too many");
+  ++under_way;
+  if (closed) {
+    Fault fault;
+    fault.kind = FaultKind::cancelled;
+    fault.detail = "given up by this program";
+    return complete_later(exchange.slot, std::move(fault));
+  }
+  const SteadyTime now = steady_now();
+  Exchange timed = exchange;
+  timed.answer_by = now + options.request_timeout;
+  if (Connection* connection = lease(endpoint, now)) return begin_on(*connection, timed);
+  connect(endpoint, timed, now);
+}
+
+/// The idle connection of this endpoint that was used last and is still good; others met on the
+/// way are closed: not a byte of the request was offered to them.
+Connection* Pool::State::lease(const Endpoint& endpoint, SteadyTime now) {
+  const auto found = idle.find(endpoint);
+  if (found == idle.end()) return nullptr;
+  IdleStack& stack = found->second;
+  while (!stack.empty()) {
+    const IdleConnection last = stack.back();
+    stack.pop_back();
+    if (now - last.since >= options.idle) {
+      last.connection->close();
+    } else if (last.connection->still_good()) {
+      return last.connection;
+    } else {
+      ++counters.discarded;
+    }
+    drop(*last.connection);
+  }
+  return nullptr;
+}
+
+void Pool::State::begin_on(Connection& connection, const Exchange& exchange) {
+  ++counters.reused;
+  std::optional<Fault> failed = connection.exchange(exchange);
+  if (!failed) return;
+  drop(connection);
+  complete_later(exchange.slot, *std::move(failed));
+}
+
+void Pool::State::connect(const Endpoint& endpoint, const Exchange& exchange, SteadyTime now) {
+  make_room();
+  ++counters.connects;
+  open.push_back(std::make_shared<Connection>(context, tls, endpoint, *this));
+  open.back()->open(exchange, now + options.connect_timeout);
+  start_ticking();
+}
+
+/// If all connections are open, at least one is idle: an exchange holds one connection, and there
+/// are fewer exchanges than connections. The one that was idle longest gives way.
+void Pool::State::make_room() {
+  if (open.size() < options.connections) return;
+  IdleStack* oldest = nullptr;
+  for (auto& [endpoint, stack] : idle) {
+    if (stack.empty()) continue;
+    if (oldest == nullptr || stack.front().since < oldest->front().since) oldest = &stack;
+  }
+  expect(oldest != nullptr, "no idle connection to give way");
+  Connection& leaving = *oldest->front().connection;
+  oldest->erase(oldest->begin());
+  leaving.close();
+  drop(leaving);
+}
+
+void Pool::State::finished(Connection& connection, const Reply* reply, const Fault* fault) {
+  const auto self = shared_from_this();  // the handler may destroy the pool
+  // The reply's views live in the connection, which the caller holds even if it is dropped here.
+  const std::uint32_t slot = connection.slot();
+  if (connection.phase() == Connection::Phase::idle) {
+    count(connection);
+    idle[connection.endpoint()].push_back({&connection, steady_now()});
+  } else {
+    drop(connection);
+  }
+  --under_way;
+  handler(Completion{.slot = slot, .reply = reply, .fault = fault});
+}
+
+void Pool::State::complete_later(std::uint32_t slot, Fault fault) {
+  boost::asio::post(context, [weak = weak_from_this(), slot, fault = std::move(fault)] {
+    const auto self = weak.lock();
+    if (!self) return;
+    --self->under_way;
+    self->handler(Completion{.slot = slot, .reply = nullptr, .fault = &fault});
+  });
+}
+
+/// Forgets a connection that is closed.
+void Pool::State::drop(Connection& connection) {
+  count(connection);
+  const auto found = std::find_if(open.begin(), open.end(),
+                                  [&](const auto& held) { return held.get() == &connection; });
+  expect(found != open.end(), "a connection that is not the pool's");
+  std::swap(*found, open.back());
+  open.pop_back();
+}
+
+void Pool::State::count(Connection& connection) {
+  const Traffic traffic = connection.take_traffic();
+  counters.bytes_written += traffic.written;
+  counters.bytes_read += traffic.read;
+  if (connection.take_resumed()) ++counters.handshakes_resumed;
+}
+
+void Pool::State::close_all() {
+  closed = true;
+  timer.cancel();
+  for (const ConnectionPointer& connection : open) {
+    if (connection->busy()) {
+      complete_later(connection->slot(), connection->abandon());
+    } else {
+      connection->close();
+    }
+    count(*connection);
+  }
+  open.clear();
+  idle.clear();
+}
+
+void Pool::State::close_old(SteadyTime now) {
+  for (auto& [endpoint, stack] : idle) {
+    while (!stack.empty() && now - stack.front().since >= options.idle) {
+      Connection& leaving = *stack.front().connection;
+      stack.erase(stack.begin());
+      leaving.close();
+      drop(leaving);
+    }
+  }
+}
+
+void Pool::State::start_ticking() {
+  if (ticking || closed || open.empty()) return;
+  ticking = true;
+  timer.expires_after(tick_for(options));
+  timer.async_wait([weak = weak_from_this()](const boost::system::error_code&) {
+    if (const auto self = weak.lock()) self->tick();
+  });
+}
+
+void Pool::State::tick() {
+  ticking = false;
+  const SteadyTime now = steady_now();
+  close_old(now);
+  // A copy: what expires leaves `open`, and its handler may send.
+  const std::vector<ConnectionPointer> looked_at = open;
+  for (const ConnectionPointer& connection : looked_at) connection->expire(now);
+  start_ticking();
+}
+
+Pool::Pool(boost::asio::io_context& context, const TlsContext& tls, PoolOptions options,
+           Handler handler) {
+  check(options);
+  state_ = std::make_shared<State>(context, tls, options, std::move(handler));
+}
+
+Pool::~Pool() { state_->close_all(); }
+
+void Pool::send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire) {
+  state_->send(Exchange{.slot = slot, .wire = wire, .answer_by = {}}, endpoint);
+}
+
+void Pool::close() { state_->close_all(); }
+
+const PoolCounters& Pool::counters() const { return state_->counters; }
+
+}  // namespace sagorder::io

@@ -1,0 +1,631 @@
+#include "io/pool.hpp"
+
+#include <gtest/gtest.h>
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <boost/asio/post.hpp>
+#include <cstdlib>
+#include <future>
+#include <stdexcept>
+#include <string>
+#include <thread>
+
+#include "io/http_answer.hpp"
+#include "tests/io/pool_client.hpp"
+#include "tests/io/tls_server.hpp"
+
+namespace sagorder::io {
+namespace {
+
+using namespace sagorder::io::testing;
+
+void expect_reply(const Ending& ending, std::uint32_t id) {
+  EXPECT_EQ(ending.times, 1);
+  EXPECT_FALSE(ending.fault.has_value()) << ending.fault->detail;
+  EXPECT_EQ(ending.status, 200);
+  EXPECT_EQ(ending.body, "id=" + std::to_string(id));
+}
+
+/// Once, as this fault, with at least the whole request accepted by the kernel.
+void expect_doubt(PoolClient& client, std::uint32_t id, FaultKind kind) {
+  const Ending& ending = client.ending(id);
+  EXPECT_EQ(ending.times, 1);
+  ASSERT_TRUE(ending.fault.has_value());
+  EXPECT_EQ(ending.fault->kind, kind) << ending.fault->detail;
+  EXPECT_GT(ending.fault->bytes_accepted, client.wire_size(id));
+  EXPECT_LT(ending.fault->bytes_accepted, client.wire_size(id) + 100);
+}
+
+/// Once, as this fault, with nothing accepted and nothing seen by the server.
+void expect_not_sent(const Ending& ending, FaultKind kind) {
+  EXPECT_EQ(ending.times, 1);
+  ASSERT_TRUE(ending.fault.has_value());
+  EXPECT_EQ(ending.fault->kind, kind) << ending.fault->detail;
+  EXPECT_EQ(ending.fault->bytes_accepted, 0U);
+  EXPECT_EQ(ending.fault->bytes_answered, 0U);
+}
+
+ServerWish scripted(std::function<void(Peer&)> script) {
+  ServerWish wish;
+  wish.script = std::move(script);
+  return wish;
+}
+
+TEST(Pool, KeepsAConnectionForTheNextExchange) {
+  TlsServer server;
+  PoolClient client(options_of(4));
+  for (std::uint32_t id = 1; id <= 10; ++id) expect_reply(client.exchange(id, at(server)), id);
+  EXPECT_EQ(server.seen().accepted, 1);
+  EXPECT_EQ(client.counters().connects, 1U);
+  EXPECT_EQ(client.counters().reused, 9U);
+  EXPECT_EQ(client.counters().discarded, 0U);
+  EXPECT_GT(client.counters().bytes_written, 10 * client.wire_size(1));
+  EXPECT_GT(client.counters().bytes_read, 10 * answer_of("id=1").size());
+  EXPECT_FALSE(client.completed_within_send);
+}
+
+TEST(Pool, SpeaksTls12AndIpv6Too) {
+  ServerWish wish;
+  wish.version_max = TLS1_2_VERSION;
+  TlsServer old_server(wish);
+  wish.version_max = TLS1_3_VERSION;
+  wish.ipv6 = true;
+  TlsServer ipv6_server(wish);
+  PoolClient client(options_of(4));
+  expect_reply(client.exchange(1, at(old_server)), 1);
+  expect_reply(client.exchange(2, at(old_server)), 2);
+  expect_reply(client.exchange(3, at(ipv6_server, "::1")), 3);
+}
+
+TEST(Pool, ResolvesNames) {
+  ServerWish wish;
+  wish.identity = TrustedAuthority::get().issue({.alternatives = "DNS:localhost"});
+  TlsServer server(wish);
+  PoolClient client(options_of(1));
+  expect_reply(client.exchange(1, at(server, "localhost")), 1);
+  expect_not_sent(client.exchange(2, {"no-such-host.invalid", 443}), FaultKind::resolve_failed);
+}
+
+TEST(Pool, ThousandExchangesOverEightConnectionsArriveOnceEach) {
+  TlsServer server;
+  PoolClient client(options_of(8));
+  constexpr std::uint32_t kCount = 1000;
+  std::uint32_t next = 1;
+  client.on_completion = [&](const Completion&) {
+    if (next <= kCount) client.send(next++, at(server));
+  };
+  while (next <= 8) client.send(next++, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.completions == kCount; }));
+  for (std::uint32_t id = 1; id <= kCount; ++id) {
+    expect_reply(client.ending(id), id);
+    ASSERT_EQ(server.seen().times(id), 1);
+  }
+  EXPECT_LE(server.seen().accepted, 8);
+  EXPECT_EQ(client.counters().reused + client.counters().connects, kCount);
+}
+
+TEST(Pool, LeasesTheConnectionUsedLastSoThatTheOthersGo) {
+  TlsServer server;
+  PoolClient client(options_of(4, 5000ms, 5000ms, 300ms));
+  for (std::uint32_t id = 1; id <= 4; ++id) client.send(id, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.completions == 4; }));
+  ASSERT_EQ(server.seen().accepted, 4);
+  // One exchange at a time needs one connection.
+  for (std::uint32_t id = 5; id <= 24; ++id) {
+    expect_reply(client.exchange(id, at(server)), id);
+    client.run_for(30ms);
+  }
+  EXPECT_EQ(server.seen().accepted, 4);
+  EXPECT_EQ(server.seen().farewells, 3);
+}
+
+TEST(Pool, AnAnswerCutAnywhereIsAFaultAndTheRequestArrivesOnce) {
+  enum { kFin, kReset, kFarewell, kWays };
+  const std::string answer = answer_of("{\"OrderId\":\"1\"}", "Date: now\r\n");
+  std::atomic<std::size_t> cut{0};
+  std::atomic<int> way{kFin};
+  TlsServer server(scripted([&](Peer& peer) {
+    if (peer.read_request() == 0) return;
+    peer.write(answer.substr(0, cut));
+    if (way == kReset) return peer.reset();
+    if (way == kFarewell) peer.say_farewell();
+    peer.close();
+  }));
+  PoolClient client(options_of(1));
+  std::uint32_t id = 0;
+  for (int each_way = kFin; each_way < kWays; ++each_way) {
+    way = each_way;
+    for (std::size_t size = 0; size < answer.size(); ++size) {
+      cut = size;
+      client.exchange(++id, at(server));
+      const Ending& ending = client.ending(id);
+      const FaultKind kind = ending.fault ? ending.fault->kind : FaultKind::cancelled;
+      if (each_way == kReset) {
+        EXPECT_TRUE(kind == FaultKind::reset || kind == FaultKind::closed);
+      } else {
+        EXPECT_EQ(kind, FaultKind::closed);
+        EXPECT_EQ(ending.fault->bytes_answered, size);
+      }
+      expect_doubt(client, id, kind);
+      ASSERT_EQ(server.seen().times(id), 1) << "way " << each_way << ", cut at " << size;
+    }
+  }
+  EXPECT_EQ(server.seen().distinct(), id);
+  EXPECT_EQ(client.counters().connects, id);
+  EXPECT_EQ(client.counters().reused, 0U);
+}
+
+TEST(Pool, CountsTheBytesOfARecordThatNeverEnded) {
+  std::atomic<std::size_t> cut{0};
+  std::atomic<std::size_t> whole{1};
+  TlsServer server(scripted([&](Peer& peer) {
+    if (peer.read_request() == 0) return;
+    whole = peer.write_first_bytes(answer_of("{\"OrderId\":\"1\"}"), cut);
+    peer.close();
+  }));
+  PoolClient client(options_of(1));
+  for (std::uint32_t id = 1; cut < whole; ++id, ++cut) {
+    client.exchange(id, at(server));
+    expect_doubt(client, id, FaultKind::closed);
+    ASSERT_TRUE(client.ending(id).fault);
+    EXPECT_EQ(client.ending(id).fault->bytes_answered, cut);
+    ASSERT_EQ(server.seen().times(id), 1);
+  }
+  EXPECT_GT(whole, 50U);
+}
+
+TEST(Pool, NoAnswerEndsAtTheDeadline) {
+  TlsServer server(scripted([](Peer& peer) {
+    peer.read_request();
+    peer.wait_for_end();
+  }));
+  PoolClient client(options_of(1, 200ms));
+  const auto begin = std::chrono::steady_clock::now();
+  client.exchange(1, at(server));
+  const auto took = std::chrono::steady_clock::now() - begin;
+  expect_doubt(client, 1, FaultKind::timed_out);
+  EXPECT_EQ(client.ending(1).fault->bytes_answered, 0U);
+  EXPECT_GE(took, 200ms);
+  EXPECT_LT(took, 2s);
+  EXPECT_EQ(server.seen().times(1), 1);
+}
+
+TEST(Pool, ASlowDripDoesNotOutlastTheDeadline) {
+  TlsServer server(scripted([](Peer& peer) {
+    if (peer.read_request() == 0) return;
+    const std::string answer = answer_of(std::string(1000, 'x'));
+    for (const char& byte : answer) {
+      if (!peer.write(std::string_view(&byte, 1))) return;
+      std::this_thread::sleep_for(10ms);
+    }
+  }));
+  PoolClient client(options_of(1, 300ms));
+  const auto begin = std::chrono::steady_clock::now();
+  client.exchange(1, at(server));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+  expect_doubt(client, 1, FaultKind::timed_out);
+  EXPECT_GT(client.ending(1).fault->bytes_answered, 1U);
+}
+
+TEST(Pool, AConnectionThatTimedOutIsNeverUsedAgain) {
+  std::atomic<int> served{0};
+  TlsServer server(scripted([&](Peer& peer) {
+    while (const std::uint64_t id = peer.read_request()) {
+      // The first answer comes late: on the same connection it would answer the second request.
+      if (served++ == 0) std::this_thread::sleep_for(500ms);
+      peer.write(answer_of("id=" + std::to_string(id)));
+    }
+  }));
+  PoolClient client(options_of(1, 250ms));
+  client.exchange(1, at(server));
+  expect_doubt(client, 1, FaultKind::timed_out);
+  expect_reply(client.exchange(2, at(server)), 2);
+  EXPECT_EQ(server.seen().accepted, 2);
+  EXPECT_EQ(server.seen().most(), 1);
+}
+
+struct BadAnswer {
+  const char* what;
+  std::string bytes;
+  FaultKind kind;
+};
+
+TEST(Pool, AnAnswerThatCannotBeTrustedIsAFaultOfItsKind) {
+  const std::vector<BadAnswer> answers = {
+      {"both lengths",
+       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       FaultKind::answer_malformed},
+      {"no HTTP", "220 smtp ready\r\n\r\n", FaultKind::answer_malformed},
+      {"no end", "HTTP/1.1 200 OK\r\n\r\n{}", FaultKind::answer_malformed},
+      {"large header", "HTTP/1.1 200 OK\r\nA: " + std::string(kAnswerHeaderBytesMax, 'x') + "\r\n",
+       FaultKind::answer_too_large},
+      {"large body", "HTTP/1.1 200 OK\r\nContent-Length: 262145\r\n\r\n",
+       FaultKind::answer_too_large},
+  };
+  std::atomic<std::size_t> which{0};
+  TlsServer server(scripted([&](Peer& peer) {
+    if (peer.read_request() == 0) return;
+    peer.write(answers[which].bytes);
+    peer.wait_for_end();
+  }));
+  PoolClient client(options_of(1));
+  for (std::uint32_t id = 1; id <= answers.size(); ++id) {
+    which = id - 1;
+    client.exchange(id, at(server));
+    SCOPED_TRACE(answers[which].what);
+    expect_doubt(client, id, answers[which].kind);
+    EXPECT_GT(client.ending(id).fault->bytes_answered, 0U);
+    EXPECT_EQ(server.seen().times(id), 1);
+  }
+  EXPECT_EQ(client.counters().connects, answers.size());
+}
+
+TEST(Pool, ReadsLargeAndChunkedAnswersWhole) {
+  const std::string body(kAnswerBodyBytesMax, 'x');
+  TlsServer server(scripted([&](Peer& peer) {
+    if (peer.read_request() == 0) return;
+    peer.write(answer_of(body));
+    if (peer.read_request() == 0) return;
+    peer.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nid=\r\n");
+    std::this_thread::sleep_for(30ms);
+    peer.write("1\r\n2\r\n0\r\n\r\n");
+    peer.wait_for_end();
+  }));
+  PoolClient client(options_of(1));
+  EXPECT_EQ(client.exchange(1, at(server)).body, body);
+  expect_reply(client.exchange(2, at(server)), 2);
+  EXPECT_EQ(client.counters().reused, 1U);
+}
+
+TEST(Pool, ConnectionCloseIsHeeded) {
+  TlsServer server(scripted([](Peer& peer) {
+    const std::uint64_t id = peer.read_request();
+    peer.write(answer_of("id=" + std::to_string(id), "Connection: close\r\n"));
+    peer.read_request();
+  }));
+  PoolClient client(options_of(1));
+  for (std::uint32_t id = 1; id <= 3; ++id) expect_reply(client.exchange(id, at(server)), id);
+  EXPECT_EQ(client.counters().connects, 3U);
+  EXPECT_EQ(client.counters().discarded, 0U);
+  EXPECT_TRUE(client.run_until([&] { return server.seen().farewells == 3; }));
+}
+
+TEST(Pool, ABodyThatEndsWithTheStreamNeedsTheFarewell) {
+  std::atomic<bool> farewell{true};
+  TlsServer server(scripted([&](Peer& peer) {
+    const std::uint64_t id = peer.read_request();
+    peer.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nid=" + std::to_string(id));
+    if (farewell) peer.say_farewell();
+    peer.close();
+  }));
+  PoolClient client(options_of(1));
+  expect_reply(client.exchange(1, at(server)), 1);
+  farewell = false;
+  client.exchange(2, at(server));
+  expect_doubt(client, 2, FaultKind::closed);
+}
+
+TEST(Pool, BytesBehindTheAnswerEndTheConnectionAndNotTheAnswer) {
+  std::atomic<bool> same_record{true};
+  TlsServer server(scripted([&](Peer& peer) {
+    while (const std::uint64_t id = peer.read_request()) {
+      const std::string forged = answer_of("id=0");
+      if (same_record) {
+        peer.write(answer_of("id=" + std::to_string(id)) + forged);
+      } else {
+        peer.write(answer_of("id=" + std::to_string(id)));
+        peer.write(forged);
+      }
+    }
+  }));
+  PoolClient client(options_of(1));
+  expect_reply(client.exchange(1, at(server)), 1);
+  expect_reply(client.exchange(2, at(server)), 2);
+  same_record = false;
+  expect_reply(client.exchange(3, at(server)), 3);
+  client.run_for(50ms);
+  expect_reply(client.exchange(4, at(server)), 4);
+  EXPECT_EQ(client.counters().connects, 4U);
+  EXPECT_EQ(server.seen().most(), 1);
+}
+
+TEST(Pool, BytesBeforeTheRequestAreNotItsAnswer) {
+  ServerWish wish = scripted([](Peer& peer) {
+    // The end of the handshake and the forged answer leave in one piece.
+    int corked = 1;
+    ::setsockopt(peer.fd(), IPPROTO_TCP, TCP_CORK, &corked, sizeof corked);
+    if (!peer.shake()) return;
+    peer.write(answer_of("id=1"));
+    corked = 0;
+    ::setsockopt(peer.fd(), IPPROTO_TCP, TCP_CORK, &corked, sizeof corked);
+    peer.read_request();
+  });
+  wish.version_max = TLS1_2_VERSION;
+  wish.handshake = false;
+  TlsServer server(wish);
+  PoolClient client(options_of(1));
+  expect_not_sent(client.exchange(1, at(server)), FaultKind::unsolicited_bytes);
+  client.run_for(20ms);
+  EXPECT_EQ(server.seen().bytes(), 0U);
+}
+
+/// What a server does between two exchanges, and the second must find a fresh connection.
+void expect_replaced(const std::function<void(Peer&)>& meanwhile) {
+  std::atomic<int> connection{0};
+  std::promise<void> answered;
+  std::promise<void> done;
+  TlsServer server(scripted([&](Peer& peer) {
+    if (connection++ > 0) return answer_all(peer);
+    const std::uint64_t id = peer.read_request();
+    peer.write(answer_of("id=" + std::to_string(id)));
+    answered.get_future().wait();
+    meanwhile(peer);
+    done.set_value();
+    if (peer.fd() >= 0) peer.wait_for_end();
+  }));
+  PoolClient client(options_of(1));
+  expect_reply(client.exchange(1, at(server)), 1);
+  answered.set_value();
+  done.get_future().wait();
+  std::this_thread::sleep_for(20ms);
+  expect_reply(client.exchange(2, at(server)), 2);
+  EXPECT_EQ(client.counters().discarded, 1U);
+  EXPECT_EQ(client.counters().connects, 2U);
+  EXPECT_EQ(client.counters().reused, 0U);
+  EXPECT_EQ(server.seen().times(1), 1);
+  EXPECT_EQ(server.seen().times(2), 1);
+}
+
+TEST(Pool, AConnectionClosedWhileIdleIsReplacedSilently) {
+  expect_replaced([](Peer& peer) { ::shutdown(peer.fd(), SHUT_WR); });
+}
+TEST(Pool, AConnectionWithAFarewellWhileIdleIsReplacedSilently) {
+  expect_replaced([](Peer& peer) { peer.say_farewell(); });
+}
+TEST(Pool, AConnectionResetWhileIdleIsReplacedSilently) {
+  expect_replaced([](Peer& peer) { peer.reset(); });
+}
+TEST(Pool, AConnectionWithUnsolicitedBytesIsReplacedSilently) {
+  expect_replaced([](Peer& peer) { peer.write("HTTP/1.1 408 Request Timeout\r\n\r\n"); });
+}
+TEST(Pool, AConnectionWithHalfARecordIsReplacedSilently) {
+  expect_replaced([](Peer& peer) { peer.write_first_bytes("HTTP/1.1 408", 7); });
+}
+
+TEST(Pool, TicketsThatComeWhileIdleAreNoReasonToPart) {
+  std::atomic<int> tickets{0};
+  TlsServer server(scripted([&](Peer& peer) {
+    while (const std::uint64_t id = peer.read_request()) {
+      peer.write(answer_of("id=" + std::to_string(id)));
+      peer.new_ticket();
+      ++tickets;
+    }
+  }));
+  PoolClient client(options_of(1));
+  for (std::uint32_t id = 1; id <= 3; ++id) {
+    expect_reply(client.exchange(id, at(server)), id);
+    while (tickets < static_cast<int>(id)) std::this_thread::sleep_for(1ms);
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_EQ(client.counters().connects, 1U);
+  EXPECT_EQ(client.counters().reused, 2U);
+  EXPECT_EQ(client.counters().discarded, 0U);
+}
+
+TEST(Pool, IdleConnectionsCloseAndTheContextRunsDry) {
+  TlsServer server;
+  PoolClient client(options_of(2, 5000ms, 5000ms, 100ms));
+  expect_reply(client.exchange(1, at(server)), 1);
+  client.context().restart();
+  const auto begin = std::chrono::steady_clock::now();
+  client.context().run();  // returns when nothing is left to wait for
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+  EXPECT_TRUE(client.run_until([&] { return server.seen().farewells == 1; }));
+  expect_reply(client.exchange(2, at(server)), 2);
+  EXPECT_EQ(client.counters().connects, 2U);
+}
+
+TEST(Pool, OneConnectionServesTwoEndpointsInTurn) {
+  TlsServer one;
+  TlsServer other;
+  PoolClient client(options_of(1));
+  for (std::uint32_t id = 1; id <= 6; ++id) {
+    expect_reply(client.exchange(id, at(id % 2 == 0 ? one : other)), id);
+  }
+  EXPECT_EQ(client.counters().connects, 6U);
+  EXPECT_TRUE(client.run_until([&] { return one.seen().farewells + other.seen().farewells == 5; }));
+}
+
+TEST(Pool, AHandlerMayMakeTheConnectionOfItsReplyGiveWay) {
+  TlsServer one;
+  TlsServer other;
+  PoolClient client(options_of(1));
+  client.on_completion = [&](const Completion& done) {
+    if (done.slot < 6) client.send(done.slot + 1, at(done.slot % 2 == 0 ? one : other));
+  };
+  client.send(1, at(one));
+  ASSERT_TRUE(client.run_until([&] { return client.completions == 6; }));
+  for (std::uint32_t id = 1; id <= 6; ++id) expect_reply(client.ending(id), id);
+}
+
+TEST(Pool, ARefusedPortIsAFaultWithoutAByte) {
+  std::uint16_t port = 0;
+  {
+    TlsServer gone;
+    port = gone.port();
+  }
+  PoolClient client(options_of(1));
+  expect_not_sent(client.exchange(1, {"127.0.0.1", port}), FaultKind::connect_failed);
+  EXPECT_NE(client.ending(1).fault->detail.find("127.0.0.1:" + std::to_string(port) + ": "),
+            std::string::npos);
+  expect_not_sent(client.exchange(2, {"::1", port}), FaultKind::connect_failed);
+  EXPECT_EQ(client.ending(2).fault->detail.rfind("[::1]:", 0), 0U);
+}
+
+TEST(Pool, AHandshakeThatStallsEndsAtTheConnectDeadline) {
+  ServerWish wish = scripted([](Peer& peer) { peer.wait_for_end(); });
+  wish.handshake = false;
+  TlsServer server(wish);
+  PoolClient client(options_of(1, 5000ms, 200ms));
+  const auto begin = std::chrono::steady_clock::now();
+  expect_not_sent(client.exchange(1, at(server)), FaultKind::connect_timed_out);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST(Pool, AConnectionThatEndsInTheHandshakeIsAFaultWithoutAByte) {
+  std::atomic<bool> hard{false};
+  ServerWish wish = scripted([&](Peer& peer) {
+    if (hard) return peer.reset();
+  });
+  wish.handshake = false;
+  TlsServer server(wish);
+  PoolClient client(options_of(1));
+  expect_not_sent(client.exchange(1, at(server)), FaultKind::tls_failed);
+  hard = true;
+  client.exchange(2, at(server));
+  EXPECT_EQ(client.ending(2).fault->bytes_accepted, 0U);
+}
+
+TEST(Pool, CloseEndsWhatIsUnderWayOnceEach) {
+  TlsServer server(scripted([](Peer& peer) {
+    peer.read_request();
+    peer.wait_for_end();
+  }));
+  ServerWish stalled_wish = scripted([](Peer& peer) { peer.wait_for_end(); });
+  stalled_wish.handshake = false;
+  TlsServer stalled(stalled_wish);
+  TlsServer answering;
+  PoolClient client(options_of(4));
+  expect_reply(client.exchange(1, at(answering)), 1);
+  client.send(2, at(server));
+  client.send(3, at(stalled));
+  ASSERT_TRUE(client.run_until([&] { return server.seen().times(2) == 1; }));
+  client.send(4, at(stalled));  // not even begun
+
+  client.close();
+  EXPECT_FALSE(client.completed_within_send);
+  EXPECT_EQ(client.completions, 1);
+  client.context().restart();
+  client.context().run();
+  EXPECT_EQ(client.completions, 4);
+  expect_doubt(client, 2, FaultKind::cancelled);
+  expect_not_sent(client.ending(3), FaultKind::cancelled);
+  expect_not_sent(client.ending(4), FaultKind::cancelled);
+  expect_not_sent(client.exchange(5, at(answering)), FaultKind::cancelled);
+  EXPECT_EQ(answering.seen().accepted, 1);
+  EXPECT_EQ(server.seen().times(2), 1);
+}
+
+TEST(Pool, MayBeClosedOrDestroyedByItsHandler) {
+  TlsServer server;
+  {
+    PoolClient client(options_of(2));
+    client.on_completion = [&](const Completion& done) {
+      if (done.slot == 1) client.close();
+    };
+    client.send(1, at(server));
+    client.send(2, at(server));
+    ASSERT_TRUE(client.run_until([&] { return client.completions == 2; }));
+  }
+  PoolClient client(options_of(2));
+  client.on_completion = [&](const Completion&) { client.destroy_pool(); };
+  client.send(1, at(server));
+  client.send(2, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.completions == 1; }));
+  client.run_for(50ms);
+  EXPECT_EQ(client.completions, 1);
+}
+
+TEST(Pool, DestroyedWithExchangesUnderWayItIsSilent) {
+  TlsServer server(scripted([](Peer& peer) {
+    peer.read_request();
+    peer.wait_for_end();
+  }));
+  ServerWish stalled_wish = scripted([](Peer& peer) { peer.wait_for_end(); });
+  stalled_wish.handshake = false;
+  TlsServer stalled(stalled_wish);
+  PoolClient client(options_of(3));
+  client.send(1, at(server));
+  client.send(2, at(stalled));
+  client.send(3, at(stalled, "localhost"));
+  ASSERT_TRUE(client.run_until([&] { return server.seen().times(1) == 1; }));
+  client.destroy_pool();
+  client.context().restart();
+  client.context().run();
+  EXPECT_EQ(client.completions, 0);
+}
+
+TEST(Pool, ARequestLargerThanTheSocketsBuffersIsWrittenOnceAndCounted) {
+  // The server does not read for a while: the kernel takes a part, and the rest must wait.
+  TlsServer server(scripted([](Peer& peer) {
+    std::this_thread::sleep_for(100ms);
+    if (peer.read_request() != 0) peer.write(answer_of("id=1"));
+    peer.wait_for_end();
+  }));
+  boost::asio::io_context context;
+  const TlsContext tls(TrustedAuthority::get().ca_file);
+  int replies = 0;
+  Pool pool(context, tls, options_of(1), [&](const Completion& done) {
+    replies += done.reply != nullptr && done.reply->body == "id=1" ? 1 : 100;
+  });
+  std::string wire = request_of(1);
+  wire.insert(wire.size() - 2, "X-Padding: " + std::string(12 << 20, 'p') + "\r\n");
+  const Endpoint endpoint = at(server);
+  pool.send(1, endpoint, wire);
+  while (replies == 0) context.run_one();
+  EXPECT_EQ(replies, 1);
+  EXPECT_EQ(server.seen().bytes(), wire.size());
+  EXPECT_GT(pool.counters().bytes_written, wire.size());
+}
+
+TEST(Pool, ARequestHalfAcceptedAtTheDeadlineIsDoubtAndNotFlushed) {
+  std::promise<void> timed_out;
+  TlsServer server(scripted([&](Peer& peer) {
+    timed_out.get_future().wait();
+    peer.read_request();
+  }));
+  boost::asio::io_context context;
+  const TlsContext tls(TrustedAuthority::get().ca_file);
+  std::optional<Fault> fault;
+  Pool pool(context, tls, options_of(1, 300ms),
+            [&](const Completion& done) { fault = *done.fault; });
+  std::string wire = request_of(1);
+  wire.insert(wire.size() - 2, "X-Padding: " + std::string(12 << 20, 'p') + "\r\n");
+  const Endpoint endpoint = at(server);
+  pool.send(1, endpoint, wire);
+  while (!fault) context.run_one();
+  timed_out.set_value();
+  EXPECT_EQ(fault->kind, FaultKind::timed_out);
+  EXPECT_GT(fault->bytes_accepted, 0U);
+  EXPECT_LT(fault->bytes_accepted, wire.size());
+  server.end_connections();
+  EXPECT_EQ(server.seen().times(1), 0);
+  EXPECT_LE(server.seen().bytes(), fault->bytes_accepted);
+}
+
+TEST(Pool, RefusesOptionsOutOfRange) {
+  boost::asio::io_context context;
+  const TlsContext tls(TrustedAuthority::get().ca_file);
+  const auto make = [&](const PoolOptions& options) {
+    Pool pool(context, tls, options, [](const Completion&) {});
+  };
+  EXPECT_THROW(make(options_of(0)), std::invalid_argument);
+  EXPECT_THROW(make(options_of(4097)), std::invalid_argument);
+  EXPECT_THROW(make(options_of(1, 0ms)), std::invalid_argument);
+}
+
+TEST(PoolDeathTest, OneExchangeTooManyEndsTheProgram) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(
+      {
+        PoolClient client(options_of(1));
+        client.send(1, {"127.0.0.1", 1});
+        client.send(2, {"127.0.0.1", 1});
+      },
+      "more exchanges than connections");
+}
+
+}  // namespace
+}  // namespace sagorder::io
