@@ -1,0 +1,152 @@
+#include "io/batches.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "io/file.hpp"
+
+namespace sagorder::io {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kFileBytesMax = 16 * 1024 * 1024;
+constexpr std::size_t kDigestDigits = 64;
+
+struct Name {
+  const char* key;
+  std::string Batch::*member;
+};
+constexpr Name kNames[] = {{"output", &Batch::output},
+                           {"ledger", &Batch::ledger},
+                           {"ledger_id", &Batch::ledger_id},
+                           {"started_at", &Batch::started_at},
+                           {"command", &Batch::command}};
+
+[[noreturn]] void refuse_damaged(const std::string& path) {
+  throw BatchesError(path +
+                     ": cannot be understood. It says which batch was ordered from this input, so "
+                     "nothing is sent. Look for those orders (sagorder status RESULTS) and then "
+                     "move the file away");
+}
+
+std::string written(const std::vector<Batch>& batches) {
+  json array = json::array();
+  for (const Batch& batch : batches) {
+    json object;
+    for (const Name& name : kNames) object[name.key] = batch.*name.member;
+    array.push_back(std::move(object));
+  }
+  // A path may be no UTF-8; it is for people here, the ledger's id is what is compared.
+  return array.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Batch batch_of(const json& object, const std::string& path) {
+  Batch batch;
+  if (!object.is_object()) refuse_damaged(path);
+  for (const Name& name : kNames) {
+    const auto found = object.find(name.key);
+    if (found == object.end() || !found->is_string()) refuse_damaged(path);
+    batch.*name.member = found->get<std::string>();
+  }
+  if (batch.ledger_id.empty()) refuse_damaged(path);
+  return batch;
+}
+
+std::vector<Batch> read_batches(const std::string& path) {
+  FileIdentity there;
+  if (!identity_of(path, there)) return {};
+  const std::string bytes = read_all(open_private(path, O_RDONLY), kFileBytesMax, path);
+  const json array = json::parse(bytes, nullptr, false);
+  if (!array.is_array() || array.empty()) refuse_damaged(path);
+  std::vector<Batch> batches;
+  for (const json& object : array) batches.push_back(batch_of(object, path));
+  return batches;
+}
+
+template <class Act>
+auto as_batches(Act&& act) {
+  try {
+    return act();
+  } catch (const FileError& error) {
+    throw BatchesError(error.what());
+  }
+}
+
+std::string absolute_from(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && *value == '/' ? value : std::string();
+}
+
+bool is_digest(std::string_view digest) {
+  return digest.size() == kDigestDigits &&
+         digest.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+std::optional<Batch> first_other(const std::vector<Batch>& batches, std::string_view ledger_id) {
+  const auto ours = [&](const Batch& batch) { return batch.ledger_id == ledger_id; };
+  if (batches.empty() || std::any_of(batches.begin(), batches.end(), ours)) return std::nullopt;
+  return batches.front();
+}
+
+}  // namespace
+
+Batches::Batches(std::string directory) : directory_(std::move(directory)) {}
+
+std::string Batches::default_directory() {
+  const std::string state = absolute_from("XDG_STATE_HOME");
+  if (!state.empty()) return state + "/sagorder/batches";
+  const std::string home = absolute_from("HOME");
+  if (!home.empty()) return home + "/.local/state/sagorder/batches";
+  throw BatchesError(
+      "neither XDG_STATE_HOME nor HOME is set to an absolute path, so there is no place to "
+      "remember "
+      "what was ordered; set one of them");
+}
+
+std::string Batches::file_of(std::string_view digest) const {
+  if (!is_digest(digest)) throw BatchesError("not a SHA-256 of an input: " + std::string(digest));
+  return directory_ + "/" + std::string(digest) + ".json";
+}
+
+std::vector<Batch> Batches::all_of(std::string_view digest) const {
+  return as_batches([&] { return read_batches(file_of(digest)); });
+}
+
+std::optional<Batch> Batches::find(std::string_view digest, std::string_view ledger_id) const {
+  return first_other(all_of(digest), ledger_id);
+}
+
+std::optional<Batch> Batches::remember(std::string_view digest, const Batch& batch, bool again) {
+  const std::string path = file_of(digest);
+  if (batch.ledger_id.empty()) throw BatchesError("a batch without a ledger's id");
+  return as_batches([&]() -> std::optional<Batch> {
+    make_private_directories(directory_);
+    const std::string lock_path = directory_ + "/.lock";
+    const Fd guard = open_private(lock_path, O_RDWR | O_CREAT);
+    lock(guard, lock_path);
+    std::vector<Batch> batches = read_batches(path);
+    const bool first = batches.empty();
+    if (auto other = first_other(batches, batch.ledger_id); other && !again) return other;
+    if (std::any_of(batches.begin(), batches.end(),
+                    [&](const Batch& each) { return each.ledger_id == batch.ledger_id; })) {
+      return std::nullopt;
+    }
+    batches.push_back(batch);
+    Replacement file(path);
+    write_all(file.file(), written(batches), file.name());
+    if (!first) {
+      file.take_over();
+    } else if (!file.take_free_name()) {
+      // The lock was not kept by somebody, as on a file system without locks: nothing is lost.
+      return read_batches(path).front();
+    }
+    return std::nullopt;
+  });
+}
+
+}  // namespace sagorder::io

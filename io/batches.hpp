@@ -1,0 +1,61 @@
+// The memory of every batch that sent an order, so that the same content is not ordered again under
+// another output or ledger by mistake.
+//
+// One file for each input digest, `<64 hex digits>.json` in a private directory
+// ($XDG_STATE_HOME/sagorder/batches, default ~/.local/state/sagorder/batches): a JSON array of
+// batches, the earliest first. It is made whole under another name and then linked into place, so
+// that it is never seen half-written and never overwritten; further entries (--again) replace it by
+// rename. Both are durable when `remember` returns. A file that cannot be understood is an error.
+#pragma once
+
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sagorder::io {
+
+/// The memory cannot be read or written; the text names the file and says what to do.
+struct BatchesError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct Batch {
+  std::string output;      ///< absolute path of the results file
+  std::string ledger;      ///< absolute path of the ledger
+  std::string ledger_id;   ///< tells this batch from every other
+  std::string started_at;  ///< RFC 3339, UTC
+  std::string command;     ///< as it was given, for people
+};
+
+class Batches {
+ public:
+  /// Nothing is made or read yet.
+  explicit Batches(std::string directory);
+  /// By the environment. Throws BatchesError if neither XDG_STATE_HOME nor HOME is an absolute
+  /// path.
+  static std::string default_directory();
+
+  /// The batches of this input, the earliest first; empty if there was none.
+  /// @param digest 64 hex digits
+  [[nodiscard]] std::vector<Batch> all_of(std::string_view digest) const;
+  /// The earliest batch of this input that is not `ledger_id`'s; nullopt if there is none, or if
+  /// `ledger_id` is remembered itself (a batch goes on, whatever else was ordered).
+  [[nodiscard]] std::optional<Batch> find(std::string_view digest,
+                                          std::string_view ledger_id = {}) const;
+
+  /// Remembers a batch, durably.
+  /// @param again remember it beside others of the same input
+  /// @return nullopt: it is remembered (now, or it was before); else the earlier batch of another
+  /// ledger that stands in the way, and nothing was written
+  std::optional<Batch> remember(std::string_view digest, const Batch& batch, bool again);
+
+  /// The file of a digest, for messages.
+  [[nodiscard]] std::string file_of(std::string_view digest) const;
+
+ private:
+  std::string directory_;
+};
+
+}  // namespace sagorder::io

@@ -1,0 +1,60 @@
+// The port behind which a ledger keeps its promises; every implementation passes the same contract
+// tests.
+//
+//   open    takes the lock (one process holds a ledger at a time), creates or checks the format
+//   commit  makes a group of records durable, all or none; when it has returned they survive power
+//           loss. A commit that throws is never retried: whether it is durable is unknown.
+//   replay  gives every durable record back, each row's in the order in which they were committed
+//
+// All calls block; `LedgerThread` gives commits a thread of their own.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "engine/life.hpp"
+
+namespace sagorder::io {
+
+/// The ledger cannot be read or written (exit 74). The text names the file and the cause.
+struct LedgerError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Another process holds the ledger (exit 75).
+struct LedgerBusy : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Facts of the batch, kept with the records: text by name.
+///   ledger_id       32 hex digits, drawn when the ledger was made
+///   input_sha256    of the input's bytes
+///   input_path, output_path, rows, columns, settings, command, created_at, ...
+using Facts = std::map<std::string, std::string, std::less<>>;
+
+class Ledger {
+ public:
+  virtual ~Ledger() = default;
+
+  [[nodiscard]] virtual Facts facts() = 0;
+  /// Durable when it returns. Existing names are overwritten.
+  virtual void set_facts(const Facts& facts) = 0;
+
+  virtual void commit(std::span<const Record> records) = 0;
+
+  virtual void replay(const std::function<void(const Step&)>& visit) = 0;
+
+  /// The last outcome record of a row, whole; nullopt if it has none. The first call may prepare
+  /// an index.
+  [[nodiscard]] virtual std::optional<Record> outcome_of(Row row) = 0;
+
+  /// Every outcome record, in the order of commits.
+  virtual void outcomes(const std::function<void(const Record&)>& visit) = 0;
+};
+
+}  // namespace sagorder::io

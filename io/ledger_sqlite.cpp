@@ -1,0 +1,568 @@
+#include "io/ledger_sqlite.hpp"
+
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "io/file.hpp"
+
+namespace sagorder::io {
+namespace {
+
+constexpr int kApplicationId = 0x5361676f;  // "Sago"
+constexpr int kCheckpointPages = 4096;      // 16 MiB of WAL between checkpoints
+constexpr int kBusyMs = 10'000;             // for a person's sqlite3 shell that holds the file
+
+// The numbers in the file; `kind` in the file names them.
+static_assert(static_cast<int>(RecordKind::intent) == 0);
+static_assert(static_cast<int>(RecordKind::not_executed) == 1);
+static_assert(static_cast<int>(RecordKind::placed) == 2);
+static_assert(static_cast<int>(RecordKind::rejected) == 3);
+static_assert(static_cast<int>(RecordKind::in_doubt) == 4);
+static_assert(static_cast<int>(RecordKind::replay) == 5);
+static_assert(static_cast<int>(RecordKind::resolved_placed) == 6);
+static_assert(static_cast<int>(RecordKind::resolved_not_placed) == 7);
+
+// What replay reads stands before the texts, so that it never follows a long row's overflow.
+constexpr const char* kSchema = R"sql(
+CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE kind(id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+CREATE TABLE intent(
+  seq INTEGER PRIMARY KEY, row INTEGER NOT NULL, attempt INTEGER NOT NULL,
+  at_ms INTEGER NOT NULL, nonce TEXT NOT NULL) STRICT;
+CREATE TABLE outcome(
+  seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL REFERENCES kind(id), row INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, at_ms INTEGER NOT NULL, http_status INTEGER, latency_ms INTEGER,
+  order_id TEXT, sag_id TEXT, request_id TEXT, code TEXT, message TEXT, evidence TEXT) STRICT;
+CREATE VIEW orders AS
+SELECT last.row AS row,
+  CASE WHEN o.seq IS NULL THEN 'intended'
+       WHEN o.kind IN (2, 6) THEN 'placed'
+       WHEN o.kind = 3 THEN 'rejected'
+       WHEN o.kind = 4 THEN 'in_doubt'
+       ELSE 'pending' END AS state,
+  coalesce(o.attempt, i.attempt) AS attempts,
+  o.order_id, o.sag_id, o.request_id, o.code, o.message, o.http_status, o.latency_ms,
+  strftime('%Y-%m-%dT%H:%M:%SZ', coalesce(o.at_ms, i.at_ms) / 1000, 'unixepoch') AS at,
+  o.evidence
+FROM (SELECT row, max(seq) AS seq
+      FROM (SELECT row, seq FROM intent
+            UNION ALL SELECT row, seq FROM outcome WHERE kind <> 5)
+      GROUP BY row) AS last
+LEFT JOIN outcome AS o ON o.seq = last.seq
+LEFT JOIN intent AS i ON i.seq = last.seq;
+)sql";
+
+constexpr const char* kOutcomeColumns =
+    "kind, row, attempt, at_ms, http_status, latency_ms, order_id, sag_id, request_id, code, "
+    "message, evidence";
+
+/// A connection and the name that its errors bear.
+struct Database {
+  std::string path;
+  sqlite3* handle = nullptr;
+
+  [[noreturn]] void fail(std::string_view what) const {
+    if (sqlite3_errcode(handle) == SQLITE_NOTADB) {
+      throw LedgerError(path + ": is no sagorder ledger (no SQLite database); it is left alone");
+    }
+    std::string text = path + ": cannot " + std::string(what) + ": " + sqlite3_errmsg(handle);
+    text += " (SQLite " + std::to_string(sqlite3_extended_errcode(handle)) + ")";
+    throw LedgerError(text);
+  }
+  void run(const char* sql, std::string_view what) const {
+    if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(what);
+  }
+};
+
+class Statement {
+ public:
+  Statement(const Database& database, const std::string& sql) : database_(&database) {
+    if (sqlite3_prepare_v3(database.handle, sql.c_str(), static_cast<int>(sql.size()) + 1,
+                           SQLITE_PREPARE_PERSISTENT, &statement_, nullptr) != SQLITE_OK) {
+      database.fail("read its tables");
+    }
+  }
+  ~Statement() { sqlite3_finalize(statement_); }
+  Statement(Statement&& other) noexcept
+      : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
+  Statement& operator=(Statement&&) = delete;
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  void bind(int index, std::int64_t value) const {
+    if (sqlite3_bind_int64(statement_, index, value) != SQLITE_OK) database_->fail("bind a number");
+  }
+  /// The text stays where it is until the statement is reset. Empty text is NULL.
+  void bind(int index, std::string_view text) const {
+    const int code = text.empty() ? sqlite3_bind_null(statement_, index)
+                                  : sqlite3_bind_text64(statement_, index, text.data(), text.size(),
+                                                        SQLITE_STATIC, SQLITE_UTF8);
+    if (code != SQLITE_OK) database_->fail("bind a text");
+  }
+  /// @return true: a row can be read
+  bool step(std::string_view what) const {
+    const int code = sqlite3_step(statement_);
+    if (code == SQLITE_ROW) return true;
+    if (code != SQLITE_DONE) database_->fail(what);
+    return false;
+  }
+  void reset() const { sqlite3_reset(statement_); }
+  void execute(std::string_view what) const {
+    step(what);
+    reset();
+  }
+  [[nodiscard]] std::int64_t number(int column) const {
+    return sqlite3_column_int64(statement_, column);
+  }
+  [[nodiscard]] std::string_view text(int column) const {
+    const auto* bytes = sqlite3_column_text(statement_, column);
+    if (bytes == nullptr) return {};
+    return {reinterpret_cast<const char*>(bytes),
+            static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
+  }
+
+ private:
+  const Database* database_;
+  sqlite3_stmt* statement_ = nullptr;
+};
+
+std::int64_t number_of(const Database& database, const std::string& sql) {
+  const Statement statement(database, sql);
+  return statement.step("read it") ? statement.number(0) : 0;
+}
+
+/// One state of all tables, though a run may be writing meanwhile.
+class Snapshot {
+ public:
+  explicit Snapshot(const Database& database) : database_(&database) {
+    database.run("BEGIN", "begin to read it");
+  }
+  ~Snapshot() { sqlite3_exec(database_->handle, "COMMIT", nullptr, nullptr, nullptr); }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+ private:
+  const Database* database_;
+};
+
+std::int64_t number_of_at(WallTime at) { return at.time_since_epoch().count(); }
+
+bool is_kind(std::int64_t number) { return number >= 0 && number < kRecordKinds; }
+
+/// SQLite refuses a link anywhere in a path; here only the last component matters.
+std::string resolved(const std::string& path) {
+  std::error_code error;
+  const auto directory = std::filesystem::canonical(directory_of(path), error);
+  if (error) throw LedgerError(path + ": cannot find its directory: " + error.message());
+  return (directory / std::filesystem::path(path).filename()).string();
+}
+
+/// A file name inside an SQLite URI.
+std::string uri_of(const std::string& path) {
+  static constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string uri = "file:";
+  for (const char each : path) {
+    const auto byte = static_cast<unsigned char>(each);
+    if (each == '%' || each == '?' || each == '#') {
+      uri += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
+    } else {
+      uri += each;
+    }
+  }
+  return uri;
+}
+
+}  // namespace
+
+struct SqliteLedger::State {
+  Fd lock;  // before `database` in life, behind it in death
+  FileIdentity identity;
+  FileIdentity wal_identity;
+  Database database;
+  bool reading = false;
+  bool created = false;
+  bool failed = false;
+  std::int64_t seq = 0;  // of the last record
+  int wal_pages = 0;
+  std::optional<Statement> begin, commit, insert_intent, insert_outcome, last_outcome;
+
+  ~State();
+  void open(int flags, const std::string& name);
+  void configure() const;
+  void check_or_create();
+  void create();
+  void check_format() const;
+  void check_kinds() const;
+  void prepare();
+  void require_writable() const;
+  void require_named() const;
+  void insert(const Record& record);
+  void transact(const std::function<void()>& write);
+  void abandon() const;
+  void checkpoint();
+  void index_outcomes();
+  [[nodiscard]] Record read_outcome(const Statement& statement) const;
+};
+
+SqliteLedger::State::~State() {
+  // After a failure nothing more is written, synced or tidied: the next start recovers the WAL.
+  if (failed) {
+    sqlite3_db_config(database.handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  }
+  for (auto* held : {&begin, &commit, &insert_intent, &insert_outcome, &last_outcome}) {
+    held->reset();
+  }
+  sqlite3_close(database.handle);
+}
+
+void SqliteLedger::State::open(int flags, const std::string& name) {
+  const int code = sqlite3_open_v2(
+      name.c_str(), &database.handle,
+      flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  if (code != SQLITE_OK) database.fail("open the ledger");
+  configure();
+}
+
+void SqliteLedger::State::configure() const {
+  sqlite3* const handle = database.handle;
+  sqlite3_busy_timeout(handle, kBusyMs);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
+  // No mmap: an error of the disk would be a signal, not an error code.
+  database.run(
+      "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
+      "PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=0;",
+      "configure SQLite");
+}
+
+void SqliteLedger::State::check_or_create() {
+  // Killed while it was being made, the file may be a database without any table.
+  const bool blank = number_of(database, "SELECT count(*) FROM sqlite_schema") == 0 &&
+                     number_of(database, "PRAGMA application_id") == 0;
+  if (blank) {
+    create();
+  } else {
+    check_format();
+    database.run("PRAGMA journal_mode=WAL", "switch to WAL");
+  }
+  check_kinds();
+}
+
+void SqliteLedger::State::create() {
+  database.run("PRAGMA journal_mode=WAL", "switch to WAL");
+  database.run("BEGIN IMMEDIATE", "create its tables");
+  database.run(kSchema, "create its tables");
+  const Statement insert(database, "INSERT INTO kind(id, name) VALUES(?1, ?2)");
+  for (int kind = 0; kind < kRecordKinds; ++kind) {
+    insert.bind(1, std::int64_t{kind});
+    insert.bind(2, name_of(static_cast<RecordKind>(kind)));
+    insert.execute("create its tables");
+  }
+  const std::string marks = "PRAGMA application_id=" + std::to_string(kApplicationId) +
+                            "; PRAGMA user_version=" + std::to_string(kLedgerFormat) + "; COMMIT";
+  database.run(marks.c_str(), "create its tables");
+  created = true;
+}
+
+void SqliteLedger::State::check_format() const {
+  if (number_of(database, "PRAGMA application_id") != kApplicationId) {
+    throw LedgerError(database.path + ": is no sagorder ledger; it is left alone");
+  }
+  const std::int64_t format = number_of(database, "PRAGMA user_version");
+  if (format != kLedgerFormat) {
+    throw LedgerError(database.path + ": is a ledger of format " + std::to_string(format) +
+                      "; this sagorder knows format " + std::to_string(kLedgerFormat) +
+                      ", use the one that made it");
+  }
+}
+
+void SqliteLedger::State::check_kinds() const {
+  const Statement select(database, "SELECT id, name FROM kind ORDER BY id");
+  int count = 0;
+  for (; select.step("read its tables"); ++count) {
+    const std::int64_t id = select.number(0);
+    if (!is_kind(id) || select.text(1) != name_of(static_cast<RecordKind>(id))) break;
+  }
+  if (count != kRecordKinds) {
+    throw LedgerError(database.path + ": is damaged: its kinds of records are not the known ones");
+  }
+}
+
+void SqliteLedger::State::prepare() {
+  seq = std::max(number_of(database, "SELECT max(seq) FROM intent"),
+                 number_of(database, "SELECT max(seq) FROM outcome"));
+  if (reading) return;
+  begin.emplace(database, "BEGIN IMMEDIATE");
+  commit.emplace(database, "COMMIT");
+  insert_intent.emplace(
+      database, "INSERT INTO intent(seq, row, attempt, at_ms, nonce) VALUES(?1, ?2, ?3, ?4, ?5)");
+  insert_outcome.emplace(database, std::string("INSERT INTO outcome(seq, ") + kOutcomeColumns +
+                                       ") VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, "
+                                       "?12, ?13)");
+  sqlite3_wal_hook(
+      database.handle,
+      [](void* state, sqlite3*, const char*, int pages) {
+        static_cast<State*>(state)->wal_pages = pages;
+        return SQLITE_OK;
+      },
+      this);
+  if (!identity_of(database.path + "-wal", wal_identity)) {
+    throw LedgerError(database.path + "-wal: is not there, though SQLite opened it");
+  }
+  sync_directory_of(database.path);
+}
+
+void SqliteLedger::State::require_writable() const {
+  if (reading) throw LedgerError(database.path + ": is open for reading only");
+  if (failed) {
+    throw LedgerError(database.path + ": an earlier commit failed; nothing more is written to it");
+  }
+}
+
+/// A record is durable only in a file that the next start will find.
+void SqliteLedger::State::require_named() const {
+  FileIdentity now;
+  if (!identity_of(database.path, now) || now != identity) {
+    throw LedgerError(database.path + ": the ledger was removed or replaced while running");
+  }
+  if (!identity_of(database.path + "-wal", now) || now != wal_identity) {
+    throw LedgerError(database.path + "-wal: the ledger's log was removed while running");
+  }
+}
+
+void SqliteLedger::State::insert(const Record& record) {
+  ++seq;
+  const auto row = static_cast<std::int64_t>(record.row.value);
+  const std::int64_t attempt = record.attempt.value;
+  if (record.kind == RecordKind::intent) {
+    insert_intent->bind(1, seq);
+    insert_intent->bind(2, row);
+    insert_intent->bind(3, attempt);
+    insert_intent->bind(4, number_of_at(record.at));
+    insert_intent->bind(5, record.nonce.view());
+    insert_intent->execute("write an intent");
+    return;
+  }
+  insert_outcome->bind(1, seq);
+  insert_outcome->bind(2, static_cast<std::int64_t>(record.kind));
+  insert_outcome->bind(3, row);
+  insert_outcome->bind(4, attempt);
+  insert_outcome->bind(5, number_of_at(record.at));
+  insert_outcome->bind(6, std::int64_t{record.http_status});
+  insert_outcome->bind(7, static_cast<std::int64_t>(record.latency.count()));
+  insert_outcome->bind(8, record.order_id);
+  insert_outcome->bind(9, record.sag_id);
+  insert_outcome->bind(10, record.request_id);
+  insert_outcome->bind(11, record.code);
+  insert_outcome->bind(12, record.message);
+  insert_outcome->bind(13, record.evidence);
+  insert_outcome->execute("write an outcome");
+}
+
+/// All of `write`, durable, or none and nothing ever after.
+void SqliteLedger::State::transact(const std::function<void()>& write) {
+  require_writable();
+  failed = true;  // until it is durable
+  try {
+    begin->execute("begin a commit");
+    write();
+    commit->execute("commit");
+    require_named();
+    checkpoint();
+  } catch (const FileError& error) {
+    abandon();
+    throw LedgerError(error.what());
+  } catch (...) {
+    abandon();
+    throw;
+  }
+  failed = false;
+}
+
+/// Ends a failed transaction, so that reading does not see what is not durable.
+void SqliteLedger::State::abandon() const {
+  for (const auto* held : {&begin, &commit, &insert_intent, &insert_outcome}) (**held).reset();
+  sqlite3_exec(database.handle, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
+/// Done here and not by SQLite itself, which would go on after an error of the disk.
+void SqliteLedger::State::checkpoint() {
+  if (wal_pages < kCheckpointPages) return;
+  const int code = sqlite3_wal_checkpoint_v2(database.handle, "main", SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
+  if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) database.fail("move its log into it");
+}
+
+void SqliteLedger::State::index_outcomes() {
+  if (last_outcome) return;
+  if (!reading) {
+    require_writable();
+    // Sorted in a file, since memory does not grow with the rows.
+    database.run(
+        "PRAGMA temp_store=FILE; CREATE INDEX IF NOT EXISTS outcome_row ON outcome(row);"
+        "PRAGMA temp_store=MEMORY",
+        "make an index of its rows");
+  }
+  last_outcome.emplace(database, std::string("SELECT ") + kOutcomeColumns +
+                                     " FROM outcome WHERE row = ?1 AND kind <> 5"
+                                     " ORDER BY seq DESC LIMIT 1");
+}
+
+Record SqliteLedger::State::read_outcome(const Statement& statement) const {
+  if (!is_kind(statement.number(0))) {
+    throw LedgerError(database.path + ": is damaged: a record of an unknown kind");
+  }
+  Record record;
+  record.kind = static_cast<RecordKind>(statement.number(0));
+  record.row = Row{static_cast<std::uint64_t>(statement.number(1))};
+  record.attempt = Attempt{static_cast<std::uint32_t>(statement.number(2))};
+  record.at = WallTime(milliseconds(statement.number(3)));
+  record.http_status = static_cast<int>(statement.number(4));
+  record.latency = milliseconds(statement.number(5));
+  record.order_id = statement.text(6);
+  record.sag_id = statement.text(7);
+  record.request_id = statement.text(8);
+  record.code = statement.text(9);
+  record.message = statement.text(10);
+  record.evidence = statement.text(11);
+  return record;
+}
+
+SqliteLedger::SqliteLedger(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<State>()) {
+  State& state = *state_;
+  state.database.path = resolved(path);
+  const std::string& name = state.database.path;
+  try {
+    state.lock = open_private(name, O_RDWR | O_CREAT);
+    if (!try_lock(state.lock, name)) {
+      throw LedgerBusy(path + ": another sagorder is at work with this ledger");
+    }
+    state.identity = identity_of(state.lock, name);
+    state.open(SQLITE_OPEN_READWRITE, name);
+    state.check_or_create();
+    int moved = 0;
+    sqlite3_file_control(state.database.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    FileIdentity named;
+    if (moved != 0 || !identity_of(name, named) || named != state.identity) {
+      throw LedgerError(name + ": was replaced while it was being opened");
+    }
+    state.prepare();
+  } catch (const FileError& error) {
+    throw LedgerError(error.what());
+  }
+}
+
+std::unique_ptr<SqliteLedger> SqliteLedger::open_for_reading(const std::string& path) {
+  auto state = std::make_unique<State>();
+  const std::string name = resolved(path);
+  state->database.path = name;
+  state->reading = true;
+  struct stat status {};
+  // Not opened here: closing that descriptor would drop the locks of SQLite in this process.
+  if (::lstat(name.c_str(), &status) != 0) {
+    throw LedgerError(file_error(name, "open the ledger", errno).what());
+  }
+  if (!S_ISREG(status.st_mode)) throw LedgerError(name + ": is not a regular file");
+  if (status.st_size == 0) throw LedgerError(name + ": is no sagorder ledger; it is empty");
+  // Without a log nobody has anything to say beyond the file: read it as it is, since SQLite would
+  // make a log and its index beside it to read a file in WAL mode.
+  const bool logged = ::stat((name + "-wal").c_str(), &status) == 0 && status.st_size > 0;
+  if (logged) {
+    state->open(SQLITE_OPEN_READONLY, name);
+  } else {
+    state->open(SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, uri_of(name) + "?immutable=1");
+  }
+  state->check_format();
+  state->check_kinds();
+  state->prepare();
+  return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(state)));
+}
+
+SqliteLedger::~SqliteLedger() = default;
+
+bool SqliteLedger::created() const { return state_->created; }
+
+const std::string& SqliteLedger::path() const { return state_->database.path; }
+
+Facts SqliteLedger::facts() {
+  Facts facts;
+  const Statement select(state_->database, "SELECT name, value FROM meta");
+  while (select.step("read its facts")) {
+    facts.emplace(std::string(select.text(0)), std::string(select.text(1)));
+  }
+  return facts;
+}
+
+void SqliteLedger::set_facts(const Facts& facts) {
+  state_->require_writable();
+  const Statement insert(state_->database,
+                         "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, coalesce(?2, ''))");
+  state_->transact([&] {
+    for (const auto& [name, value] : facts) {
+      insert.bind(1, name);
+      insert.bind(2, value);
+      insert.execute("write a fact");
+    }
+  });
+}
+
+void SqliteLedger::commit(std::span<const Record> records) {
+  state_->transact([&] {
+    for (const Record& record : records) state_->insert(record);
+  });
+}
+
+void SqliteLedger::replay(const std::function<void(const Step&)>& visit) {
+  const Database& database = state_->database;
+  const Snapshot snapshot(database);
+  const Statement intents(database, "SELECT seq, row, attempt FROM intent ORDER BY seq");
+  const Statement outcomes(database, "SELECT seq, row, attempt, kind FROM outcome ORDER BY seq");
+  bool more_intents = intents.step("read its intents");
+  bool more_outcomes = outcomes.step("read its outcomes");
+  for (std::int64_t seq = 1; more_intents || more_outcomes; ++seq) {
+    const bool intent = more_intents && intents.number(0) == seq;
+    const bool outcome = more_outcomes && outcomes.number(0) == seq;
+    if (intent == outcome) {  // neither has it, or both
+      throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
+                        (intent ? " is there twice" : " is missing"));
+    }
+    const Statement& from = intent ? intents : outcomes;
+    const std::int64_t kind = intent ? 0 : from.number(3);
+    if (!is_kind(kind) || (kind == 0) != intent) {
+      throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
+                        " is of an unknown kind");
+    }
+    visit(Step{static_cast<RecordKind>(kind), Row{static_cast<std::uint64_t>(from.number(1))},
+               Attempt{static_cast<std::uint32_t>(from.number(2))}});
+    (intent ? more_intents : more_outcomes) = from.step("read its records");
+  }
+}
+
+std::optional<Record> SqliteLedger::outcome_of(Row row) {
+  state_->index_outcomes();
+  const Statement& select = *state_->last_outcome;
+  select.reset();
+  select.bind(1, static_cast<std::int64_t>(row.value));
+  std::optional<Record> record;
+  if (select.step("read an outcome")) record = state_->read_outcome(select);
+  select.reset();
+  return record;
+}
+
+void SqliteLedger::outcomes(const std::function<void(const Record&)>& visit) {
+  const Statement select(state_->database, std::string("SELECT ") + kOutcomeColumns +
+                                               " FROM outcome WHERE kind <> 5 ORDER BY seq");
+  while (select.step("read its outcomes")) visit(state_->read_outcome(select));
+}
+
+}  // namespace sagorder::io

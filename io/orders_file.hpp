@@ -1,0 +1,101 @@
+// The input: records out of a CSV file, read twice, and the second time the same bytes.
+//
+// The first pass validates: it takes the SHA-256 of the whole and one of every block of 256 KiB,
+// which stay in memory. The second pass orders: each block is read, compared with what was
+// validated, and only then are records handed out that end in it. A block that differs, is missing
+// or follows after the end makes the step `changed`, for good.
+//
+// `-` is standard input; it is copied into a file without a name first, since it cannot be read
+// twice. Memory is one block and one record, whatever the size of the file.
+#pragma once
+
+#include <openssl/evp.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/csv.hpp"
+#include "io/file.hpp"
+
+namespace sagorder::io {
+
+/// The input cannot be opened or read; the text names the file and the cause.
+struct InputError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class OrdersFile {
+ public:
+  static constexpr std::size_t kBlockBytes = 256 * 1024;
+
+  enum class What : std::uint8_t {
+    record,   ///< the header first, then the rows
+    end,      ///< the file is over, and this pass saw all of it
+    bad,      ///< not CSV; `bad` says where and why. The pass is over
+    changed,  ///< second pass: not the bytes of the first. Nothing more is handed out
+  };
+  struct Step {
+    What what = What::end;
+    csv::Result bad;
+  };
+
+  /// @param path the file, or `-`
+  /// @param spool_directory where standard input is copied to; empty: $TMPDIR, else /tmp
+  explicit OrdersFile(std::string path, const std::string& spool_directory = {});
+  /// Reads an open file, standing for standard input: for `-` and for tests.
+  OrdersFile(std::string name, Fd stream, const std::string& spool_directory);
+
+  /// Views in `record` are valid until the next call. Throws InputError if reading fails.
+  Step next(csv::Record& record);
+
+  /// Back to the start, for the second pass (or another one). Before the first pass came to its
+  /// end there is nothing to compare with: then it begins the first pass anew.
+  void rewind();
+
+  /// 64 hex digits; empty before the first pass came to its end.
+  [[nodiscard]] const std::string& sha256() const { return sha256_; }
+  /// Bytes of the input: at its opening, then those that the first pass has seen.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+  /// For messages: the path, or `standard input`.
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const Fd& file() const { return file_; }
+
+ private:
+  using Digest = std::array<unsigned char, 32>;
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  using Hash = std::unique_ptr<EVP_MD_CTX, Free>;
+
+  void spool(const Fd& stream, const std::string& directory);
+  void begin_pass();
+  Step close(What what, const csv::Result& bad);
+  bool fill();  // one block behind the unread bytes; false: not what it was
+  bool take(std::string_view block);
+  bool is_as_before(std::string_view block);
+  Digest digest_of(std::string_view block);
+
+  std::string name_;
+  Fd file_;
+  std::uint64_t size_ = 0;
+  std::string sha256_;
+  std::vector<Digest> blocks_;  // of the first pass
+  Hash whole_;                  // of the first pass, under way
+  Hash block_;                  // reused from block to block
+  bool comparing_ = false;      // a later pass
+
+  csv::Reader reader_;
+  std::string buffer_;
+  std::size_t begin_ = 0;       // of the unread bytes in the buffer
+  std::size_t next_block_ = 0;  // of the file, to be read
+  bool last_ = false;           // the buffer holds the file's end
+  bool over_ = false;
+  Step final_;  // what every further call says
+};
+
+}  // namespace sagorder::io

@@ -1,0 +1,239 @@
+#include "io/results_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "engine/csv.hpp"
+#include "io/ledger.hpp"
+
+namespace sagorder::io {
+namespace {
+
+constexpr std::size_t kChunkBytes = 256 * 1024;
+
+template <class Act>
+auto as_output(Act&& act) {
+  try {
+    return act();
+  } catch (const FileError& error) {
+    throw OutputError(error.what());
+  }
+}
+
+/// Takes the file whose name this still is once it is locked: the run before may have replaced it.
+/// @return false: it was replaced meanwhile
+bool lock_named(const Fd& file, const std::string& path) {
+  if (!try_lock(file, path)) {
+    throw LedgerBusy(path + ": another sagorder is writing these results");
+  }
+  FileIdentity named;
+  return identity_of(path, named) && named == identity_of(file, path);
+}
+
+std::string text_of(const nlohmann::json& line, const std::string& column) {
+  const auto found = line.find(column);
+  if (found == line.end() || found->is_null()) return {};
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+}  // namespace
+
+ResultFormat result_format_of(std::string_view path) {
+  const bool json = path.ends_with(".jsonl") || path.ends_with(".json");
+  return json ? ResultFormat::json_lines : ResultFormat::csv;
+}
+
+ResultsFile::ResultsFile(std::string path, std::vector<std::string> input_columns)
+    : path_(std::move(path)), format_(result_format_of(path_)), columns_(std::move(input_columns)) {
+  ResultWriter(format_, columns_).header(header_);
+  as_output([this] {
+    do {
+      FileIdentity before;
+      created_ = !identity_of(path_, before);
+      file_ = open_private(path_, O_RDWR | O_CREAT);
+    } while (!lock_named(file_, path_));
+    if (created_) sync_directory_of(path_);
+    known_ = size_of(file_, path_) == 0;
+  });
+}
+
+ResultsFile::Scan ResultsFile::scan(const std::function<void(const ResultKey&)>& see) {
+  return as_output([&] {
+    return read_lines([&](const ResultKey& key, bool header, std::string_view) {
+      if (!header) see(key);
+    });
+  });
+}
+
+ResultsFile::Scan ResultsFile::read_lines(const SeeLine& see) {
+  ResultScanner scanner(format_, columns_);
+  ResultKey key;
+  Scan scan;
+  std::string buffer;
+  std::size_t begin = 0;
+  bool last = false;
+  size_ = 0;
+  if (::lseek(file_.get(), 0, SEEK_SET) != 0) throw file_error(path_, "read it", errno);
+  while (true) {
+    const std::string_view unread = std::string_view(buffer).substr(begin);
+    const auto step = scanner.next(unread, last, key);
+    if (step.need_more) {
+      buffer.erase(0, begin);
+      begin = 0;
+      const std::size_t held = buffer.size();
+      buffer.resize(held + kChunkBytes);
+      const std::size_t got = read_full(file_, buffer.data() + held, kChunkBytes, path_);
+      buffer.resize(held + got);
+      last = got < kChunkBytes;
+      continue;
+    }
+    if (step.what != ResultScan::line) return conclude(scan, step.what, unread);
+    see(key, step.header, unread.substr(0, step.consumed));
+    scan.lines += step.header ? 0 : 1;
+    begin += step.consumed;
+    size_ += step.consumed;
+  }
+}
+
+ResultsFile::Scan ResultsFile::conclude(Scan scan, ResultScan what, std::string_view rest) {
+  scan.content = scan.lines > 0 ? Content::lines : Content::empty;
+  if (what == ResultScan::torn) {
+    scan.torn_bytes = size_of(file_, path_) - size_;
+  } else if (what == ResultScan::not_ours) {
+    // After a power loss a page may be there as zeros only.
+    const bool zeros = !rest.empty() && rest.front() == '\0';
+    scan.content = size_ > 0 || zeros ? Content::broken : Content::foreign;
+  }
+  torn_ = scan.torn_bytes;
+  known_ = scan.content == Content::empty || scan.content == Content::lines;
+  return scan;
+}
+
+void ResultsFile::cut_torn_tail() {
+  if (torn_ == 0 || !known_) return;
+  if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) {
+    throw OutputError(file_error(path_, "cut its torn last line", errno).what());
+  }
+  torn_ = 0;
+}
+
+void ResultsFile::append(std::string_view lines) {
+  if (lines.empty()) return;
+  // What is there was not read, or is not ours: nothing may be written behind it.
+  if (!known_) throw std::logic_error("results appended to a file that was not scanned");
+  cut_torn_tail();
+  if (size_ > 0 || header_.empty()) {
+    write_at_end(lines);
+    return;
+  }
+  scratch_.assign(header_).append(lines);
+  write_at_end(scratch_);
+}
+
+void ResultsFile::write_at_end(std::string_view bytes) {
+  std::uint64_t at = size_;
+  while (!bytes.empty()) {
+    const ssize_t written =
+        ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (written > 0) {
+      at += static_cast<std::uint64_t>(written);
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    } else if (written == 0 || errno != EINTR) {
+      const int code = written == 0 ? EIO : errno;
+      // Half a line would be cut at the next start anyway; other readers need not see it.
+      if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) torn_ = at - size_;
+      throw OutputError(file_error(path_, "write to it", code).what());
+    }
+  }
+  size_ = at;
+}
+
+void ResultsFile::sync() {
+  as_output([this] {
+    sync_file(file_, path_);
+    FileIdentity named;
+    if (!identity_of(path_, named) || named != identity_of(file_, path_)) {
+      throw OutputError(path_ + ": was removed or replaced while running; the ledger has it all, " +
+                        "and the same command writes it anew");
+    }
+  });
+}
+
+void ResultsFile::replace_with(const std::function<void(const Sink&)>& fill) {
+  as_output([&] {
+    Replacement replacement(path_);
+    if (!try_lock(replacement.file(), replacement.name())) {
+      throw OutputError(replacement.name() + ": is locked by another process");
+    }
+    std::string pending;
+    std::uint64_t size = 0;
+    const auto flush = [&] {
+      write_all(replacement.file(), pending, replacement.name());
+      size += pending.size();
+      pending.clear();
+    };
+    fill([&](std::string_view lines) {
+      if (size + pending.size() == 0) pending = header_;
+      pending += lines;
+      if (pending.size() >= kChunkBytes) flush();
+    });
+    flush();
+    file_ = replacement.take_over();  // the old lock goes with the old descriptor
+    size_ = size;
+    torn_ = 0;
+    known_ = true;
+  });
+}
+
+void ResultsFile::rebuild(const std::function<void(const Sink&)>& fill) { replace_with(fill); }
+
+void ResultsFile::rewrite(
+    const std::function<Fix(const ResultKey&)>& decide,
+    const std::function<void(const ResultKey&, const Cells&, std::string& out)>& replacement) {
+  Cells cells;
+  std::string line_after;
+  replace_with([&](const Sink& sink) {
+    const Scan scan = read_lines([&](const ResultKey& key, bool header, std::string_view line) {
+      const Fix fix = header ? Fix::drop : decide(key);
+      if (fix == Fix::keep) sink(line);
+      if (fix != Fix::replace) return;
+      decode(line, cells);
+      line_after.clear();
+      replacement(key, cells, line_after);
+      sink(line_after);
+    });
+    if (scan.content == Content::broken || scan.content == Content::foreign) {
+      throw OutputError(path_ + ": is damaged or not ours; `sagorder run` writes it anew");
+    }
+  });
+}
+
+/// The input's cells out of a line of ours.
+void ResultsFile::decode(std::string_view line, Cells& cells) const {
+  cells.clear();
+  if (format_ == ResultFormat::json_lines) {
+    const auto object = nlohmann::json::parse(line, nullptr, false);
+    if (!object.is_object()) throw OutputError(path_ + ": has a line that is no JSON object");
+    for (const std::string& column : columns_) cells.push_back(text_of(object, column));
+    return;
+  }
+  csv::Reader reader(csv::Limits{line.size(), line.size(), line.size() + 1});
+  csv::Record record;
+  const std::size_t own = kResultColumns.size();
+  if (reader.next(line, true, record).status != csv::Status::record ||
+      record.fields.size() != own + columns_.size()) {
+    throw OutputError(path_ + ": has a line with other columns than its header");
+  }
+  for (std::size_t i = own; i < record.fields.size(); ++i) cells.push_back(record.fields[i].text);
+}
+
+void ResultsFile::remove_if_unused() {
+  if (created_ && known_ && size_ == 0 && torn_ == 0) ::unlink(path_.c_str());
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,169 @@
+#include "io/batches.hpp"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "tests/io/temporary_directory.hpp"
+
+namespace sagorder::io {
+namespace {
+
+const std::string kDigest(64, 'a');
+const std::string kOther(64, 'b');
+
+Batch batch_of(const std::string& id) {
+  return {"/data/" + id + ".csv", "/data/" + id + ".csv.ledger", id, "2019-05-20T08:01:02Z",
+          "sagorder run a.csv --output '" + id + ".csv'"};
+}
+
+TEST(Batches, NothingIsRememberedAtFirst) {
+  const TemporaryDirectory directory;
+  const Batches batches(directory / "state/batches");
+  EXPECT_EQ(batches.find(kDigest), std::nullopt);
+  EXPECT_TRUE(batches.all_of(kDigest).empty());
+  EXPECT_EQ(directory.entries(), 0U) << "looking makes nothing";
+}
+
+TEST(Batches, RemembersOneAndRefusesTheNext) {
+  const TemporaryDirectory directory;
+  Batches batches(directory / "state/batches");
+  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), false), std::nullopt);
+  const auto found = batches.find(kDigest);
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->output, "/data/one.csv");
+  EXPECT_EQ(found->ledger, "/data/one.csv.ledger");
+  EXPECT_EQ(found->ledger_id, "one");
+  EXPECT_EQ(found->started_at, "2019-05-20T08:01:02Z");
+  EXPECT_EQ(found->command, "sagorder run a.csv --output 'one.csv'");
+  EXPECT_EQ(batches.find(kOther), std::nullopt);
+
+  const auto in_the_way = batches.remember(kDigest, batch_of("two"), false);
+  ASSERT_TRUE(in_the_way.has_value());
+  EXPECT_EQ(in_the_way->ledger_id, "one");
+  EXPECT_EQ(batches.all_of(kDigest).size(), 1U);
+}
+
+TEST(Batches, SameBatchGoesOn) {
+  const TemporaryDirectory directory;
+  Batches batches(directory.path());
+  batches.remember(kDigest, batch_of("one"), false);
+  const std::string before = content_of(batches.file_of(kDigest));
+  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), false), std::nullopt);
+  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), true), std::nullopt);
+  EXPECT_EQ(content_of(batches.file_of(kDigest)), before);
+  EXPECT_EQ(batches.find(kDigest, "one"), std::nullopt) << "nothing in its own way";
+  EXPECT_TRUE(batches.find(kDigest, "two").has_value());
+}
+
+TEST(Batches, AgainIsRememberedBesideTheFirst) {
+  const TemporaryDirectory directory;
+  Batches batches(directory.path());
+  batches.remember(kDigest, batch_of("one"), false);
+  EXPECT_EQ(batches.remember(kDigest, batch_of("two"), true), std::nullopt);
+  ASSERT_EQ(batches.all_of(kDigest).size(), 2U);
+  EXPECT_EQ(batches.all_of(kDigest)[1].ledger_id, "two");
+  // Both may be resumed; a third is refused.
+  EXPECT_EQ(batches.remember(kDigest, batch_of("two"), false), std::nullopt);
+  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), false), std::nullopt);
+  EXPECT_EQ(batches.remember(kDigest, batch_of("three"), false)->ledger_id, "one");
+}
+
+TEST(Batches, ArePrivate) {
+  const TemporaryDirectory directory;
+  Batches batches(directory / "state/batches");
+  batches.remember(kDigest, batch_of("one"), false);
+  EXPECT_EQ(mode_of(directory / "state/batches"), 0700U);
+  EXPECT_EQ(mode_of(batches.file_of(kDigest)), 0600U);
+  batches.remember(kDigest, batch_of("two"), true);
+  EXPECT_EQ(mode_of(batches.file_of(kDigest)), 0600U);
+  for (const auto& entry : std::filesystem::directory_iterator(directory / "state/batches")) {
+    const std::string name = entry.path().filename();
+    EXPECT_TRUE(name == kDigest + ".json" || name == ".lock") << name;
+  }
+}
+
+TEST(Batches, DamagedMemoryIsNeverPassedOver) {
+  for (const char* damage : {"", "[", "[]", "{}", "null", "[1]", "[{}]", "[{\"output\":\"a\"}]",
+                             "[{\"output\":\"a\",\"ledger\":\"b\",\"ledger_id\":\"\",\"started_"
+                             "at\":\"\",\"command\":\"\"}]",
+                             "[{\"output\":1,\"ledger\":\"b\",\"ledger_id\":\"c\",\"started_at\":"
+                             "\"\",\"command\":\"\"}]"}) {
+    const TemporaryDirectory directory;
+    Batches batches(directory.path());
+    put(batches.file_of(kDigest), damage);
+    const auto complaint = complaint_of<BatchesError>([&] { (void)batches.find(kDigest); });
+    EXPECT_TRUE(has(complaint, batches.file_of(kDigest))) << damage;
+    EXPECT_TRUE(has(complaint, "move the file away")) << damage;
+    for (const bool again : {false, true}) {
+      EXPECT_THROW(batches.remember(kDigest, batch_of("one"), again), BatchesError) << damage;
+    }
+    EXPECT_EQ(content_of(batches.file_of(kDigest)), damage);
+  }
+}
+
+TEST(Batches, NameOfAFileIsADigest) {
+  const TemporaryDirectory directory;
+  Batches batches(directory.path());
+  for (const std::string& digest : {std::string(), std::string("../../etc/passwd"),
+                                    std::string(63, 'a'), std::string(64, 'A')}) {
+    EXPECT_THROW(batches.remember(digest, batch_of("one"), false), BatchesError) << digest;
+  }
+}
+
+TEST(Batches, LinkInThePlaceOfAFileIsRefused) {
+  const TemporaryDirectory directory;
+  Batches batches(directory.path());
+  put(directory / "target", "[]");
+  std::filesystem::create_symlink("target", batches.file_of(kDigest));
+  EXPECT_THROW(batches.remember(kDigest, batch_of("one"), false), BatchesError);
+}
+
+TEST(Batches, OfManyProcessesAtOnceOneIsFirst) {
+  const TemporaryDirectory directory;
+  constexpr int kProcesses = 16;
+  for (const bool again : {false, true}) {
+    const std::string place = directory / (again ? "again" : "once");
+    for (int i = 0; i < kProcesses; ++i) {
+      if (::fork() != 0) continue;
+      int code = 2;
+      try {
+        Batches batches(place);
+        code = batches.remember(kDigest, batch_of(std::to_string(i)), again) ? 1 : 0;
+      } catch (...) {
+      }
+      ::_exit(code);
+    }
+    int firsts = 0;
+    for (int i = 0; i < kProcesses; ++i) {
+      int status = 0;
+      ::wait(&status);
+      ASSERT_LT(WEXITSTATUS(status), 2);
+      firsts += WEXITSTATUS(status) == 0 ? 1 : 0;
+    }
+    EXPECT_EQ(firsts, again ? kProcesses : 1);
+    std::set<std::string> ids;
+    for (const Batch& batch : Batches(place).all_of(kDigest)) ids.insert(batch.ledger_id);
+    EXPECT_EQ(ids.size(), static_cast<std::size_t>(firsts));
+  }
+}
+
+TEST(Batches, DirectoryIsByTheEnvironment) {
+  const Variable home("HOME", "/home/somebody");
+  {
+    const Variable state("XDG_STATE_HOME", "/state");
+    EXPECT_EQ(Batches::default_directory(), "/state/sagorder/batches");
+  }
+  for (const char* unusable : {static_cast<const char*>(nullptr), "", "relative"}) {
+    const Variable state("XDG_STATE_HOME", unusable);
+    EXPECT_EQ(Batches::default_directory(), "/home/somebody/.local/state/sagorder/batches");
+    const Variable no_home("HOME", nullptr);
+    EXPECT_THROW(Batches::default_directory(), BatchesError);
+  }
+}
+
+}  // namespace
+}  // namespace sagorder::io
