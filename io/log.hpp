@@ -1,0 +1,54 @@
+// What is said on standard error while a run goes on: lines of text, or JSON objects.
+//
+//   text  `2019-05-20 08:01:02Z warning  message  row=3 code=Throttling`
+//   json  `{"time":"2019-05-20T08:01:02.003Z","level":"warning","message":"...","row":"3"}`
+//
+// Whatever text comes from outside (answers, file names, cells) is made harmless: no control
+// character reaches a terminal, and no line can pretend to be another. Secrets have a type that
+// cannot be given to it.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace sagorder::io {
+
+enum class LogFormat : std::uint8_t { text, json };
+
+/// Control characters, escape sequences, line and paragraph separators, direction marks and invalid
+/// UTF-8 shown as \n, \t, \x1b, \u202e; a backslash as it is.
+std::string printable(std::string_view text);
+
+struct LogField {
+  std::string_view name;
+  std::string_view value;
+};
+
+class Log {
+ public:
+  using Fields = std::initializer_list<LogField>;
+
+  /// @param quiet warnings and errors only  @param out stays open as long as this
+  Log(LogFormat format, bool quiet, std::FILE* out = stderr);
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  void info(std::string_view message, Fields fields = {});
+  void warning(std::string_view message, Fields fields = {});
+  void error(std::string_view message, Fields fields = {});
+
+  /// Called before each line is written: a progress bar gives way.
+  void before_line(std::function<void()> act);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sagorder::io

@@ -1,0 +1,383 @@
+#include "io/settings.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <initializer_list>
+#include <utility>
+#include <vector>
+
+#include "io/arguments.hpp"
+#include "io/file.hpp"
+
+namespace sagorder::io {
+namespace {
+
+constexpr std::uint64_t kRowMax = 1'000'000'000'000;
+constexpr std::size_t kIdMax = 64;
+constexpr milliseconds kDurationMax = std::chrono::hours(24);
+
+UsageError wrong(std::string_view option, std::string_view value, const std::string& rule) {
+  return UsageError(std::string(option) + " " + shown_argument(value) + ": " + rule);
+}
+
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::uint64_t number(std::string_view option, std::string_view text, std::uint64_t low,
+                     std::uint64_t high) {
+  const auto value = whole_number(text);
+  if (!value || *value < low || *value > high) {
+    throw wrong(
+        option, text,
+        "must be a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+  }
+  return *value;
+}
+
+template <class Value>
+void take_number(std::string_view option, const std::optional<std::string>& text, std::uint64_t low,
+                 std::uint64_t high, Value& into) {
+  if (text) into = static_cast<Value>(number(option, *text, low, high));
+}
+
+void take_limit(std::string_view option, const std::optional<std::string>& text, std::uint64_t high,
+                std::optional<std::uint64_t>& into) {
+  if (text) into = number(option, *text, 1, high);
+}
+
+std::string in_words(milliseconds duration) {
+  const auto count = duration.count();
+  if (count % 60'000 == 0) return std::to_string(count / 60'000) + "m";
+  return count % 1'000 == 0 ? std::to_string(count / 1'000) + "s" : std::to_string(count) + "ms";
+}
+
+void take_duration(std::string_view option, const std::optional<std::string>& text,
+                   milliseconds low, milliseconds high, milliseconds& into) {
+  if (!text) return;
+  const auto value = parse_duration(*text);
+  if (!value || *value < low || *value > high) {
+    throw wrong(option, *text,
+                "must be a duration with its unit (ms, s, m, h), from " + in_words(low) + " to " +
+                    in_words(high));
+  }
+  into = *value;
+}
+
+template <class Value>
+struct Choice {
+  std::string_view name;
+  Value value;
+};
+
+template <class Value>
+void take_choice(std::string_view option, const std::optional<std::string>& text,
+                 std::initializer_list<Choice<Value>> choices, Value& into) {
+  if (!text) return;
+  std::string names;
+  for (const auto& choice : choices) {
+    if (choice.name == *text) {
+      into = choice.value;
+      return;
+    }
+    names += (names.empty() ? "" : ", ") + std::string(choice.name);
+  }
+  throw wrong(option, *text, "must be one of " + names);
+}
+
+bool is_host_name(std::string_view host) {
+  static constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789.-";
+  return !host.empty() && host.size() <= 253 && host.front() != '.' && host.front() != '-' &&
+         host.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+bool is_address_6(std::string_view host) {
+  return host.find(':') != std::string_view::npos && host.size() <= 45 &&
+         host.find_first_not_of("0123456789abcdef:.") == std::string_view::npos;
+}
+
+std::optional<Endpoint> parse_endpoint(std::string text) {
+  for (char& each : text) each = each >= 'A' && each <= 'Z' ? static_cast<char>(each + 32) : each;
+  std::string_view rest = text;
+  constexpr std::string_view kScheme = "https://";
+  if (!rest.starts_with(kScheme)) return std::nullopt;
+  rest.remove_prefix(kScheme.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  const bool bracketed = rest.starts_with('[');
+  const std::size_t host_end = bracketed ? rest.find(']') : rest.find(':');
+  if (bracketed && host_end == std::string_view::npos) return std::nullopt;
+  Endpoint endpoint;
+  endpoint.host = rest.substr(bracketed ? 1 : 0, bracketed ? host_end - 1 : host_end);
+  if (!(bracketed ? is_address_6(endpoint.host) : is_host_name(endpoint.host))) return std::nullopt;
+  rest = host_end == std::string_view::npos ? "" : rest.substr(host_end + (bracketed ? 1 : 0));
+  if (rest.empty()) return endpoint;
+  const auto port = rest.starts_with(':') ? whole_number(rest.substr(1)) : std::nullopt;
+  if (!port || *port == 0 || *port > 65'535) return std::nullopt;
+  endpoint.port = static_cast<std::uint16_t>(*port);
+  return endpoint;
+}
+
+FailureLimit failure_limit(const std::string& text) {
+  const bool percent = text.ends_with('%');
+  const std::string_view digits = std::string_view(text).substr(0, text.size() - (percent ? 1 : 0));
+  const auto value = whole_number(digits);
+  if (!value || *value == 0 || *value > (percent ? 100 : kFailuresMax)) {
+    throw wrong(
+        "--max-failures", text,
+        "must be a whole number from 1 to " + std::to_string(kFailuresMax) + ", or 1% to 100%");
+  }
+  return {static_cast<std::uint32_t>(*value), percent};
+}
+
+std::pair<std::string, std::string> set_value(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos || equals == 0) {
+    throw wrong("--set", text, "must be NAME=VALUE, such as --set Period=12");
+  }
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+void take_input(const Arguments& given, Settings& settings) {
+  settings.input = given.input;
+  settings.intake.strict = given.strict;
+  settings.intake.carry = given.carry;
+  for (const std::string& text : given.set) settings.intake.set.push_back(set_value(text));
+}
+
+void take_pace(const Arguments& given, Settings& settings) {
+  if (given.rate) {
+    const auto rate = parse_rate(*given.rate);
+    if (!rate) {
+      throw wrong("--rate", *given.rate,
+                  "must be N/s, N/Ms, N or unlimited, with N from 1 to " +
+                      std::to_string(kRateCountMax) + " and M from 1 to " +
+                      std::to_string(kRateWindowMax.count()));
+    }
+    settings.rate = *rate;
+  }
+  settings.burst = default_burst(settings.rate);
+  take_number("--burst", given.burst, 1, kBurstMax, settings.burst);
+  take_number("--connections", given.connections, 1, kConnectionsMax, settings.connections);
+  take_number("--threads", given.threads, 1, kThreadsMax, settings.threads);
+  settings.max_in_flight = std::min(8 * settings.connections, kInFlightMax);
+  take_number("--max-in-flight", given.max_in_flight, 1, kInFlightMax, settings.max_in_flight);
+}
+
+void take_network(const Arguments& given, Settings& settings) {
+  if (given.endpoint) {
+    settings.endpoint = parse_endpoint(*given.endpoint);
+    if (!settings.endpoint) {
+      throw wrong("--endpoint", *given.endpoint,
+                  "must be https://HOST or https://HOST:PORT, without a path");
+    }
+  }
+  settings.ca_file = given.ca_file.value_or("");
+  take_choice<Scheme>(
+      "--signature", given.signature,
+      {{"acs3-hmac-sha256", Scheme::acs3_hmac_sha256}, {"hmac-sha1", Scheme::hmac_sha1}},
+      settings.scheme);
+  take_choice<Method>("--http-method", given.http_method,
+                      {{"post", Method::post}, {"get", Method::get}}, settings.method);
+  if (settings.method == Method::get && settings.scheme != Scheme::hmac_sha1) {
+    throw UsageError("--http-method get: only --signature hmac-sha1 has such a form");
+  }
+  take_duration("--request-timeout", given.request_timeout, kRequestTimeoutMin, kRequestTimeoutMax,
+                settings.request_timeout);
+  take_duration("--connect-timeout", given.connect_timeout, kConnectTimeoutMin, kConnectTimeoutMax,
+                settings.connect_timeout);
+  if (given.profile && given.profile->empty()) throw UsageError("--profile: needs a name");
+  settings.profile = given.profile;
+  take_choice<Replay>("--replay", given.replay,
+                      {{"never", Replay::never}, {"same-bytes", Replay::same_bytes}},
+                      settings.replay);
+}
+
+void take_limits(const Arguments& given, Settings& settings) {
+  take_limit("--max-orders", given.max_orders, kOrdersMax, settings.max_orders);
+  take_limit("--max-seats", given.max_seats, kSeatsMax, settings.max_seats);
+  if (given.max_failures) settings.max_failures = failure_limit(*given.max_failures);
+  take_number("--max-doubts", given.max_doubts, 1, kDoubtsMax, settings.max_doubts);
+  settings.skip_invalid = given.skip_invalid;
+  settings.again = given.again;
+  settings.dry_run = given.dry_run;
+  settings.yes = given.yes;
+}
+
+void take_reporting(const Arguments& given, Settings& settings) {
+  settings.quiet = given.quiet;
+  settings.summary = given.summary.value_or("");
+  take_choice<LogFormat>("--log-format", given.log_format,
+                         {{"text", LogFormat::text}, {"json", LogFormat::json}},
+                         settings.log_format);
+  take_choice<ProgressMode>("--progress", given.progress,
+                            {{"auto", ProgressMode::automatic},
+                             {"bar", ProgressMode::bar},
+                             {"plain", ProgressMode::plain},
+                             {"json", ProgressMode::json},
+                             {"none", ProgressMode::none}},
+                            settings.progress);
+}
+
+bool is_id(std::string_view text) {
+  static constexpr std::string_view kAllowed =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+  return !text.empty() && text.size() <= kIdMax &&
+         text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+void take_placed(const std::string& text, Resolution& resolution) {
+  const std::size_t comma = text.find(',');
+  resolution.placed = true;
+  resolution.order_id = text.substr(0, comma);
+  if (comma != std::string::npos) resolution.sag_id = text.substr(comma + 1);
+  if (!is_id(resolution.order_id) || (comma != std::string::npos && !is_id(resolution.sag_id))) {
+    throw wrong("--placed", text, "must be ORDERID or ORDERID,SAGID as the console shows them");
+  }
+}
+
+void take_because(const std::string& text, Resolution& resolution) {
+  const bool blank = text.find_first_not_of(" \t") == std::string::npos;
+  if (blank || text.size() > kBecauseMax || printable(text) != text) {
+    throw wrong("--because", text,
+                "must be one line of 1 to " + std::to_string(kBecauseMax) + " bytes of text");
+  }
+  resolution.because = text;
+}
+
+void take_resolution(const Arguments& given, Resolution& resolution) {
+  resolution.row = Row{number("--row", given.row.value_or(""), 1, kRowMax)};
+  if (given.placed.has_value() == given.not_placed) {
+    throw UsageError("resolve needs either --placed ORDERID[,SAGID] or --not-placed");
+  }
+  if (given.placed) take_placed(*given.placed, resolution);
+  if (given.because) take_because(*given.because, resolution);
+  if (given.not_placed && !given.because) {
+    throw UsageError("--not-placed needs --because TEXT: how do you know?",
+                     "the row is ordered again by the next run");
+  }
+}
+
+bool same_file(const std::string& a, const std::string& b) {
+  FileIdentity identity_a;
+  FileIdentity identity_b;
+  try {
+    if (identity_of(a, identity_a) && identity_of(b, identity_b)) return identity_a == identity_b;
+  } catch (const FileError&) {
+    // What cannot be looked at is refused when it is opened.
+  }
+  std::error_code error_a;
+  std::error_code error_b;
+  const auto whole_a = std::filesystem::weakly_canonical(a, error_a);
+  const auto whole_b = std::filesystem::weakly_canonical(b, error_b);
+  return a == b || (!error_a && !error_b && whole_a == whole_b);
+}
+
+struct NamedPath {
+  std::string_view what;
+  const std::string& path;
+};
+
+void require_distinct(std::initializer_list<NamedPath> paths) {
+  for (auto a = paths.begin(); a != paths.end(); ++a) {
+    for (auto b = a + 1; b != paths.end(); ++b) {
+      if (a->path.empty() || b->path.empty() || !same_file(a->path, b->path)) continue;
+      throw UsageError(std::string(a->what) + " and " + std::string(b->what) +
+                       " are the same file: " + shown_argument(b->path));
+    }
+  }
+}
+
+void require_path(std::string_view what, const std::string& path) {
+  if (path.empty()) throw UsageError(std::string(what) + " needs a path");
+}
+
+void take_paths(const Arguments& given, Settings& settings) {
+  if (settings.command == Command::run || settings.command == Command::check) {
+    require_path("ORDERS", given.input);
+  }
+  if (settings.command != Command::check) require_path("RESULTS", given.output);
+  if (given.output == "-") {
+    throw UsageError("the results cannot go to standard output: they are kept for the next run",
+                     "name a file: --output results.csv");
+  }
+  settings.output = given.output;
+  settings.ledger = given.ledger;
+  if (settings.ledger.empty() && !settings.output.empty()) {
+    settings.ledger = settings.output + ".ledger";
+  }
+  const std::string no_file;
+  const std::string wal = settings.ledger.empty() ? "" : settings.ledger + "-wal";
+  require_distinct({{"the input", settings.input == "-" ? no_file : settings.input},
+                    {"the results", settings.output},
+                    {"the ledger", settings.ledger},
+                    {"the ledger's log", wal},
+                    {"the summary", settings.summary}});
+}
+
+Settings settings_of(const Arguments& given) {
+  const Command command = given.command;
+  Settings settings;
+  settings.command = command;
+  take_reporting(given, settings);
+  if (command == Command::run || command == Command::check) take_input(given, settings);
+  if (command == Command::resolve) take_resolution(given, settings.resolution);
+  take_pace(given, settings);
+  take_network(given, settings);
+  take_limits(given, settings);
+  take_paths(given, settings);
+  return settings;
+}
+
+std::string joined(int argc, const char* const* argv) {
+  std::string line = "sagorder";
+  for (int i = 1; i < argc; ++i) line += " " + shell_quoted(argv[i]);
+  return line;
+}
+
+}  // namespace
+
+std::variant<Settings, PlainText> parse_settings(int argc, const char* const* argv) {
+  auto parsed = parse_arguments(argc, argv);
+  if (auto* const text = std::get_if<PlainText>(&parsed)) return std::move(*text);
+  Settings settings = settings_of(std::get<Arguments>(parsed));
+  settings.command_line = joined(argc, argv);
+  return settings;
+}
+
+std::optional<milliseconds> parse_duration(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto count = whole_number(text.substr(0, digits));
+  const std::string_view unit = text.substr(digits);
+  std::uint64_t factor = 0;
+  for (const auto& [name, value] :
+       std::initializer_list<std::pair<std::string_view, std::uint64_t>>{
+           {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}) {
+    if (unit == name) factor = value;
+  }
+  const auto limit = static_cast<std::uint64_t>(kDurationMax.count());
+  if (!count || factor == 0 || *count > limit / factor) return std::nullopt;
+  return milliseconds(*count * factor);
+}
+
+std::string shell_quoted(std::string_view argument) {
+  static constexpr std::string_view kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=,@%+-";
+  if (!argument.empty() && argument.find_first_not_of(kPlain) == std::string_view::npos) {
+    return std::string(argument);
+  }
+  std::string quoted = "'";
+  for (const char each : argument) {
+    if (each == '\'') {
+      quoted += "'\\''";
+    } else {
+      quoted += each;
+    }
+  }
+  return quoted + "'";
+}
+
+}  // namespace sagorder::io

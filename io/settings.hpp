@@ -1,0 +1,112 @@
+// Flags to one validated struct. Whatever is wrong is found here, before a file is touched.
+//
+// Secrets are never arguments: there is no option for one. Durations carry units. Every number has
+// a range, and the error names it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "engine/intake.hpp"
+#include "engine/order.hpp"
+#include "engine/pipeline.hpp"
+#include "engine/rate.hpp"
+#include "engine/signing.hpp"
+#include "io/log.hpp"
+#include "io/progress.hpp"
+
+namespace sagorder::io {
+
+inline constexpr std::string_view kProgramVersion = "0.1.0";
+inline constexpr std::uint32_t kThreadsMax = 64;
+inline constexpr milliseconds kRequestTimeoutMin{1'000};
+inline constexpr milliseconds kRequestTimeoutMax{600'000};
+inline constexpr milliseconds kConnectTimeoutMin{100};
+inline constexpr milliseconds kConnectTimeoutMax{120'000};
+inline constexpr std::uint64_t kOrdersMax = 1'000'000'000;
+inline constexpr std::uint64_t kSeatsMax = 1'000'000'000'000;
+inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
+inline constexpr std::uint32_t kFailuresMax = 1'000'000;
+inline constexpr std::size_t kBecauseMax = 500;  ///< bytes of an operator's evidence
+
+enum class Command : std::uint8_t { run, check, status, resolve };
+
+/// What `resolve` is told: the operator's evidence about one row.
+struct Resolution {
+  Row row;
+  bool placed = false;
+  std::string order_id;  ///< placed
+  std::string sag_id;    ///< placed, may be empty
+  std::string because;   ///< never empty for not placed
+};
+
+struct Settings {
+  Command command = Command::run;
+  std::string command_line;  ///< as it was given, quoted for a shell
+
+  std::string input;   ///< run, check: a path, or `-`
+  std::string output;  ///< run, status, resolve: the results file
+  std::string ledger;  ///< default: the output's path and `.ledger`
+
+  std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId
+  std::string ca_file;               ///< empty: the system's trust anchors
+  Scheme scheme = Scheme::acs3_hmac_sha256;
+  Method method = Method::post;
+  std::optional<std::string> profile;
+
+  RateLimit rate;
+  std::uint64_t burst = 1;         ///< default by the rate
+  std::uint32_t connections = 16;  ///< 1 to kConnectionsMax
+  std::uint32_t threads = 1;
+  std::uint32_t max_in_flight = 128;  ///< default 8 x connections, at most kInFlightMax
+  milliseconds request_timeout{60'000};
+  milliseconds connect_timeout{10'000};
+  Replay replay = Replay::never;
+
+  std::optional<std::uint64_t> max_orders;
+  std::optional<std::uint64_t> max_seats;
+  FailureLimit max_failures;
+  std::uint32_t max_doubts = 10;
+
+  IntakeOptions intake;       ///< --set, --carry, --strict
+  bool skip_invalid = false;  ///< leave bad rows out, as `invalid` lines
+  bool again = false;         ///< order the same content again, knowingly
+  bool dry_run = false;       ///< sign and show the first request; send nothing
+  bool yes = false;           ///< do not ask
+
+  ProgressMode progress = ProgressMode::automatic;
+  bool quiet = false;
+  LogFormat log_format = LogFormat::text;
+  std::string summary;  ///< path of the JSON summary; empty: none
+
+  Resolution resolution;  ///< resolve only
+};
+
+/// The arguments are wrong (exit 2): one line that says what, and a hint that may be empty.
+struct UsageError : std::runtime_error {
+  explicit UsageError(const std::string& what, std::string advice = {})
+      : std::runtime_error(what), hint(std::move(advice)) {}
+  std::string hint;
+};
+
+/// --help or --version: print it on standard output and exit 0.
+struct PlainText {
+  std::string text;
+};
+
+/// Throws UsageError.
+std::variant<Settings, PlainText> parse_settings(int argc, const char* const* argv);
+
+/// `60s`, `500ms`, `2m`; nullopt: no unit, no number, or more than a day.
+std::optional<milliseconds> parse_duration(std::string_view text);
+
+/// An argument quoted for a POSIX shell, where it needs to be.
+std::string shell_quoted(std::string_view argument);
+
+}  // namespace sagorder::io
