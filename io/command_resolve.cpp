@@ -1,0 +1,104 @@
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "io/commands.hpp"
+#include "io/driver.hpp"
+#include "io/file.hpp"
+#include "io/ledger_sqlite.hpp"
+#include "io/results_file.hpp"
+
+namespace sagorder::io {
+namespace {
+
+Record record_of(const Resolution& resolution, Attempt attempt) {
+  Record record;
+  record.kind = resolution.placed ? RecordKind::resolved_placed : RecordKind::resolved_not_placed;
+  record.row = resolution.row;
+  record.attempt = attempt;
+  record.at = now().wall;
+  record.order_id = resolution.order_id;
+  record.sag_id = resolution.sag_id;
+  record.code = "Resolved";
+  record.message = resolution.because;
+  record.evidence = resolution.because;
+  return record;
+}
+
+/// Commits and folds in what a crash left open, so that it can be resolved like any doubt.
+void close_open_intents(SqliteLedger& ledger, Rows& rows) {
+  const std::vector<Record> records = open_as_in_doubt(rows, now().wall);
+  if (records.empty()) return;
+  ledger.commit(records);
+  for (const Record& record : records) rows.apply({record.kind, record.row, record.attempt});
+}
+
+void refuse_unless_in_doubt(const Rows& rows, Row row) {
+  if (row.value == 0 || row.value > rows.count()) {
+    throw Refusal(ExitCode::usage,
+                  "the batch has " + std::to_string(rows.count()) + " rows, and no row " +
+                      std::to_string(row.value),
+                  "`sagorder status` lists the rows in doubt");
+  }
+  const State state = rows.state(row);
+  if (state == State::in_doubt) return;
+  throw Refusal(ExitCode::usage,
+                "row " + std::to_string(row.value) + " is " + std::string(name_of(state)) +
+                    "; only a row in doubt can be resolved",
+                "`sagorder status` lists the rows in doubt");
+}
+
+void update_results(ResultsFile& results, const Record& record, Attempt attempts,
+                    const std::vector<std::string>& columns) {
+  const ResultWriter writer(results.format(), columns);
+  const bool placed = record.kind == RecordKind::resolved_placed;
+  results.rewrite(
+      [&](const ResultKey& key) {
+        if (key.row != record.row) return ResultsFile::Fix::keep;
+        return placed ? ResultsFile::Fix::replace : ResultsFile::Fix::drop;
+      },
+      [&](const ResultKey& /*key*/, const Cells& cells, std::string& out) {
+        writer.line(record, attempts, cells, out);
+      });
+}
+
+}  // namespace
+
+ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
+  const std::string& path = settings.ledger;
+  FileIdentity identity;
+  if (!identity_of(path, identity)) {
+    throw Refusal(ExitCode::usage, path + ": there is no such ledger",
+                  "give the results file of a run that was begun, or its --ledger");
+  }
+  SqliteLedger ledger(path);
+  const Facts facts = ledger.facts();
+  Rows rows = replay_rows(ledger, rows_of(facts, path), path);
+  const auto columns =
+      nlohmann::json::parse(fact(facts, kFactColumns, path)).get<std::vector<std::string>>();
+  ResultsFile results(settings.output, columns);
+  const ResultsFile::Scan scan = results.scan([](const ResultKey&) {});
+  if (scan.content == ResultsFile::Content::foreign) {
+    throw OutputError(settings.output + ": is not the results file of this ledger");
+  }
+  close_open_intents(ledger, rows);
+  const Row row = settings.resolution.row;
+  refuse_unless_in_doubt(rows, row);
+
+  const Record record = record_of(settings.resolution, rows.attempts(row));
+  ledger.commit(std::span<const Record>(&record, 1));
+  rows.apply({record.kind, record.row, record.attempt});
+  update_results(results, record, rows.attempts(row), columns);
+
+  fmt::print("row {} is {}\n", row.value,
+             settings.resolution.placed ? "placed as " + settings.resolution.order_id
+                                        : "not placed, and pending again");
+  fmt::print("in doubt now: {}\n", rows.count_of(State::in_doubt));
+  if (rows.count_of(State::pending) > 0) {
+    fmt::print("to go on with the rows that are not sent:\n  {}\n",
+               printable(fact(facts, kFactCommand, path)));
+  }
+  return ExitCode::all_placed;
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,443 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "engine/projection.hpp"
+#include "io/batches.hpp"
+#include "io/commands.hpp"
+#include "io/credentials.hpp"
+#include "io/driver.hpp"
+#include "io/ledger_sqlite.hpp"
+#include "io/process.hpp"
+#include "io/results_file.hpp"
+#include "io/summary.hpp"
+
+namespace sagorder::io {
+namespace {
+
+using nlohmann::json;
+
+std::string absolute(const std::string& path) {
+  return path == "-" ? "standard input"
+                     : std::filesystem::absolute(path).lexically_normal().string();
+}
+
+std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
+  return endpoint ? endpoint->host + ":" + std::to_string(endpoint->port) : "by RegionId";
+}
+
+/// A run, step by step; each step may refuse (throws), and until `drive` nothing is sent.
+class Run {
+ public:
+  Run(const Settings& settings, Log& log)
+      : settings_(settings),
+        log_(log),
+        input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string()),
+        batches_(Batches::default_directory()) {}
+
+  ExitCode perform() {
+    validate_input();
+    if (settings_.dry_run) return show_dry_run();
+    refuse_if_ordered_before();
+    open_existing_ledger();
+    count_what_is_left();
+    if (left_ > 0) {
+      credentials_ = find_credentials(settings_.profile);
+      log_.info("credentials from the " + credentials_.source);
+      confirm();
+    }
+    make_ledger();
+    close_open_intents();
+    bring_results_up_to_date();
+    drive();
+    return conclude();
+  }
+
+ private:
+  // --- before anything is written
+
+  void validate_input() {
+    validation_ = validate(input_, settings_.intake, [&](const Complaint& complaint) {
+      fmt::print(stderr, "{}\n", printable(to_string(complaint, input_.name())));
+    });
+    const bool skip = settings_.skip_invalid && validation_.readable;
+    if (validation_.errors == 0 || skip) return;
+    throw Refusal(ExitCode::input,
+                  fmt::format("{}: {} errors; nothing was sent", input_.name(), validation_.errors),
+                  validation_.readable
+                      ? "mend the rows, or leave them out with --skip-invalid"
+                      : "mend the file; `sagorder check` lists everything that is wrong with it");
+  }
+
+  ExitCode show_dry_run() {
+    AccessKey key{"<AccessKeyId>", Secret("not a secret"), Secret()};
+    try {
+      key = find_credentials(settings_.profile).key;
+    } catch (const CredentialsError& error) {
+      fmt::print(stderr, "no credentials were found; the request is shown with a stand-in\n");
+    }
+    const RequestWriter writer(settings_.scheme, settings_.method, key);
+    NonceSource::Key nonce_key{};
+    fill_random(nonce_key);
+    NonceSource nonces(nonce_key);
+    bool shown = false;
+    for_each_row(input_, settings_.intake, [&](const Order& order, bool valid, const auto&) {
+      if (!valid || std::exchange(shown, true)) return;
+      const Endpoint endpoint =
+          settings_.endpoint ? *settings_.endpoint : default_endpoint(order.region_id);
+      fmt::print("row {} would go to {}:{}\n\n{}\n", order.row.value, endpoint.host, endpoint.port,
+                 writer.explain(order, host_header(endpoint), {now().wall, nonces.next()}));
+    });
+    fmt::print("{} orders, {} seats, {} seat-months; no connection was opened\n",
+               validation_.totals.orders, validation_.totals.seats, validation_.totals.seat_months);
+    return ExitCode::all_placed;
+  }
+
+  void refuse_if_ordered_before() {
+    if (settings_.again) return;
+    FileIdentity identity;
+    std::string ledger_id;
+    if (identity_of(settings_.ledger, identity)) {
+      const Facts facts = SqliteLedger::open_for_reading(settings_.ledger)->facts();
+      const auto found = facts.find(kFactLedgerId);
+      if (found != facts.end()) ledger_id = found->second;
+    }
+    if (const auto before = batches_.find(input_.sha256(), ledger_id)) refuse_as_before(*before);
+  }
+
+  [[noreturn]] void refuse_as_before(const Batch& before) const {
+    const bool gone = before.ledger == absolute(settings_.ledger);
+    throw Refusal(
+        ExitCode::input,
+        fmt::format("{}: the same content was ordered before, begun {}, with results in {} and "
+                    "ledger {}; nothing was sent",
+                    input_.name(), before.started_at, before.output, before.ledger),
+        gone ? "that ledger is no longer the one it was; put it back, or, if every order is to be "
+               "placed a second time, add --again"
+             : "go on with that run:  " + before.command +
+                   "\n  or, if every order is to be placed a second time, add --again");
+  }
+
+  void open_existing_ledger() {
+    FileIdentity identity;
+    if (!identity_of(settings_.ledger, identity)) return;
+    ledger_ = std::make_unique<SqliteLedger>(settings_.ledger);
+    facts_ = ledger_->facts();
+    if (facts_.empty()) return;
+    if (fact(facts_, kFactInputSha256, settings_.ledger) != input_.sha256()) {
+      throw Refusal(ExitCode::input,
+                    fmt::format("{}: its content is not what {} was begun with ({}); nothing was "
+                                "sent",
+                                input_.name(), settings_.ledger,
+                                fact(facts_, kFactInputPath, settings_.ledger)),
+                    "put the input back as it was, or order the new one with another --output");
+    }
+  }
+
+  void count_what_is_left() {
+    rows_ =
+        std::make_unique<Rows>(ledger_ ? replay_rows(*ledger_, validation_.rows, settings_.ledger)
+                                       : Rows(validation_.rows));
+    const std::uint64_t settled = rows_->count() - rows_->count_of(State::pending);
+    left_ = validation_.totals.orders;
+    if (settled > 0) left_ = count_valid_pending();
+    if (facts_.empty() || settled == 0) return;
+    refuse_if_different(kFactEndpoint, endpoint_text(settings_.endpoint), "--endpoint");
+    refuse_if_different(kFactSet, set_text(), "--set");
+    refuse_if_different(kFactColumns, json(validation_.columns).dump(), "--set or --carry");
+  }
+
+  std::uint64_t count_valid_pending() {
+    if (validation_.invalid == 0) return rows_->count_of(State::pending);
+    std::uint64_t count = 0;
+    pass([&](const Order& order, bool valid, const auto&) {
+      if (valid && rows_->state(order.row) == State::pending) ++count;
+    });
+    return count;
+  }
+
+  void refuse_if_different(std::string_view name, const std::string& value,
+                           std::string_view option) const {
+    const std::string before = fact(facts_, name, settings_.ledger);
+    if (before == value) return;
+    throw Refusal(ExitCode::input,
+                  fmt::format("{} is '{}', but rows of this batch were sent with '{}'; nothing was "
+                              "sent",
+                              option, value, before),
+                  "the command that this batch was begun with is:  " +
+                      fact(facts_, kFactCommand, settings_.ledger));
+  }
+
+  [[nodiscard]] std::string set_text() const {
+    json set = json::object();
+    for (const auto& [name, value] : settings_.intake.set) set[name] = value;
+    return set.dump();
+  }
+
+  void confirm() {
+    if (settings_.yes && settings_.quiet) return;
+    const Totals& all = validation_.totals;
+    fmt::print(stderr, "{} of {} orders are to be placed at {}", left_, all.orders,
+               endpoint_text(settings_.endpoint));
+    fmt::print(stderr, " ({} seats, {} seat-months in the whole file; {} are paid at once)\n",
+               all.seats, all.seat_months, all.auto_pay);
+    if (settings_.yes) return;
+    if (!is_terminal(STDIN_FILENO) || settings_.input == "-") {
+      throw Refusal(ExitCode::usage, "orders cost money, and there is no terminal to ask",
+                    "add --yes to place them without being asked");
+    }
+    fmt::print(stderr, "Type 'yes' to place them: ");
+    std::fflush(stderr);
+    std::string answer;
+    std::getline(std::cin, answer);
+    if (answer != "yes") throw Refusal(ExitCode::usage, "not confirmed; nothing was sent", "");
+  }
+
+  // --- the files
+
+  void make_ledger() {
+    if (!ledger_) ledger_ = std::make_unique<SqliteLedger>(settings_.ledger);
+    Facts changed;
+    if (facts_.empty()) {
+      changed = {{std::string(kFactLedgerId), random_hex()},
+                 {std::string(kFactInputSha256), input_.sha256()},
+                 {std::string(kFactRows), std::to_string(validation_.rows)},
+                 {std::string(kFactCreatedAt), timestamp(now().wall)}};
+    }
+    changed[std::string(kFactInputPath)] = absolute(settings_.input);
+    changed[std::string(kFactOutputPath)] = absolute(settings_.output);
+    changed[std::string(kFactColumns)] = json(validation_.columns).dump();
+    changed[std::string(kFactEndpoint)] = endpoint_text(settings_.endpoint);
+    changed[std::string(kFactSet)] = set_text();
+    changed[std::string(kFactCommand)] = settings_.command_line;
+    ledger_->set_facts(changed);
+    for (const auto& [name, value] : changed) facts_[name] = value;
+  }
+
+  void close_open_intents() {
+    const std::vector<Record> records = open_as_in_doubt(*rows_, now().wall);
+    if (records.empty()) return;
+    ledger_->commit(records);
+    for (const Record& record : records) rows_->apply({record.kind, record.row, record.attempt});
+    log_.warning(
+        fmt::format("{} rows were under way when the last run ended; they are in doubt "
+                    "and are not sent again",
+                    records.size()));
+  }
+
+  /// Makes the results file the projection of the ledger again, before anything is sent.
+  void bring_results_up_to_date() {
+    results_ = std::make_unique<ResultsFile>(settings_.output, validation_.columns);
+    Projection projection(*rows_);
+    mark_invalid_rows(projection);
+    const auto scan = results_->scan([&](const ResultKey& key) { projection.see(key); });
+    if (scan.content == ResultsFile::Content::foreign) {
+      throw OutputError(settings_.output +
+                        ": is there already and is not the results file of this batch; move it "
+                        "away or choose another --output");
+    }
+    if (scan.content == ResultsFile::Content::broken) projection.see_broken();
+    if (scan.torn_bytes > 0) results_->cut_torn_tail();
+    switch (projection.repair()) {
+      case Repair::none:
+        return;
+      case Repair::append: {
+        log_.info(fmt::format("{} lines were missing in the results", projection.missing()));
+        write_lines([&](Row row) { return projection.lacks_line(row); },
+                    [&](std::string_view lines) { results_->append(lines); });
+        return;
+      }
+      case Repair::rebuild:
+        log_.warning("the results file does not agree with the ledger; it is written anew");
+        results_->rebuild(
+            [&](const ResultsFile::Sink& sink) { write_lines([](Row) { return true; }, sink); });
+        return;
+      case Repair::refuse:
+        break;
+    }
+    throw LedgerError(fmt::format(
+        "{}: has a line of row {}, of which the ledger {} knows nothing: the ledger lost records "
+        "or is not the one that belongs to it; nothing was sent",
+        settings_.output, projection.unknown_row().value_or(Row{}).value, settings_.ledger));
+  }
+
+  void mark_invalid_rows(Projection& projection) {
+    if (validation_.invalid == 0) return;
+    pass([&](const Order& order, bool valid, const auto&) {
+      if (!valid) projection.mark_invalid(order.row);
+    });
+  }
+
+  /// Lines of settled and invalid rows, in the order of the input, in blocks.
+  void write_lines(const std::function<bool(Row)>& wanted, const ResultsFile::Sink& sink) {
+    constexpr std::size_t kBlock = 256 * 1024;
+    const ResultWriter writer(results_->format(), validation_.columns);
+    std::string lines;
+    pass([&](const Order& order, bool valid, const std::vector<Complaint>& complaints) {
+      if (!wanted(order.row)) return;
+      // What was ordered stays so, even if the row is invalid by today's options.
+      if (const auto outcome = outcome_of(order.row)) {
+        writer.line(*outcome, rows_->attempts(order.row), order.cells, lines);
+      } else if (!valid) {
+        writer.invalid(order.row, reasons(complaints), now().wall, order.cells, lines);
+      }
+      if (lines.size() < kBlock) return;
+      sink(lines);
+      lines.clear();
+    });
+    if (!lines.empty()) sink(lines);
+  }
+
+  std::optional<Record> outcome_of(Row row) {
+    if (!status_of(rows_->state(row))) return std::nullopt;
+    return ledger_->outcome_of(row);
+  }
+
+  static std::string reasons(const std::vector<Complaint>& complaints) {
+    std::string text;
+    for (const Complaint& complaint : complaints) {
+      if (complaint.severity != Severity::error) continue;
+      text += (text.empty() ? "" : "; ") + complaint.text;
+    }
+    return text;
+  }
+
+  void pass(const std::function<void(const Order&, bool, const std::vector<Complaint>&)>& visit) {
+    if (for_each_row(input_, settings_.intake, visit)) return;
+    throw Refusal(ExitCode::input,
+                  input_.name() + ": changed after it was validated; nothing was sent",
+                  "put it back as it was, then the same command goes on");
+  }
+
+  // --- the orders
+
+  void remember_batch() {
+    const Batch batch{absolute(settings_.output), absolute(settings_.ledger),
+                      fact(facts_, kFactLedgerId, settings_.ledger), timestamp(now().wall),
+                      settings_.command_line};
+    const auto before = batches_.remember(input_.sha256(), batch, settings_.again);
+    if (before) refuse_as_before(*before);
+  }
+
+  PipelineOptions pipeline_options() const {
+    PipelineOptions options;
+    options.endpoint = settings_.endpoint;
+    options.rate = settings_.rate;
+    options.burst = settings_.burst;
+    options.connections = settings_.connections;
+    options.max_in_flight = settings_.max_in_flight;
+    options.max_orders = settings_.max_orders;
+    options.max_seats = settings_.max_seats;
+    options.max_failures = settings_.max_failures;
+    options.max_doubts = settings_.max_doubts;
+    options.replay = settings_.replay;
+    return options;
+  }
+
+  void drive() {
+    NonceSource::Key nonce_key{};
+    fill_random(nonce_key);
+    pipeline_ = std::make_unique<Pipeline>(
+        pipeline_options(), *rows_,
+        RequestWriter(settings_.scheme, settings_.method, credentials_.key),
+        ResultWriter(results_->format(), validation_.columns), nonce_key);
+    if (left_ == 0) return;
+    const TlsContext tls(settings_.ca_file);
+    const bool terminal = is_terminal(STDERR_FILENO);
+    Progress progress(settings_.quiet ? ProgressMode::none : settings_.progress, terminal,
+                      [] { return terminal_width(STDERR_FILENO); });
+    log_.before_line([&] { progress.hide(); });
+    PoolOptions pool;
+    pool.connections = settings_.connections;
+    pool.request_timeout = settings_.request_timeout;
+    pool.connect_timeout = settings_.connect_timeout;
+    const SteadyTime begin = now().steady;
+    Driver driver({*pipeline_, *ledger_, input_, settings_.intake, *results_, tls, pool,
+                   settings_.threads, validation_.totals.orders, progress, log_,
+                   [this] { remember_batch(); }});
+    driver.run();
+    elapsed_ = now().steady - begin;
+    network_ = driver.counters();
+    log_.before_line(nullptr);
+  }
+
+  // --- the end
+
+  ExitCode conclude() {
+    Stop stop = pipeline_->stop();
+    std::string detail = pipeline_->stop_detail();
+    try {
+      results_->sync();
+    } catch (const OutputError& error) {
+      if (stop == Stop::none) {
+        stop = Stop::output_failed;
+        detail = error.what();
+      }
+    }
+    tell_unrecorded();
+    const ExitCode code = exit_code_of(stop, *rows_, validation_.invalid);
+    const Tally& tally = pipeline_->tally();
+    const std::uint64_t not_sent = left_ - tally.placed - tally.rejected - tally.in_doubt;
+    Summary summary{*rows_,
+                    tally,
+                    validation_,
+                    network_,
+                    stop,
+                    detail,
+                    code,
+                    elapsed_,
+                    not_sent,
+                    settings_.output,
+                    settings_.ledger,
+                    "",
+                    advice_for(stop, *rows_)};
+    const bool more = not_sent > 0 || stop != Stop::none;
+    if (more) summary.next_command = settings_.command_line;
+    if (!more && rows_->count_of(State::in_doubt) > 0) {
+      summary.next_command = "sagorder status " + shell_quoted(settings_.output);
+    }
+    if (!settings_.quiet || stop != Stop::none) fmt::print(stderr, "{}", to_text(summary));
+    if (!settings_.summary.empty()) {
+      replace_file(settings_.summary,
+                   [&](const Fd& file) { write_all(file, to_json(summary), settings_.summary); });
+    }
+    return code;
+  }
+
+  /// Outcomes that came in after the ledger failed: this is the only place that names them.
+  void tell_unrecorded() {
+    for (const Record& record : pipeline_->unrecorded()) {
+      log_.error("an outcome could not be recorded; note it down",
+                 {{"row", std::to_string(record.row.value)},
+                  {"state", name_of(record.kind)},
+                  {"OrderId", record.order_id},
+                  {"code", record.code}});
+    }
+  }
+
+  const Settings& settings_;
+  Log& log_;
+  OrdersFile input_;
+  Batches batches_;
+  Validation validation_;
+  Credentials credentials_;
+  std::unique_ptr<SqliteLedger> ledger_;
+  Facts facts_;
+  std::unique_ptr<Rows> rows_;
+  std::uint64_t left_ = 0;  // valid rows that are not settled
+  std::unique_ptr<ResultsFile> results_;
+  std::unique_ptr<Pipeline> pipeline_;
+  PoolCounters network_;
+  nanoseconds elapsed_{0};
+};
+
+}  // namespace
+
+ExitCode run_command(const Settings& settings, Log& log) { return Run(settings, log).perform(); }
+
+}  // namespace sagorder::io

@@ -1,0 +1,52 @@
+// The four commands: settings in, exit code out. Results for people go to standard output (check,
+// status) or standard error (run), complaints to standard error.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "io/exit_code.hpp"
+#include "io/ledger.hpp"
+#include "io/log.hpp"
+#include "io/settings.hpp"
+
+namespace sagorder::io {
+
+ExitCode run_command(const Settings& settings, Log& log);
+ExitCode check_command(const Settings& settings, Log& log);
+ExitCode status_command(const Settings& settings, Log& log);
+ExitCode resolve_command(const Settings& settings, Log& log);
+
+/// What has to be given up before anything was sent: a sentence, what to do, and the exit code.
+struct Refusal : std::runtime_error {
+  Refusal(ExitCode with, const std::string& what, std::string what_to_do)
+      : std::runtime_error(what), code(with), advice(std::move(what_to_do)) {}
+  ExitCode code;
+  std::string advice;
+};
+
+// Names of the facts in a ledger.
+inline constexpr std::string_view kFactLedgerId = "ledger_id";
+inline constexpr std::string_view kFactInputSha256 = "input_sha256";
+inline constexpr std::string_view kFactInputPath = "input_path";
+inline constexpr std::string_view kFactOutputPath = "output_path";
+inline constexpr std::string_view kFactRows = "rows";
+inline constexpr std::string_view kFactColumns = "columns";    ///< JSON array
+inline constexpr std::string_view kFactEndpoint = "endpoint";  ///< host:port, or `by RegionId`
+inline constexpr std::string_view kFactSet = "set";            ///< JSON object of --set
+inline constexpr std::string_view kFactCommand = "command";    ///< of the last run
+inline constexpr std::string_view kFactCreatedAt = "created_at";
+
+/// Replays a ledger. Throws LedgerError if a record cannot follow from those before it.
+Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path);
+
+/// The fact, or a LedgerError that says that the ledger is not whole.
+std::string fact(const Facts& facts, std::string_view name, const std::string& path);
+
+/// `rows` of the facts as a number.
+std::uint64_t rows_of(const Facts& facts, const std::string& path);
+
+/// RFC 3339, UTC, ms.
+std::string timestamp(WallTime at);
+
+}  // namespace sagorder::io

@@ -1,0 +1,353 @@
+#include "io/driver.hpp"
+
+#include <openssl/rand.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <thread>
+
+#include "io/ledger_thread.hpp"
+
+namespace sagorder::io {
+namespace asio = boost::asio;
+
+Moment now() {
+  return {std::chrono::steady_clock::now(),
+          std::chrono::time_point_cast<milliseconds>(std::chrono::system_clock::now())};
+}
+
+void fill_random(std::span<std::uint8_t> bytes) {
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) {
+    throw std::runtime_error("the system gives no random bytes");
+  }
+}
+
+std::string random_hex() {
+  std::array<std::uint8_t, 16> bytes{};
+  fill_random(bytes);
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const std::uint8_t byte : bytes) {
+    hex += kDigits[byte >> 4U];
+    hex += kDigits[byte & 15U];
+  }
+  return hex;
+}
+
+namespace {
+
+constexpr milliseconds kProgressEvery{100};
+
+/// A completion that crosses threads: the views of a Reply, owned.
+struct Mail {
+  explicit Mail(const Completion& completion) : slot(completion.slot) {
+    if (completion.fault != nullptr) {
+      fault = *completion.fault;
+      failed = true;
+      return;
+    }
+    status = completion.reply->status;
+    const Reply& reply = *completion.reply;
+    const std::string_view views[] = {
+        reply.body,        reply.content_type,    reply.date,
+        reply.retry_after, reply.rate_limit_user, reply.rate_limit_user_api};
+    for (std::size_t i = 0; i < std::size(views); ++i) texts[i] = views[i];
+  }
+  [[nodiscard]] Reply reply() const {
+    return {status, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5]};
+  }
+  std::uint32_t slot;
+  bool failed = false;
+  int status = 0;
+  std::array<std::string, 6> texts;
+  Fault fault;
+};
+
+}  // namespace
+
+class Driver::Loop {
+ public:
+  explicit Loop(DriverParts parts)
+      : parts_(std::move(parts)),
+        intake_(parts_.intake),
+        wake_(context_),
+        progress_timer_(context_),
+        signals_(context_, SIGINT, SIGTERM, SIGHUP) {
+    parts_.input.rewind();
+    read_header();
+    start_pools();
+  }
+
+  ~Loop() {
+    for (const auto& worker : workers_) worker->own.stop();  // an exception may have left work
+    join_workers();
+  }
+
+  void run() {
+    listen_for_signals();
+    show_progress_later();
+    LedgerThread thread(parts_.ledger, [this](const std::exception_ptr& error) {
+      asio::post(context_, [this, error] { committed(error); });
+    });
+    ledger_thread_ = &thread;
+    dispatch(event::Started{});
+    context_.run();
+    parts_.progress.finish(parts_.pipeline.tally(), parts_.pipeline.pacer(), parts_.rows_total,
+                           now().steady);
+    close_pools();
+  }
+
+  [[nodiscard]] PoolCounters counters() const {
+    PoolCounters sum;
+    for (const auto& worker : workers_) {
+      const PoolCounters& one = worker->pool->counters();
+      sum.connects += one.connects;
+      sum.handshakes_resumed += one.handshakes_resumed;
+      sum.reused += one.reused;
+      sum.discarded += one.discarded;
+      sum.bytes_written += one.bytes_written;
+      sum.bytes_read += one.bytes_read;
+    }
+    return sum;
+  }
+
+ private:
+  /// A loop for connections: this one, or one with a thread of its own.
+  struct Worker {
+    asio::io_context own;
+    std::optional<asio::executor_work_guard<asio::io_context::executor_type>> guard;
+    std::unique_ptr<Pool> pool;
+    std::uint32_t under_way = 0;  // counted by the driver
+    std::thread thread;
+  };
+
+  // --- connections
+
+  void start_pools() {
+    const std::uint32_t count = std::min(parts_.threads, parts_.pool.connections);
+    PoolOptions options = parts_.pool;
+    options.connections = (parts_.pool.connections + count - 1) / count;
+    owner_.resize(kInFlightMax + kReadAhead, 0);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      workers_.push_back(std::make_unique<Worker>());
+      Worker& worker = *workers_.back();
+      if (count == 1) {
+        worker.pool = std::make_unique<Pool>(context_, parts_.tls, options,
+                                             [this](const Completion& c) { completed(c); });
+        return;
+      }
+      worker.guard.emplace(worker.own.get_executor());
+      worker.pool = std::make_unique<Pool>(
+          worker.own, parts_.tls, options, [this](const Completion& completion) {
+            asio::post(context_, [this, mail = std::make_shared<Mail>(completion)] {
+              const Reply reply = mail->reply();
+              completed({mail->slot, mail->failed ? nullptr : &reply,
+                         mail->failed ? &mail->fault : nullptr});
+            });
+          });
+      worker.thread = std::thread([&worker] { worker.own.run(); });
+    }
+  }
+
+  [[nodiscard]] bool threaded() const { return workers_.front()->thread.joinable(); }
+
+  void send(const Send& send) {
+    std::size_t least = 0;
+    for (std::size_t i = 1; i < workers_.size(); ++i) {
+      if (workers_[i]->under_way < workers_[least]->under_way) least = i;
+    }
+    Worker& worker = *workers_[least];
+    ++worker.under_way;
+    owner_[send.slot] = static_cast<std::uint16_t>(least);
+    if (!threaded()) {
+      worker.pool->send(send.slot, *send.endpoint, send.wire);
+      return;
+    }
+    asio::post(worker.own,
+               [&worker, send] { worker.pool->send(send.slot, *send.endpoint, send.wire); });
+  }
+
+  void completed(const Completion& completion) {
+    --workers_[owner_[completion.slot]]->under_way;
+    if (completion.reply != nullptr) {
+      dispatch(event::Replied{completion.slot, completion.reply});
+    } else {
+      dispatch(event::Faulted{completion.slot, completion.fault});
+    }
+  }
+
+  void cancel_exchanges() {
+    for (const auto& worker : workers_) {
+      if (threaded()) {
+        asio::post(worker->own, [pool = worker->pool.get()] { pool->close(); });
+      } else {
+        worker->pool->close();
+      }
+    }
+  }
+
+  void close_pools() {
+    cancel_exchanges();
+    join_workers();
+    context_.restart();
+    context_.run_for(milliseconds(100));  // lets goodbyes go out
+  }
+
+  void join_workers() {
+    for (const auto& worker : workers_) {
+      worker->guard.reset();
+      if (worker->thread.joinable()) worker->thread.join();
+    }
+  }
+
+  // --- the loop
+
+  void dispatch(const Event& event) {
+    perform(parts_.pipeline.resume(event, now()));
+    for (;;) {
+      if (append_error_) {
+        const std::string reason = *std::exchange(append_error_, std::nullopt);
+        perform(parts_.pipeline.resume(event::AppendFailed{reason}, now()));
+      } else if (wanted_ > 0) {
+        read_one();
+      } else {
+        break;
+      }
+    }
+    if (finished_) end();
+  }
+
+  void perform(const Actions& actions) {
+    wanted_ = actions.wanted_orders;
+    finished_ = actions.finished;
+    if (!actions.lines.empty()) append(actions.lines);
+    if (!actions.commit.empty()) commit(actions.commit);
+    for (const Send& one : actions.sends) send(one);
+    if (actions.wake_at) wake_at(*actions.wake_at);
+    if (actions.cancel) cancel_exchanges();
+  }
+
+  void append(const std::string& lines) {
+    try {
+      parts_.results.append(lines);
+    } catch (const OutputError& error) {
+      append_error_ = error.what();
+    }
+  }
+
+  void commit(std::span<const Record> records) {
+    if (parts_.before_first_commit) {
+      parts_.before_first_commit();
+      parts_.before_first_commit = nullptr;
+    }
+    ledger_thread_->commit(records);
+  }
+
+  void committed(const std::exception_ptr& error) {
+    if (!error) {
+      dispatch(event::Committed{});
+      return;
+    }
+    try {
+      std::rethrow_exception(error);
+    } catch (const std::exception& reason) {
+      dispatch(event::CommitFailed{reason.what()});
+    }
+  }
+
+  void wake_at(SteadyTime at) {
+    if (armed_ && *armed_ <= at) return;  // an early tick does no harm
+    armed_ = at;
+    wake_.expires_at(at);
+    wake_.async_wait([this](const boost::system::error_code& error) {
+      if (error || finished_) return;
+      armed_.reset();
+      dispatch(event::Tick{});
+    });
+  }
+
+  void show_progress_later() {
+    progress_timer_.expires_after(kProgressEvery);
+    progress_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error || finished_) return;
+      parts_.progress.update(parts_.pipeline.tally(), parts_.pipeline.pacer(), parts_.rows_total,
+                             now().steady);
+      show_progress_later();
+    });
+  }
+
+  void listen_for_signals() {
+    signals_.async_wait([this](const boost::system::error_code& error, int /*number*/) {
+      if (error || finished_) return;
+      const bool first = !std::exchange(interrupted_, true);
+      const std::string waiting = std::to_string(parts_.pipeline.on_wire());
+      parts_.log.warning(first ? "interrupted: nothing more is sent; waiting for " + waiting +
+                                     " answers. Interrupt again to give them up as in doubt"
+                               : "interrupted again: giving up " + waiting + " answers");
+      listen_for_signals();
+      dispatch(event::Interrupted{});
+    });
+  }
+
+  void end() {
+    wake_.cancel();
+    progress_timer_.cancel();
+    signals_.cancel();
+    context_.stop();
+  }
+
+  // --- the input
+
+  void read_header() {
+    const OrdersFile::Step step = parts_.input.next(record_);
+    complaints_.clear();
+    changed_ = step.what != OrdersFile::What::record || !intake_.header(record_, complaints_);
+  }
+
+  /// One record to the pipeline. Rows that --skip-invalid left out are no orders.
+  void read_one() {
+    const OrdersFile::Step step =
+        changed_ ? OrdersFile::Step{OrdersFile::What::changed, {}} : parts_.input.next(record_);
+    if (step.what == OrdersFile::What::end) {
+      perform(parts_.pipeline.resume(event::InputEnded{}, now()));
+    } else if (step.what != OrdersFile::What::record) {
+      perform(parts_.pipeline.resume(event::InputChanged{}, now()));
+    } else {
+      complaints_.clear();
+      if (!intake_.row(record_, order_, complaints_)) return;
+      perform(parts_.pipeline.resume(event::OrderRead{&order_}, now()));
+    }
+  }
+
+  DriverParts parts_;
+  Intake intake_;
+  csv::Record record_;
+  Order order_;
+  std::vector<Complaint> complaints_;
+  bool changed_ = false;
+
+  asio::io_context context_{1};
+  asio::steady_timer wake_;
+  asio::steady_timer progress_timer_;
+  asio::signal_set signals_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::uint16_t> owner_;  // of a slot's exchange: index into workers_
+  LedgerThread* ledger_thread_ = nullptr;
+
+  std::optional<SteadyTime> armed_;
+  std::optional<std::string> append_error_;
+  std::uint32_t wanted_ = 0;
+  bool finished_ = false;
+  bool interrupted_ = false;
+};
+
+Driver::Driver(DriverParts parts) : loop_(std::make_unique<Loop>(std::move(parts))) {}
+Driver::~Driver() = default;
+void Driver::run() { loop_->run(); }
+PoolCounters Driver::counters() const { return loop_->counters(); }
+
+}  // namespace sagorder::io

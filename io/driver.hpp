@@ -1,0 +1,71 @@
+// The only loop: an event comes in, the pipeline says what to do, it is done. The one place that
+// reads clocks and randomness during a run.
+//
+// Events come from the connections, the ledger's thread, the input, two timers (the pipeline's
+// wake-up and the progress line) and signals. Nothing is decided here: what is done, and in which
+// order, is in the pipeline's Actions.
+//
+// With --threads N the connections live on N threads, each with a loop of its own; the pipeline
+// stays on this one and talks with them by values.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "engine/intake.hpp"
+#include "engine/pipeline.hpp"
+#include "io/ledger.hpp"
+#include "io/log.hpp"
+#include "io/orders_file.hpp"
+#include "io/pool.hpp"
+#include "io/progress.hpp"
+#include "io/results_file.hpp"
+
+namespace sagorder::io {
+
+/// The clocks, read together.
+Moment now();
+
+/// Bytes from the system's random device. Throws std::runtime_error if it has none.
+void fill_random(std::span<std::uint8_t> bytes);
+
+/// 32 hex digits.
+std::string random_hex();
+
+struct DriverParts {
+  Pipeline& pipeline;
+  Ledger& ledger;
+  OrdersFile& input;  ///< validated; rewound by the driver
+  IntakeOptions intake;
+  ResultsFile& results;
+  const TlsContext& tls;
+  PoolOptions pool;
+  std::uint32_t threads = 1;
+  std::uint64_t rows_total = 0;  ///< valid rows, for the progress line
+  Progress& progress;
+  Log& log;
+  /// Called once, before the first intent is made durable; what it throws ends the run with
+  /// nothing sent.
+  std::function<void()> before_first_commit;
+};
+
+class Driver {
+ public:
+  explicit Driver(DriverParts parts);
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
+  /// Returns when the pipeline has finished. Throws what `before_first_commit` or a broken promise
+  /// throws.
+  void run();
+
+  /// Of all connections, after run().
+  [[nodiscard]] PoolCounters counters() const;
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace sagorder::io

@@ -1,0 +1,50 @@
+#include "io/exit_code.hpp"
+
+namespace sagorder::io {
+namespace {
+
+/// What outweighs even rows in doubt: then nothing that is said of the rows can be relied on.
+std::optional<ExitCode> broken(Stop stop) {
+  if (stop == Stop::ledger_failed || stop == Stop::output_failed) return ExitCode::unwritable;
+  if (stop == Stop::abandoned) return ExitCode::interrupted;
+  return std::nullopt;
+}
+
+std::optional<ExitCode> stopped(Stop stop) {
+  switch (stop) {
+    case Stop::none:
+      return std::nullopt;
+    case Stop::credentials:
+    case Stop::clock:
+    case Stop::certificate:
+      return ExitCode::credentials;
+    case Stop::input_changed:
+      return ExitCode::input;
+    case Stop::interrupted:
+    case Stop::max_orders:
+    case Stop::max_seats:
+    case Stop::max_failures:
+    case Stop::max_doubts:
+    case Stop::max_attempts:
+    case Stop::unreachable:
+    case Stop::payment:
+      return ExitCode::limit;
+    case Stop::abandoned:
+    case Stop::output_failed:
+    case Stop::ledger_failed:
+      break;
+  }
+  return ExitCode::internal;
+}
+
+}  // namespace
+
+ExitCode exit_code_of(Stop stop, const Rows& rows, std::uint64_t invalid) {
+  if (const auto code = broken(stop)) return *code;
+  if (rows.count_of(State::in_doubt) > 0) return ExitCode::some_in_doubt;
+  if (const auto code = stopped(stop)) return *code;
+  if (rows.count_of(State::rejected) > 0 || invalid > 0) return ExitCode::some_rejected;
+  return ExitCode::all_placed;
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,86 @@
+// Arguments to settings to run to exit code; nothing else.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <exception>
+#include <variant>
+
+#include "engine/expect.hpp"
+#include "io/batches.hpp"
+#include "io/commands.hpp"
+#include "io/credentials.hpp"
+#include "io/file.hpp"
+#include "io/orders_file.hpp"
+#include "io/process.hpp"
+#include "io/results_file.hpp"
+#include "io/tls.hpp"
+
+namespace sagorder::io {
+namespace {
+
+ExitCode fail(ExitCode code, std::string_view what, std::string_view advice = {}) {
+  fmt::print(stderr, "sagorder: error: {}\n", printable(what));
+  if (!advice.empty()) fmt::print(stderr, "  {}\n", printable(advice));
+  return code;
+}
+
+ExitCode perform(const Settings& settings) {
+  Log log(settings.log_format, settings.quiet);
+  switch (settings.command) {
+    case Command::run:
+      return run_command(settings, log);
+    case Command::check:
+      return check_command(settings, log);
+    case Command::status:
+      return status_command(settings, log);
+    case Command::resolve:
+      return resolve_command(settings, log);
+  }
+  return ExitCode::internal;
+}
+
+ExitCode run(int argc, const char* const* argv) {
+  try {
+    const auto parsed = parse_settings(argc, argv);
+    if (const auto* plain = std::get_if<PlainText>(&parsed)) {
+      fmt::print("{}", plain->text);
+      return ExitCode::all_placed;
+    }
+    return perform(std::get<Settings>(parsed));
+  } catch (const UsageError& error) {
+    return fail(ExitCode::usage, error.what(), error.hint);
+  } catch (const Refusal& refusal) {
+    return fail(refusal.code, refusal.what(), refusal.advice);
+  } catch (const InputError& error) {
+    return fail(ExitCode::input, error.what());
+  } catch (const CredentialsError& error) {
+    return fail(ExitCode::credentials, error.what());
+  } catch (const TlsError& error) {
+    return fail(ExitCode::usage, error.what());
+  } catch (const LedgerBusy& error) {
+    return fail(ExitCode::busy, error.what(), "wait for it to end, or stop it; then try again");
+  } catch (const LedgerError& error) {
+    return fail(ExitCode::unwritable, error.what());
+  } catch (const OutputError& error) {
+    return fail(ExitCode::unwritable, error.what());
+  } catch (const BatchesError& error) {
+    return fail(ExitCode::unwritable, error.what());
+  } catch (const FileError& error) {
+    return fail(ExitCode::unwritable, error.what());
+  } catch (const BrokenPromise& error) {
+    return fail(ExitCode::internal, error.what(),
+                "nothing more was sent; the same command opens what was under way as in doubt");
+  } catch (const std::exception& error) {
+    return fail(ExitCode::internal, error.what());
+  }
+}
+
+}  // namespace
+}  // namespace sagorder::io
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error to report, not a death
+  sagorder::io::harden_process();
+  return static_cast<int>(sagorder::io::run(argc, argv));
+}

@@ -1,0 +1,37 @@
+// What a run came to: for people on standard error, and as JSON for programs.
+#pragma once
+
+#include <string>
+
+#include "engine/pipeline.hpp"
+#include "io/exit_code.hpp"
+#include "io/pool.hpp"
+#include "io/validation.hpp"
+
+namespace sagorder::io {
+
+struct Summary {
+  const Rows& rows;  ///< of the whole batch
+  const Tally& tally;
+  const Validation& validation;
+  PoolCounters network;
+  Stop stop = Stop::none;
+  std::string stop_detail;
+  ExitCode exit_code = ExitCode::all_placed;
+  nanoseconds elapsed{0};
+  std::uint64_t not_sent = 0;  ///< valid rows without an outcome
+  std::string output;
+  std::string ledger;
+  std::string next_command;  ///< empty: nothing is left to do
+  std::string advice;        ///< a sentence before the next command
+};
+
+/// Several lines, each with its end.
+std::string to_text(const Summary& summary);
+/// One JSON object and a line end.
+std::string to_json(const Summary& summary);
+
+/// What to do next, by the reason of the stop and the state of the rows.
+std::string advice_for(Stop stop, const Rows& rows);
+
+}  // namespace sagorder::io
