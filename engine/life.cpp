@@ -36,10 +36,10 @@ std::optional<State> next_state(State state, RecordKind kind) {
   // in the order of RecordKind:
   //  intent    not_executed  placed  rejected  in_doubt  replay    resolved_placed  .._not_placed
   static constexpr std::array<Line, kStates> kTable = {{
-      {intended, kNone, kNone, kNone, kNone, kNone, kNone, kNone},             // pending
-      {kNone, pending, placed, rejected, in_doubt, kNone, kNone, kNone},    // intended
-      {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},                 // placed
-      {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},                 // rejected
+      {intended, kNone, kNone, kNone, kNone, kNone, kNone, kNone},         // pending
+      {kNone, pending, placed, rejected, in_doubt, kNone, kNone, kNone},   // intended
+      {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},            // placed
+      {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},            // rejected
       {kNone, kNone, placed, kNone, in_doubt, in_doubt, placed, pending},  // in_doubt
   }};
   return kTable[static_cast<std::size_t>(state)][static_cast<std::size_t>(kind)];

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 
 namespace sagorder {
 namespace {
@@ -72,7 +73,8 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       slots_(options_.max_in_flight + kReadAhead),
       queued_(slots_.size()),
       again_(slots_.size()),
-      ready_(slots_.size()) {
+      ready_(slots_.size()),
+      recent_order_ids_(kRecentOrderIds) {
   expect(options_.max_in_flight >= 1 && options_.max_in_flight <= kInFlightMax, "max_in_flight");
   expect(options_.connections >= 1 && options_.connections <= kConnectionsMax, "connections");
   expect(rows_.count_of(State::intended) == 0, "open intents must be closed before a run");
@@ -84,6 +86,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
 
 const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.lines.clear();
+  actions_.retire.clear();
   actions_.sends.clear();
   actions_.commit = {};
   actions_.wanted_orders = 0;
@@ -164,10 +167,17 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   ever_connected_ = true;
   tally_.latency.add(now.steady - held.sent_at);
   reader_.read(*replied.reply, answer_);
-  const Verdict verdict = judge(answer_, held.first_sending);
+  Verdict verdict = judge(answer_, held.first_sending);
+  const bool repeated = verdict.fate == Fate::placed && is_repeated(answer_.order_id);
+  if (repeated) verdict.fate = Fate::in_doubt;
+  if (verdict.fate == Fate::in_doubt) actions_.retire.push_back(replied.slot);
   held.wait = doubled(kRetryFirst, held.tries, kRetryMax);
   Record& record = gather(kind_of(verdict.fate), replied.slot, now);
   describe(answer_, record);
+  if (repeated) {
+    record.code = "RepeatedOrderId";
+    record.message = "the answer gives an OrderId that another row of this run was given";
+  }
   settle(replied.slot, verdict, record, now);
   react(verdict, answer_, now);
 }
@@ -178,6 +188,7 @@ void Pipeline::on(const event::Faulted& faulted, Moment now) {
   const Fault& fault = *faulted.fault;
   --on_wire_;
   ++tally_.faults;
+  if (fault.bytes_accepted == 0) --tally_.sent;
   const Verdict verdict = judge(fault, held.first_sending);
   if (fault.bytes_accepted > 0) {
     ever_connected_ = true;
@@ -345,9 +356,13 @@ bool Pipeline::may_admit(const Order& order) {
   if (orders_left && seats_left) return true;
   if (in_flight_ == 0 && waiting_.empty()) {
     if (!orders_left) {
-      request_stop(Stop::max_orders, "--max-orders " + std::to_string(*options_.max_orders));
+      request_stop(Stop::max_orders, std::to_string(*options_.max_orders) +
+                                         " orders were placed or may have been, as allowed");
     } else {
-      request_stop(Stop::max_seats, "--max-seats " + std::to_string(*options_.max_seats));
+      request_stop(Stop::max_seats, "row " + std::to_string(order.row.value) + " is for " +
+                                        std::to_string(order.user_count) + " seats, and " +
+                                        std::to_string(*options_.max_seats - spent_seats_) +
+                                        " of " + std::to_string(*options_.max_seats) + " are left");
     }
   }
   return false;
@@ -580,6 +595,16 @@ void Pipeline::check_clock(const Answer& answer, Moment now) {
   const std::string amount = std::to_string(skew.count() < 0 ? -skew.count() : skew.count());
   request_stop(Stop::clock, answer.code + ": this machine's clock is " + amount + " s " +
                                 (skew.count() < 0 ? "behind" : "ahead of") + " the server's");
+}
+
+/// Whether another row of this run was given this OrderId. An answer that belongs to the request
+/// before it would show so, and with it a connection on which answers and requests are out of step.
+bool Pipeline::is_repeated(std::string_view order_id) {
+  const std::uint64_t hash = std::hash<std::string_view>{}(order_id) | 1U;  // 0: nothing there
+  std::uint64_t& place = recent_order_ids_[(hash >> 1U) % kRecentOrderIds];
+  if (place == hash) return true;
+  place = hash;
+  return false;
 }
 
 /// A room for one record in the next commit; its strings are empty, their storage is reused.

@@ -54,7 +54,8 @@ inline constexpr std::size_t kEndpointsMax = 64;   ///< hosts in one run
 inline constexpr std::uint32_t kAttemptsMax = 10;  ///< of one row in one run
 inline constexpr seconds kStampAgeMax{300};        ///< an intent older than this is not sent
 inline constexpr seconds kReplayAgeMax{60};
-inline constexpr seconds kClockSkewMax{600};  ///< beyond it the run stops
+inline constexpr seconds kClockSkewMax{600};            ///< beyond it the run stops
+inline constexpr std::size_t kRecentOrderIds = 65'536;  ///< remembered, to see one given twice
 inline constexpr milliseconds kBackoffFirst{100};
 inline constexpr milliseconds kBackoffMax{5'000};
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
@@ -135,11 +136,13 @@ struct Send {
   std::string_view wire;               ///< valid until this slot's reply or fault
 };
 
-/// What io is to do, in this order: append the lines, start the commit, send, read, set the timer.
+/// What io is to do, in this order: append the lines, start the commit, retire, send, read, set the
+/// timer.
 /// Valid until the next `resume`; `commit` and every `wire` until they are answered.
 struct Actions {
   std::string lines;               ///< to append to the results file
   std::span<const Record> commit;  ///< not empty: make durable, then Committed or CommitFailed
+  std::vector<Slot> retire;        ///< close the connection that answered it: it may be out of step
   std::vector<Send> sends;
   std::uint32_t wanted_orders = 0;    ///< read up to so many rows
   std::optional<SteadyTime> wake_at;  ///< then Tick
@@ -228,6 +231,7 @@ class Pipeline {
   void react(const Verdict& verdict, const Answer& answer, Moment now);
   void back_off(const Fault& fault, Moment now);
   void check_clock(const Answer& answer, Moment now);
+  bool is_repeated(std::string_view order_id);
 
   Record& gather(RecordKind kind, Slot slot, Moment now);
   void keep_unrecorded(const Batch& batch);
@@ -278,6 +282,8 @@ class Pipeline {
   std::uint64_t answered_ = 0;  // placed, rejected or in doubt
   std::uint32_t doubts_ = 0;
   std::uint32_t interrupts_ = 0;
+
+  std::vector<std::uint64_t> recent_order_ids_;  // hashes, each at its own place
 
   SteadyTime held_until_{};           // no connection: nothing is tried before
   std::uint32_t connect_rounds_ = 0;  // failed rounds in a row

@@ -10,9 +10,10 @@ namespace {
 constexpr seconds kRound{1};                 // throttling answers this close count as one
 constexpr milliseconds kPauseUnhinted{100};  // when the gateway gives no hint
 constexpr double kFactorMin = 1.0 / 64;
-constexpr double kClimbPerSecond = 0.05;  // of the asked (or measured) rate
-constexpr double kFactorFree = 2.0;       // unlimited again once at twice the measured rate
-constexpr double kMeasuredMin = 10.0;     // orders a second, if throttled before anything is known
+constexpr double kClimbPerSecond = 0.05;   // of the asked (or measured) rate
+constexpr double kFactorFree = 2.0;        // unlimited again once at twice the measured rate
+constexpr milliseconds kMeasuredOver{20};  // a shorter time says little about a rate
+constexpr double kMeasuredMin = 10.0;      // orders a second, if throttled before anything is known
 
 std::optional<std::uint64_t> parse_count(std::string_view& text) {
   std::uint64_t value = 0;
@@ -130,7 +131,10 @@ void Pacer::throttled(const RateHint& hint, SteadyTime now) {
   const bool same_round = lowered() && now - lowered_at_ < kRound;
   if (same_round) return;
   if (interval_.count() == 0 && base_ == 0) {
-    base_ = std::max({measured_, static_cast<double>(window_count_), kMeasuredMin});
+    const auto span = std::max<nanoseconds>(now - window_begin_, kMeasuredOver);
+    const double lately =
+        static_cast<double>(window_count_) * 1e9 / static_cast<double>(span.count());
+    base_ = std::max({measured_, lately, kMeasuredMin});
     factor_ = 1.0;
   }
   lowered_at_ = now;

@@ -171,6 +171,15 @@ class Driver::Loop {
                [&worker, send] { worker.pool->send(send.slot, *send.endpoint, send.wire); });
   }
 
+  void retire(Slot slot) {
+    Worker& worker = *workers_[owner_[slot]];
+    if (threaded()) {
+      asio::post(worker.own, [&worker, slot] { worker.pool->retire(slot); });
+    } else {
+      worker.pool->retire(slot);
+    }
+  }
+
   void completed(const Completion& completion) {
     --workers_[owner_[completion.slot]]->under_way;
     if (completion.reply != nullptr) {
@@ -226,6 +235,7 @@ class Driver::Loop {
     finished_ = actions.finished;
     if (!actions.lines.empty()) append(actions.lines);
     if (!actions.commit.empty()) commit(actions.commit);
+    for (const Slot slot : actions.retire) retire(slot);
     for (const Send& one : actions.sends) send(one);
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) cancel_exchanges();

@@ -80,6 +80,7 @@ struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool:
   void make_room();
   void finished(Connection& connection, const Reply* reply, const Fault* fault) override;
   void complete_later(std::uint32_t slot, Fault fault);
+  void retire(std::uint32_t slot);
   void drop(Connection& connection);
   void close_all();
   void close_old(SteadyTime now);
@@ -182,6 +183,20 @@ void Pool::State::complete_later(std::uint32_t slot, Fault fault) {
   });
 }
 
+void Pool::State::retire(std::uint32_t slot) {
+  for (auto& [endpoint, stack] : idle) {
+    const auto found = std::find_if(stack.begin(), stack.end(), [&](const IdleConnection& each) {
+      return each.connection->slot() == slot;
+    });
+    if (found == stack.end()) continue;
+    Connection& leaving = *found->connection;
+    stack.erase(found);
+    leaving.close();
+    drop(leaving);
+    return;
+  }
+}
+
 /// Forgets a connection that is closed.
 void Pool::State::drop(Connection& connection) {
   count(connection);
@@ -255,6 +270,8 @@ Pool::~Pool() { state_->close_all(); }
 void Pool::send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire) {
   state_->send(Exchange{.slot = slot, .wire = wire, .answer_by = {}}, endpoint);
 }
+
+void Pool::retire(std::uint32_t slot) { state_->retire(slot); }
 
 void Pool::close() { state_->close_all(); }
 

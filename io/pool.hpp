@@ -62,6 +62,9 @@ class Pool {
   /// `context` and `tls` must outlive it. Throws std::invalid_argument on options out of range.
   Pool(boost::asio::io_context& context, const TlsContext& tls, PoolOptions options,
        Handler handler);
+  /// Closes the idle connection whose last exchange was this slot's, if there is one.
+  void retire(std::uint32_t slot);
+
   /// Closes everything; what has not completed by then never does.
   ~Pool();
   Pool(const Pool&) = delete;

@@ -245,6 +245,18 @@ TEST(Pipeline, AnInterruptLeavesNoDoubt) {
   EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
 }
 
+TEST(Pipeline, AnOrderIdGivenTwiceIsADoubtAndItsConnectionIsRetired) {
+  World world(20, 26);
+  world.shuffled = false;
+  world.server = [](std::uint64_t n) { return n == 10 ? Does::repeat_id : Does::order; };
+  EXPECT_TRUE(world.run());
+  world.check();
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+  EXPECT_EQ(world.count(State::in_doubt), 1U);
+  EXPECT_EQ(world.count(State::placed), 19U);
+  EXPECT_EQ(world.retired, 1U);
+}
+
 // --- the rate on the wire
 
 TEST(Pipeline, TheWireKeepsTheBucketRetriesIncluded) {

@@ -32,6 +32,7 @@ enum class Does {
   wrong_secret,    // refused for the signature
   payment,         // refused for the balance
   nonce_used,      // refused as a copy
+  repeat_id,       // executes, and answers with the OrderId of the answer before
   throttle_long,   // refused for the rate, with a hint of 100 or 400 s
   expired,         // timestamp refused, the clocks agree
   expired_skewed,  // timestamp refused, the server's clock is an hour ahead
@@ -72,6 +73,7 @@ class World {
   std::map<std::uint64_t, std::vector<std::string>> executed;  // OrderIds by row
   std::vector<SteadyTime> sent_at;
   std::set<std::string> nonces;
+  std::uint64_t retired = 0;  // connections not trusted any more
   std::uint64_t requests = 0, commits = 0, appends = 0, steps = 0;
   std::uint32_t in_flight_seen = 0, on_wire_seen = 0;
   std::vector<std::string> violations;
@@ -221,6 +223,7 @@ class World {
   std::string execute(const Exchange& exchange) {
     auto& ids = executed[exchange.row];
     ids.push_back(std::to_string(200'000'000'000'000 + exchange.row * 100 + ids.size()));
+    if (exchange.does != Does::repeat_id) last_id_ = ids.back();
     return ids.back();
   }
 
@@ -261,6 +264,9 @@ class World {
         return error(400, "SignatureDoesNotMatch");
       case Does::payment:
         return error(400, "InsufficientBalance");
+      case Does::repeat_id:
+        execute(exchange);
+        return reply(exchange.slot, 200, "{" + rid + R"(,"OrderId":")" + last_id_ + R"("})");
       case Does::nonce_used:
         return error(400, "SignatureNonceUsed");
       case Does::throttle_long:
@@ -316,6 +322,7 @@ class World {
   void perform(const Actions& actions) {
     in_flight_seen = std::max(in_flight_seen, pipeline->in_flight());
     on_wire_seen = std::max(on_wire_seen, pipeline->on_wire());
+    retired += actions.retire.size();
     wanted_ = actions.wanted_orders;
     wake_at_ = actions.wake_at;
     finished_ = actions.finished;
@@ -405,6 +412,7 @@ class World {
   std::uint32_t wanted_ = 0;
   bool append_broke_ = false;
   std::uint64_t next_row_ = 1;
+  std::string last_id_ = "200000000000000";
   std::set<std::string> arrived_;                 // nonces that the server has seen
   std::map<std::string, SteadyTime> first_sent_;  // by nonce
   Order order_;

@@ -106,6 +106,19 @@ TEST(Pool, ThousandExchangesOverEightConnectionsArriveOnceEach) {
   EXPECT_EQ(client.counters().reused + client.counters().connects, kCount);
 }
 
+TEST(Pool, ARetiredConnectionIsNotUsedAgain) {
+  TlsServer server;
+  PoolClient client(options_of(4));
+  expect_reply(client.exchange(1, at(server)), 1);
+  client.pool().retire(2);  // no connection's last exchange: nothing happens
+  expect_reply(client.exchange(2, at(server)), 2);
+  EXPECT_EQ(server.seen().accepted, 1);
+  client.pool().retire(2);
+  expect_reply(client.exchange(3, at(server)), 3);
+  EXPECT_EQ(server.seen().accepted, 2);
+  EXPECT_EQ(client.counters().connects, 2U);
+}
+
 TEST(Pool, LeasesTheConnectionUsedLastSoThatTheOthersGo) {
   TlsServer server;
   PoolClient client(options_of(4, 5000ms, 5000ms, 300ms));
