@@ -28,8 +28,10 @@ ExitCode check_command(const Settings& settings, Log& /*log*/) {
     }
     fmt::print("{}", line_of("total", validation.totals));
   }
-  fmt::print("{} rows, {} invalid, {} errors, {} warnings; nothing was sent\n", validation.rows,
-             validation.invalid, validation.errors, validation.warnings);
+  const auto s = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
+  fmt::print("{} row{}, {} invalid, {} error{}, {} warning{}; nothing was sent\n", validation.rows,
+             s(validation.rows), validation.invalid, validation.errors, s(validation.errors),
+             validation.warnings, s(validation.warnings));
   return validation.errors > 0 ? ExitCode::input : ExitCode::all_placed;
 }
 

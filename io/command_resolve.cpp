@@ -48,6 +48,20 @@ void refuse_unless_in_doubt(const Rows& rows, Row row) {
                 "`sagorder status` lists the rows in doubt");
 }
 
+/// An order is one row's. A number given by mistake would leave the other order forgotten.
+void refuse_if_taken(Ledger& ledger, const Rows& rows, const Resolution& resolution) {
+  if (!resolution.placed) return;
+  ledger.outcomes([&](const Record& record) {
+    const bool taken = record.order_id == resolution.order_id && record.row != resolution.row &&
+                       rows.state(record.row) == State::placed;
+    if (!taken) return;
+    throw Refusal(ExitCode::usage,
+                  "OrderId " + resolution.order_id + " is row " + std::to_string(record.row.value) +
+                      "'s already",
+                  "each order is one row's; look up the number again");
+  });
+}
+
 void update_results(ResultsFile& results, const Record& record, Attempt attempts,
                     const std::vector<std::string>& columns) {
   const ResultWriter writer(results.format(), columns);
@@ -84,6 +98,7 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   close_open_intents(ledger, rows);
   const Row row = settings.resolution.row;
   refuse_unless_in_doubt(rows, row);
+  refuse_if_taken(ledger, rows, settings.resolution);
 
   const Record record = record_of(settings.resolution, rows.attempts(row));
   ledger.commit(std::span<const Record>(&record, 1));

@@ -22,13 +22,18 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::uint64_t kWarningsShown = 10;  // of a run; `check` shows them all
+
 std::string absolute(const std::string& path) {
   return path == "-" ? "standard input"
                      : std::filesystem::absolute(path).lexically_normal().string();
 }
 
 std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
-  return endpoint ? endpoint->host + ":" + std::to_string(endpoint->port) : "by RegionId";
+  if (!endpoint) return "by RegionId";
+  const bool literal = endpoint->host.find(':') != std::string::npos;
+  return (literal ? "[" + endpoint->host + "]" : endpoint->host) + ":" +
+         std::to_string(endpoint->port);
 }
 
 /// A run, step by step; each step may refuse (throws), and until `drive` nothing is sent.
@@ -38,13 +43,16 @@ class Run {
       : settings_(settings),
         log_(log),
         input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string()),
-        batches_(Batches::default_directory()) {}
+        proposed_ledger_(settings.ledger == settings.output + ".ledger"
+                             ? ""
+                             : " --ledger " + shell_quoted(settings.ledger)) {}
 
   ExitCode perform() {
     validate_input();
     if (settings_.dry_run) return show_dry_run();
-    refuse_if_ordered_before();
+    try_summary_path();
     open_existing_ledger();
+    refuse_if_ordered_before();
     count_what_is_left();
     if (left_ > 0) {
       credentials_ = find_credentials(settings_.profile);
@@ -59,19 +67,37 @@ class Run {
   }
 
  private:
+  /// Made when it is needed: a dry run remembers nothing.
+  Batches& batches() {
+    if (!batches_) batches_.emplace(Batches::default_directory());
+    return *batches_;
+  }
+
   // --- before anything is written
 
   void validate_input() {
+    std::uint64_t warnings = 0;
     validation_ = validate(input_, settings_.intake, [&](const Complaint& complaint) {
+      if (complaint.severity == Severity::warning && ++warnings > kWarningsShown) return;
       fmt::print(stderr, "{}\n", printable(to_string(complaint, input_.name())));
     });
+    if (warnings > kWarningsShown) {
+      fmt::print(stderr, "{}: {} more warnings; `sagorder check` lists them all\n", input_.name(),
+                 warnings - kWarningsShown);
+    }
     const bool skip = settings_.skip_invalid && validation_.readable;
     if (validation_.errors == 0 || skip) return;
     throw Refusal(ExitCode::input,
-                  fmt::format("{}: {} errors; nothing was sent", input_.name(), validation_.errors),
+                  fmt::format("{}: {} error{}; nothing was sent", input_.name(), validation_.errors,
+                              validation_.errors == 1 ? "" : "s"),
                   validation_.readable
                       ? "mend the rows, or leave them out with --skip-invalid"
                       : "mend the file; `sagorder check` lists everything that is wrong with it");
+  }
+
+  /// Found now, and not when the money is spent.
+  void try_summary_path() const {
+    if (!settings_.summary.empty()) Replacement probe(settings_.summary);
   }
 
   ExitCode show_dry_run() {
@@ -98,31 +124,6 @@ class Run {
     return ExitCode::all_placed;
   }
 
-  void refuse_if_ordered_before() {
-    if (settings_.again) return;
-    FileIdentity identity;
-    std::string ledger_id;
-    if (identity_of(settings_.ledger, identity)) {
-      const Facts facts = SqliteLedger::open_for_reading(settings_.ledger)->facts();
-      const auto found = facts.find(kFactLedgerId);
-      if (found != facts.end()) ledger_id = found->second;
-    }
-    if (const auto before = batches_.find(input_.sha256(), ledger_id)) refuse_as_before(*before);
-  }
-
-  [[noreturn]] void refuse_as_before(const Batch& before) const {
-    const bool gone = before.ledger == absolute(settings_.ledger);
-    throw Refusal(
-        ExitCode::input,
-        fmt::format("{}: the same content was ordered before, begun {}, with results in {} and "
-                    "ledger {}; nothing was sent",
-                    input_.name(), before.started_at, before.output, before.ledger),
-        gone ? "that ledger is no longer the one it was; put it back, or, if every order is to be "
-               "placed a second time, add --again"
-             : "go on with that run:  " + before.command +
-                   "\n  or, if every order is to be placed a second time, add --again");
-  }
-
   void open_existing_ledger() {
     FileIdentity identity;
     if (!identity_of(settings_.ledger, identity)) return;
@@ -137,6 +138,39 @@ class Run {
                                 fact(facts_, kFactInputPath, settings_.ledger)),
                     "put the input back as it was, or order the new one with another --output");
     }
+  }
+
+  void refuse_if_ordered_before() {
+    if (settings_.again) return;
+    const auto found = facts_.find(kFactLedgerId);
+    const std::string ledger_id = found == facts_.end() ? "" : found->second;
+    if (const auto before = batches().find(input_.sha256(), ledger_id)) refuse_as_before(*before);
+    if (!ledger_id.empty()) refuse_if_copied(ledger_id);
+  }
+
+  /// A copy of a ledger does not know what the other copy sends. A ledger that was moved is no
+  /// copy: then there is none where it was.
+  void refuse_if_copied(const std::string& ledger_id) {
+    FileIdentity ours;
+    identity_of(settings_.ledger, ours);
+    for (const Batch& batch : batches().all_of(input_.sha256())) {
+      FileIdentity other;
+      const bool elsewhere =
+          batch.ledger_id == ledger_id && identity_of(batch.ledger, other) && other != ours;
+      if (elsewhere) refuse_as_before(batch);
+    }
+  }
+
+  [[noreturn]] void refuse_as_before(const Batch& before) const {
+    const bool gone = before.ledger == absolute(settings_.ledger);
+    throw Refusal(
+        ExitCode::input,
+        fmt::format("{}: the same content was ordered before, begun {}, with results in {} and "
+                    "ledger {}; nothing was sent",
+                    input_.name(), before.started_at, before.output, before.ledger),
+        (gone ? "that ledger is no longer the one it was; put it back"
+              : "go on with that run:  " + before.command) +
+            "\nor, if every order is to be placed a second time, add --again");
   }
 
   void count_what_is_left() {
@@ -165,12 +199,12 @@ class Run {
                            std::string_view option) const {
     const std::string before = fact(facts_, name, settings_.ledger);
     if (before == value) return;
-    throw Refusal(ExitCode::input,
-                  fmt::format("{} is '{}', but rows of this batch were sent with '{}'; nothing was "
-                              "sent",
-                              option, value, before),
-                  "the command that this batch was begun with is:  " +
-                      fact(facts_, kFactCommand, settings_.ledger));
+    throw Refusal(
+        ExitCode::input,
+        fmt::format("{} is '{}', but rows of this batch were sent with '{}'; nothing was "
+                    "sent",
+                    option, value, before),
+        "the last command of this batch was:  " + fact(facts_, kFactCommand, settings_.ledger));
   }
 
   [[nodiscard]] std::string set_text() const {
@@ -224,10 +258,9 @@ class Run {
     if (records.empty()) return;
     ledger_->commit(records);
     for (const Record& record : records) rows_->apply({record.kind, record.row, record.attempt});
-    log_.warning(
-        fmt::format("{} rows were under way when the last run ended; they are in doubt "
-                    "and are not sent again",
-                    records.size()));
+    log_.warning(fmt::format(
+        "rows under way when the last run ended: {}; they are in doubt and are not sent again",
+        records.size()));
   }
 
   /// Makes the results file the projection of the ledger again, before anything is sent.
@@ -247,7 +280,7 @@ class Run {
       case Repair::none:
         return;
       case Repair::append: {
-        log_.info(fmt::format("{} lines were missing in the results", projection.missing()));
+        log_.info(fmt::format("lines missing in the results, added now: {}", projection.missing()));
         write_lines([&](Row row) { return projection.lacks_line(row); },
                     [&](std::string_view lines) { results_->append(lines); });
         return;
@@ -320,7 +353,7 @@ class Run {
     const Batch batch{absolute(settings_.output), absolute(settings_.ledger),
                       fact(facts_, kFactLedgerId, settings_.ledger), timestamp(now().wall),
                       settings_.command_line};
-    const auto before = batches_.remember(input_.sha256(), batch, settings_.again);
+    const auto before = batches().remember(input_.sha256(), batch, settings_.again);
     if (before) refuse_as_before(*before);
   }
 
@@ -399,7 +432,7 @@ class Run {
     const bool more = not_sent > 0 || stop != Stop::none;
     if (more) summary.next_command = settings_.command_line;
     if (!more && rows_->count_of(State::in_doubt) > 0) {
-      summary.next_command = "sagorder status " + shell_quoted(settings_.output);
+      summary.next_command = "sagorder status " + shell_quoted(settings_.output) + proposed_ledger_;
     }
     if (!settings_.quiet || stop != Stop::none) fmt::print(stderr, "{}", to_text(summary));
     if (!settings_.summary.empty()) {
@@ -423,7 +456,9 @@ class Run {
   const Settings& settings_;
   Log& log_;
   OrdersFile input_;
-  Batches batches_;
+  std::string
+      proposed_ledger_;  // ` --ledger PATH` for proposed commands, where it needs to be said
+  std::optional<Batches> batches_;
   Validation validation_;
   Credentials credentials_;
   std::unique_ptr<SqliteLedger> ledger_;

@@ -46,6 +46,8 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const Facts facts = ledger->facts();
   const Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
   const std::string command = fact(facts, kFactCommand, path);
+  const bool usual = path == settings.output + ".ledger";
+  const std::string named = usual ? "" : " --ledger " + shell_quoted(path);
 
   fmt::print("input     {}\n", printable(fact(facts, kFactInputPath, path)));
   fmt::print("begun     {}\n", fact(facts, kFactCreatedAt, path));
@@ -72,7 +74,7 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
         "when you know what became of a row in doubt:\n"
         "  sagorder resolve {0} --row N --placed ORDERID\n"
         "  sagorder resolve {0} --row N --not-placed --because 'what shows it'\n",
-        printable(shell_quoted(settings.output)));
+        printable(shell_quoted(settings.output) + named));
   }
   return ExitCode::all_placed;
 }

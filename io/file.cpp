@@ -31,7 +31,10 @@ void require_regular(const Fd& file, std::string_view path) {
   const mode_t mode = status_of(file, path).st_mode;
   if (S_ISREG(mode)) return;
   if (S_ISDIR(mode)) throw refusal(path, "is a directory, not a file");
-  throw refusal(path, "is not a regular file (a pipe, a socket or a device)");
+  throw refusal(
+      path,
+      "is not a regular file (a pipe, a socket or a device); for orders, pipe them in and "
+      "name the input -");
 }
 
 Fd open_checked(const std::string& path, int flags, std::string_view what) {

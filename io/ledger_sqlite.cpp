@@ -472,6 +472,9 @@ std::unique_ptr<SqliteLedger> SqliteLedger::open_for_reading(const std::string& 
   if (::lstat(name.c_str(), &status) != 0) {
     throw LedgerError(file_error(name, "open the ledger", errno).what());
   }
+  if (S_ISLNK(status.st_mode)) {
+    throw LedgerError(name + ": is a symbolic link; name the file that it points to");
+  }
   if (!S_ISREG(status.st_mode)) throw LedgerError(name + ": is not a regular file");
   if (status.st_size == 0) throw LedgerError(name + ": is no sagorder ledger; it is empty");
   // Without a log nobody has anything to say beyond the file: read it as it is, since SQLite would

@@ -1,6 +1,7 @@
 // Arguments to settings to run to exit code; nothing else.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <variant>
@@ -20,7 +21,11 @@ namespace {
 
 ExitCode fail(ExitCode code, std::string_view what, std::string_view advice = {}) {
   fmt::print(stderr, "sagorder: error: {}\n", printable(what));
-  if (!advice.empty()) fmt::print(stderr, "  {}\n", printable(advice));
+  while (!advice.empty()) {
+    const std::string_view line = advice.substr(0, advice.find('\n'));
+    fmt::print(stderr, "  {}\n", printable(line));
+    advice.remove_prefix(std::min(line.size() + 1, advice.size()));
+  }
   return code;
 }
 

@@ -55,6 +55,12 @@ struct Progress::View {
   [[nodiscard]] std::string counts() const {
     return fmt::format("placed {}, rejected {}, in doubt {}", placed, rejected, in_doubt);
   }
+  [[nodiscard]] std::string counts_that_matter() const {
+    std::string text = fmt::format("placed {}", placed);
+    if (rejected > 0) text += fmt::format(", rejected {}", rejected);
+    if (in_doubt > 0) text += fmt::format(", in doubt {}", in_doubt);
+    return text;
+  }
   [[nodiscard]] std::string pace() const {
     std::string text = fmt::format("{:.1f}/s, limit {}", rate, limit_text());
     if (seconds_left) text += ", " + time_left(*seconds_left) + " left";
@@ -68,6 +74,10 @@ struct Progress::View {
                    : static_cast<std::size_t>(std::min(done, total) * kBarCells / total);
     const std::string cells = std::string(full, '#') + std::string(kBarCells - full, '.');
     std::string text = fmt::format("{}/{}  {}  {}", done, total, counts(), pace());
+    // On a narrow terminal what is nought goes first, then the bar itself.
+    if (text.size() + kBarCells + 3 >= width) {
+      text = fmt::format("{}/{}  {}  {}", done, total, counts_that_matter(), pace());
+    }
     if (text.size() + kBarCells + 3 < width) text = "[" + cells + "] " + text;
     // A line that fills the last column would wrap, and could not be redrawn.
     return text.substr(0, width > 1 ? width - 1 : 0);
@@ -117,10 +127,12 @@ Progress::View Progress::view_of(const Tally& tally, const Pacer& pacer, std::ui
   view.before = tally.settled_before;
   view.done = tally.settled_before + settled;
   view.total = total_rows;
-  view.rate = rate_.value_or(0);
+  const double since = std::chrono::duration<double>(now - *started_).count();
+  const double so_far = since > 0 ? static_cast<double>(settled) / since : 0;
+  view.rate = rate_.value_or(so_far);  // before the first sample: over the whole time
   view.limit = pacer.current_rate();
   view.throttled = pacer.lowered() || pacer.paused_until() > now;
-  view.elapsed = std::chrono::duration<double>(now - *started_).count();
+  view.elapsed = since;
   if (view.done < total_rows && view.rate > 0) {
     const double left = static_cast<double>(total_rows - view.done) / view.rate;
     if (left < kEtaMax) view.seconds_left = left;

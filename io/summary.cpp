@@ -73,8 +73,8 @@ std::string to_text(const Summary& summary) {
   const Tally& tally = summary.tally;
   if (tally.sent > 0) {
     text += fmt::format(
-        "{} requests in {:.1f} s, {:.1f}/s; answers p50 {:.1f} ms, p99 {:.1f} ms; {} throttled, "
-        "{} faults\n",
+        "requests {} in {:.1f} s, {:.1f}/s; answers p50 {:.1f} ms, p99 {:.1f} ms; throttled {}, "
+        "faults {}\n",
         tally.sent, seconds_of(summary.elapsed), rate_of(summary),
         ms_of(tally.latency.quantile(0.5)), ms_of(tally.latency.quantile(0.99)), tally.throttled,
         tally.faults);
