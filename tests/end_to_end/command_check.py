@@ -1,0 +1,264 @@
+"""`check`, `run --dry-run` and arguments that cannot be meant: nothing is sent."""
+
+import re
+import shutil
+import unittest
+
+from cases import said, without
+from command_cases import NO_KEYS, CommandTest, Nowhere
+from harness import ALL_PLACED, INPUT, REPOSITORY, USAGE
+
+BROKEN = REPOSITORY / "tests" / "data" / "csv" / "broken"
+
+
+class Check(CommandTest):
+    """`check` tells what a run would order, and everything that is wrong, and sends nothing."""
+
+    def checked(self, text, *flags, name="orders.csv"):
+        batch = self.batch(Nowhere())
+        (batch.folder / name).write_bytes(text.encode())
+        done = batch.sagorder("check", name, *flags)
+        self.assert_no_files(batch)
+        return done
+
+    def test_totals(self):
+        done = self.checked(
+            "RegionId,Period,UserCount,AutoPay\n"
+            "cn-shanghai,1,5,true\ncn-hangzhou,12,10,false\ncn-shanghai,2,20,true\n"
+        )
+        self.assert_ended(done, ALL_PLACED)
+        table = [line.split() for line in done.stdout.splitlines()]
+        self.assertIn(["cn-hangzhou", "1", "10", "120", "0"], table)
+        self.assertIn(["cn-shanghai", "2", "25", "45", "2"], table)
+        self.assertIn(["total", "3", "35", "165", "2"], table)
+        self.assertIn("3 rows, 0 invalid, 0 errors, 0 warnings; nothing was sent", done.stdout)
+        self.assertEqual(done.stderr, "")
+
+    def test_every_complaint_with_its_place(self):
+        done = self.checked(
+            "RegionId,Period,UserCount\ncn-shanghai,13,5\ncn-shanghai,1,5\ncn-shanghai,x,0\n"
+        )
+        self.assert_ended(done, INPUT, "3 rows, 2 invalid, 3 errors")
+        places = [line.split(": ")[0] for line in done.stderr.splitlines()]
+        self.assertEqual(places, ["orders.csv:2:13", "orders.csv:4:13", "orders.csv:4:15"])
+
+    def test_warnings(self):
+        text = "RegionId,Period,UserCount\ncn-shanghai,1,7\n"
+        self.assert_ended(self.checked(text), ALL_PLACED, "orders.csv:2:15: warning: UserCount")
+        self.assert_ended(self.checked(text, "--strict"), INPUT, "2:15: error: UserCount")
+
+    def test_empty(self):
+        for text in ("", "\n\n"):
+            with self.subTest(text=text):
+                self.assert_ended(self.checked(text), INPUT, "orders.csv:1:1: error: ", "empty")
+
+    def test_missing(self):
+        batch = self.batch(Nowhere())
+        self.assert_ended(batch.sagorder("check", "nowhere.csv"), INPUT, "nowhere.csv", "no such")
+
+    def test_standard_input(self):
+        batch = self.batch(Nowhere(), rows=3)
+        with open(batch.input, "rb") as stdin:
+            done = batch.sagorder("check", "-", stdin=stdin)
+        self.assert_ended(done, ALL_PLACED, "3 rows", "standard input:2:15: warning")
+
+    def test_credentials_are_not_needed(self):
+        batch = self.batch(Nowhere(), rows=3, env=NO_KEYS)
+        self.assert_ended(batch.sagorder("check", batch.input), ALL_PLACED, "3 rows, 0 invalid")
+
+    @unittest.skipUnless(BROKEN.is_dir(), "the broken inputs are not there")
+    def test_broken_inputs_word_for_word(self):
+        """The golden file holds what is said of every broken input; the two that have no record at
+        all are `test_empty`'s."""
+        golden = {}
+        for line in BROKEN.with_suffix(".golden").read_text(encoding="utf-8").splitlines():
+            golden.setdefault(line.split(":")[0], []).append(line)
+        self.assertGreater(len(golden), 40)
+        batch = self.batch(Nowhere())
+        for name, lines in sorted(golden.items()):
+            with self.subTest(name=name):
+                shutil.copyfile(BROKEN / name, batch.folder / name)
+                done = batch.sagorder("check", name)
+                self.assertEqual(done.stderr.splitlines(), lines)
+                errors = any(": error: " in line for line in lines)
+                self.assertEqual(done.returncode, INPUT if errors else ALL_PLACED)
+
+
+class DryRun(CommandTest):
+    """`run --dry-run` shows the first request as it would be signed, and opens no connection."""
+
+    def assert_shows(self, signature, *words):
+        gateway = self.gateway()
+        batch = self.quiet_batch(gateway, "--signature", signature)
+        batch.env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"] = "CanarySecret"
+        done = batch.run("--dry-run")
+        self.assert_ended(done, ALL_PLACED, "no connection was opened", "127.0.0.1", *words)
+        self.assert_nothing_reached(gateway, connections=0)
+        self.assert_no_files(batch)
+        self.assertNotIn("CanarySecret", said(done))
+        self.assertIn("Signature=***", done.stdout)
+        self.assertIsNone(re.search(r"[^0]Signature=[^*]", done.stdout))
+        return done
+
+    def test_acs3(self):
+        done = self.assert_shows("acs3-hmac-sha256", "string to sign", "ACS3-HMAC-SHA256")
+        self.assertIn(
+            "AutoPay=false&ChargeType=PREPAY&DataPlan=5&Period=1&RegionId=cn-shanghai&UserCount=5",
+            done.stdout,
+        )
+        self.assertIn("x-acs-action:CreateSmartAccessGatewaySoftware", done.stdout)
+
+    def test_hmac_sha1(self):
+        self.assert_shows("hmac-sha1", "string to sign", "POST&%2F&AccessKeyId%3Dtestid")
+
+    def test_without_anybody_listening(self):
+        batch = self.quiet_batch(Nowhere())
+        command = without(batch.command("--dry-run"), "--ca-file", str(Nowhere.ca))
+        self.assert_ended(batch.sagorder(*command[1:]), ALL_PLACED, "no connection was opened")
+
+    def test_without_credentials(self):
+        batch = self.quiet_batch(self.gateway(), env=NO_KEYS)
+        self.assert_ended(batch.run("--dry-run"), ALL_PLACED, "no credentials", "stand-in")
+
+    def test_of_a_bad_input(self):
+        batch = self.batch(self.gateway())
+        batch.write_orders(2, period=13)
+        self.assert_ended(batch.run("--dry-run"), INPUT, "nothing was sent")
+
+    def test_the_batch_can_be_run_afterwards(self):
+        batch = self.quiet_batch(self.gateway())
+        batch.run("--dry-run")
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_the_host_follows_the_region(self):
+        batch = self.quiet_batch(self.gateway())
+        at = batch.command().index("--endpoint")
+        command = batch.command("--dry-run")
+        done = batch.sagorder(*command[1:at], *command[at + 2 :])
+        self.assert_ended(done, ALL_PLACED, "smartag.cn-shanghai.aliyuncs.com")
+
+
+class Usage(CommandTest):
+    """Arguments that cannot be meant: exit 2, one sentence that names option, value and range."""
+
+    def refused(self, *arguments):
+        batch = self.batch(Nowhere(), rows=1)
+        done = batch.sagorder(*arguments)
+        self.assertEqual(done.returncode, USAGE, said(done))
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"\Asagorder: error: ")
+        self.assert_no_files(batch)
+        return done.stderr
+
+    RUN = ("run", "orders.csv", "--output", "results.csv", "--yes")
+
+    def test_values(self):
+        for option, value, *words in (
+            ("--rate", "0", "1 to 1000000"),
+            ("--rate", "5/0s", "N/s"),
+            ("--rate", "fast", "unlimited"),
+            ("--burst", "0", "from 1 to"),
+            ("--connections", "0", "from 1 to 4096"),
+            ("--connections", "4097", "from 1 to 4096"),
+            ("--connections", "1e3", "whole number"),
+            ("--threads", "65", "from 1 to 64"),
+            ("--max-in-flight", "65537", "from 1 to 65536"),
+            ("--request-timeout", "60", "unit", "1s to 10m"),
+            ("--request-timeout", "11m", "1s to 10m"),
+            ("--connect-timeout", "1ms", "100ms to 2m"),
+            ("--max-orders", "0", "from 1 to"),
+            ("--max-orders", "-1", "from 1 to"),
+            ("--max-seats", "many", "from 1 to"),
+            ("--max-failures", "101%", "1% to 100%"),
+            ("--max-doubts", "0", "from 1 to"),
+            ("--max-doubts", "18446744073709551617", "from 1 to"),
+            ("--endpoint", "http://127.0.0.1", "https://"),
+            ("--endpoint", "https://127.0.0.1/path", "without a path"),
+            ("--endpoint", "https://127.0.0.1:99999", "https://HOST:PORT"),
+            ("--endpoint", "https://user:pass@host", "https://HOST"),
+            ("--signature", "md5", "acs3-hmac-sha256", "hmac-sha1"),
+            ("--http-method", "put", "post", "get"),
+            ("--http-method", "get", "hmac-sha1"),
+            ("--replay", "always", "never", "same-bytes"),
+            ("--progress", "some", "auto", "bar", "plain", "json", "none"),
+            ("--log-format", "xml", "text", "json"),
+            ("--set", "Period", "NAME=VALUE"),
+            ("--profile", ""),
+        ):
+            with self.subTest(option=option, value=value):
+                text = self.refused(*self.RUN, f"{option}={value}")
+                for word in (option, *words):
+                    self.assertIn(word, text)
+
+    def test_unknown_options_and_what_was_meant(self):
+        for given, meant in (
+            ("--max-order", "--max-orders"),
+            ("--connection", "--connections"),
+            ("--otuput", "--output"),
+            ("--dryrun", "--dry-run"),
+            ("--skip-invalids", "--skip-invalid"),
+        ):
+            with self.subTest(given=given):
+                text = self.refused(*self.RUN, given)
+                self.assertIn(given, text)
+                self.assertRegex(text, rf"did you mean {meant}\?")
+
+    def test_unknown_command(self):
+        self.assertIn("did you mean sagorder status?", self.refused("statsu", "results.csv"))
+        self.assertIn("run, check, status", self.refused("frobnicate"))
+
+    def test_nothing(self):
+        self.assertIn("run, check, status", self.refused())
+
+    def test_missing_arguments(self):
+        self.assertIn("--output", self.refused("run", "orders.csv"))
+        self.assertIn("ORDERS", self.refused("run", "--output", "results.csv"))
+        self.assertIn("--row", self.refused("resolve", "results.csv", "--placed", "1"))
+        self.assertIn("--rate", self.refused(*self.RUN, "--rate"))
+
+    def test_too_many_arguments(self):
+        self.assertIn("more.csv", self.refused(*self.RUN, "more.csv"))
+
+    def test_twice(self):
+        self.assertIn("--rate", self.refused(*self.RUN, "--rate", "1", "--rate", "2"))
+
+    def test_a_secret_is_no_argument(self):
+        text = self.refused(*self.RUN, "--access-key-secret=CanarySecret")
+        self.assertNotIn("CanarySecret", text)
+
+    def test_files_that_are_the_same(self):
+        for option in ("--output", "--ledger", "--summary"):
+            with self.subTest(option=option):
+                command = ["run", "orders.csv", "--output", "results.csv", option, "./orders.csv"]
+                if option == "--output":
+                    del command[2:4]
+                self.assertIn("same file", self.refused(*command))
+
+    def test_a_value_that_would_drive_the_terminal(self):
+        text = self.refused(*self.RUN, "--rate=\x1b[2J\x07")
+        self.assertNotIn("\x1b", text)
+        self.assertNotIn("\x07", text)
+
+    def test_help(self):
+        batch = self.batch(Nowhere())
+        done = batch.sagorder("--help")
+        self.assert_ended(done, ALL_PLACED, "run", "check", "status", "resolve", "exit codes")
+        self.assertEqual(done.stderr, "")
+        done = batch.sagorder("run", "--help")
+        self.assertEqual(done.returncode, ALL_PLACED)
+        self.assertEqual(done.stderr, "")
+        for option in (
+            "output endpoint ca-file signature rate burst connections threads max-in-flight"
+            " request-timeout max-orders max-seats max-failures max-doubts replay ledger set carry"
+            " strict dry-run yes profile progress quiet log-format summary skip-invalid again"
+        ).split():
+            self.assertIn(f"--{option} ", done.stdout)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)
+        for command in ("check", "status", "resolve"):
+            self.assert_ended(batch.sagorder(command, "--help"), ALL_PLACED, "usage")
+
+    def test_version(self):
+        done = self.batch(Nowhere()).sagorder("--version")
+        self.assertEqual(done.returncode, ALL_PLACED)
+        self.assertRegex(done.stdout, r"\Asagorder \d+\.\d+\.\d+\n\Z")

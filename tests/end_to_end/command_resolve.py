@@ -1,0 +1,336 @@
+"""`status` and `resolve`: where a batch stands, and what a person knows of its rows in doubt."""
+
+import random
+import re
+import shlex
+import signal
+import subprocess
+import time
+
+from cases import end, replaced
+from command_cases import ONE_BY_ONE, ROWS, CommandTest, Nowhere, files_of, in_fives
+from harness import ALL_PLACED, BUSY, IN_DOUBT, LIMIT, SAGORDER, USAGE
+
+
+class Status(CommandTest):
+    """`status` counts, lists what is in doubt, and gives the command that goes on."""
+
+    def doubtful(self, *options, faults="close-after@2,code:QuotaExceeded@3", **named):
+        """Row 1 placed, 2 in doubt, 3 rejected, 4 placed, the rest not sent."""
+        batch = self.quiet_batch(self.gateway(faults=faults), *ONE_BY_ONE, *options, **named)
+        self.assert_ended(batch.run("--max-orders", "3"), IN_DOUBT)
+        return batch
+
+    def status(self, batch, *flags):
+        before = files_of(batch)
+        done = batch.sagorder("status", batch.output, *flags)
+        self.assertEqual(files_of(batch), before, "a look changed something")
+        self.assert_ended(done, ALL_PLACED)
+        return done.stdout
+
+    def count(self, text, name):
+        found = re.search(rf"^{name} +(\d+)$", text, re.MULTILINE)
+        self.assertIsNotNone(found, text)
+        return int(found.group(1))
+
+    def test_counts(self):
+        text = self.status(self.doubtful())
+        wanted = {"rows": 6, "placed": 2, "rejected": 1, "in doubt": 1, "not sent": 2}
+        self.assertEqual({name: self.count(text, name) for name in wanted}, wanted)
+
+    def test_rows_in_doubt(self):
+        text = self.status(self.doubtful())
+        listed = re.findall(r"^ +(\d+)  \d{4}-\d\d-\d\dT[\d:.]+Z +(\w+) +(.*)$", text, re.MULTILINE)
+        self.assertEqual([(row, code) for row, code, _ in listed], [("2", "closed")])
+        self.assertIn("before an answer", listed[0][2])
+
+    def goes_on(self, batch, text):
+        """Pastes the command that stands behind `to go on:` to a shell."""
+        command = re.search(r"to go on:\n +(sagorder .*)\n", text).group(1)
+        path = f"{SAGORDER.parent}:{batch.env['PATH']}"
+        return subprocess.run(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            cwd=batch.folder,
+            env={**batch.env, "PATH": path},
+            check=False,
+        )
+
+    def test_the_next_command_can_be_pasted(self):
+        batch = self.doubtful()
+        done = self.goes_on(batch, self.status(batch))
+        self.assertEqual(done.returncode, IN_DOUBT, done.stdout)
+        self.assert_all_executed_but(batch, {3})
+        self.assertNotIn("to go on", self.status(batch))
+
+    def test_names_that_a_shell_would_take_apart(self):
+        batch = self.quiet_batch(self.gateway(), output="it's $HOME; é.csv")
+        batch.input = batch.input.rename(batch.folder / 'my "orders" & co.csv')
+        self.assert_ended(batch.run("--max-orders", "3"), LIMIT)
+        done = self.goes_on(batch, self.status(batch))
+        self.assertEqual(done.returncode, ALL_PLACED, done.stdout)
+        self.assert_all_ordered_once(batch)
+
+    def assert_all_executed_but(self, batch, rejected):
+        wanted = set(range(1, batch.rows + 1)) - rejected
+        self.assertEqual(self.ordered_rows(batch), sorted(wanted))
+        self.assertEqual(batch.violations(), [])
+
+    def test_a_ledger_of_another_name(self):
+        """What is proposed names the ledger too, or it would not be found."""
+        batch = self.batch(self.gateway(faults="close-after@1"), *ONE_BY_ONE)
+        batch.write_orders(2, columns={"UserCount": in_fives})
+        batch.ledger = batch.folder / "kept elsewhere"
+        batch.options += ["--ledger", batch.ledger]
+        done = batch.run()
+        self.assert_ended(done, IN_DOUBT)
+        proposed = re.search(r"^ +sagorder (status .*)$", done.stderr, re.MULTILINE).group(1)
+        shown = batch.sagorder(*shlex.split(proposed))
+        self.assert_ended(shown, ALL_PLACED)
+        proposed = re.search(r"sagorder (resolve .*) --not-placed", shown.stdout).group(1)
+        proposed = proposed.replace(" N", " 1")
+        resolved = batch.sagorder(*shlex.split(proposed), "--not-placed", "--because", "looked")
+        self.assert_ended(resolved, ALL_PLACED)
+
+    def test_while_it_runs(self):
+        batch = self.quiet_batch(self.gateway(latency="250ms"), *ONE_BY_ONE)
+        process = self.started(batch)
+        done = batch.sagorder("status", batch.output)
+        self.assertIsNone(process.poll())
+        self.assert_ended(done, ALL_PLACED, "a run is going on")
+        self.assertGreaterEqual(self.count(done.stdout, "not sent"), 1)
+        self.assertEqual(process.wait(timeout=30), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_after_a_kill(self):
+        batch = self.quiet_batch(self.gateway(latency="300ms"), *ONE_BY_ONE)
+        process = self.started(batch)
+        process.kill()
+        process.wait()
+        text = batch.sagorder("status", batch.output).stdout
+        self.assertEqual(self.count(text, "open"), 1)
+        self.assertIn("outcome is not recorded", text)
+        done = self.goes_on(batch, text)
+        self.assertEqual(done.returncode, IN_DOUBT, done.stdout)
+        self.assert_all_ordered_once(batch)
+
+    def test_of_a_finished_batch(self):
+        batch = self.quiet_batch(self.gateway())
+        batch.run()
+        self.assertIn("nothing is left to send", self.status(batch))
+
+    def test_of_no_batch(self):
+        batch = self.batch(Nowhere(), rows=1)
+        self.assert_ended(batch.sagorder("status", batch.output), USAGE, "no such ledger")
+        self.assert_no_files(batch)
+
+    def test_of_the_orders_file_by_mistake(self):
+        batch = self.quiet_batch(self.gateway())
+        batch.run()
+        self.assert_ended(batch.sagorder("status", batch.input), USAGE, "no such ledger", "results")
+
+
+class Resolve(CommandTest):
+    """`resolve` takes a person's evidence for a row in doubt, and for no other row."""
+
+    def doubtful(self, fault="close-after@2", **named):
+        batch = self.quiet_batch(self.gateway(faults=fault), *ONE_BY_ONE, **named)
+        self.assert_ended(batch.run(), IN_DOUBT)
+        self.assertEqual(batch.result(2)["Status"], "in_doubt")
+        return batch
+
+    def resolve(self, batch, *evidence, row=2):
+        return batch.sagorder("resolve", batch.output, "--row", row, *evidence)
+
+    def evidence(self, batch):
+        """What the vendor's console would show of the order of row 2."""
+        (line,) = [line for line in batch.gateway.executed() if line["user_count"] == in_fives(2)]
+        return f"{line['order_id']},{line['sag_id']}"
+
+    def test_placed(self):
+        for output in ("results.csv", "results.jsonl"):
+            with self.subTest(output=output):
+                batch = self.doubtful(output=output)
+                others = [line for line in batch.results() if line["Row"] != "2"]
+                evidence = self.evidence(batch)
+                done = self.resolve(batch, "--placed", evidence, "--because", "ticket 77")
+                self.assert_ended(done, ALL_PLACED, "row 2 is placed", "in doubt now: 0")
+                line = batch.result(2)
+                self.assertEqual(f"{line['OrderId']},{line['SmartAGId']}", evidence)
+                self.assertEqual((line["Status"], line["UserCount"]), ("placed", "10"))
+                left = [line for line in batch.results() if line["Row"] != "2"]
+                self.assertEqual(left, others)
+                self.assertEqual(batch.ledger_rows()[2], "placed")
+                self.assertEqual(batch.violations(), [])
+                self.assert_ended(batch.run(), ALL_PLACED)
+                self.assert_all_ordered_once(batch)
+
+    def test_not_placed(self):
+        """Pending again, and ordered by the next run: then, and once."""
+        batch = self.doubtful("close-before@2")
+        done = self.resolve(batch, "--not-placed", "--because", "no such order in the console")
+        self.assert_ended(done, ALL_PLACED, "row 2", "pending again", "to go on")
+        self.assertIn(shlex.join(["sagorder", *batch.command()[1:]]), done.stdout)
+        self.assertIsNone(batch.result(2))
+        self.assertEqual(batch.ledger_rows()[2], "pending")
+        self.assertEqual(batch.ledger_records()[-1].message, "no such order in the console")
+        self.assertEqual(self.ordered_rows(batch), [1, 3, 4, 5, 6])
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assertEqual(batch.result(2)["Attempts"], "2")
+        self.assert_all_ordered_once(batch)
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_a_row_that_is_not_in_doubt(self):
+        batch = self.doubtful("close-after@2,code:QuotaExceeded@3")
+        before = files_of(batch)
+        for row, state in ((1, "placed"), (3, "rejected"), (7, "6 rows")):
+            with self.subTest(row=row):
+                done = self.resolve(batch, "--placed", "1234", row=row)
+                self.assert_ended(done, USAGE, f"row {row}", state)
+        self.assertEqual(files_of(batch).keys(), before.keys())
+        self.assertEqual(files_of(batch)[batch.output], before[batch.output])
+        self.assertEqual(batch.violations(), [])
+
+    def test_twice(self):
+        batch = self.doubtful()
+        self.assert_ended(self.resolve(batch, "--placed", self.evidence(batch)), ALL_PLACED)
+        self.assert_ended(self.resolve(batch, "--not-placed", "--because", "no"), USAGE, "placed")
+        self.assertEqual(batch.violations(), [])
+
+    def test_pending_row(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run("--max-orders", "1"), LIMIT)
+        done = self.resolve(batch, "--not-placed", "--because", "no", row=5)
+        self.assert_ended(done, USAGE, "row 5 is pending")
+
+    def test_evidence_that_is_none(self):
+        batch = self.doubtful()
+        for evidence, words in (
+            ((), ("--placed", "--not-placed")),
+            (("--placed", "1", "--not-placed", "--because", "x"), ("either",)),
+            (("--not-placed",), ("--because", "how do you know")),
+            (("--not-placed", "--because", "  "), ("--because",)),
+            (("--not-placed", "--because", "x" * 501), ("--because", "500")),
+            (("--placed", ""), ("--placed", "ORDERID")),
+            (("--placed", "12 34"), ("--placed", "ORDERID")),
+            (("--placed", "1;rm"), ("--placed",)),
+            (("--placed", "1,"), ("--placed", "SAGID")),
+        ):
+            with self.subTest(evidence=evidence):
+                self.assert_ended(self.resolve(batch, *evidence), USAGE, *words)
+        self.assertEqual(batch.ledger_rows()[2], "in_doubt")
+
+    def test_an_order_that_is_another_rows(self):
+        """An OrderId that already stands at another row is a slip of the hand."""
+        batch = self.doubtful()
+        done = self.resolve(batch, "--placed", batch.result(1)["OrderId"])
+        self.assert_ended(done, USAGE, "row 1")
+        self.assertEqual(batch.ledger_rows()[2], "in_doubt")
+
+    def test_while_a_run_is_going_on(self):
+        batch = self.quiet_batch(
+            self.gateway(latency="250ms", faults="close-after@1"), *ONE_BY_ONE
+        )
+        process = batch.start()
+        self.addCleanup(end, process)
+        deadline = time.monotonic() + 20
+        while batch.result(1) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        done = self.resolve(batch, "--not-placed", "--because", "x", row=1)
+        self.assertIsNone(process.poll())
+        self.assert_ended(done, BUSY, "another")
+        self.assertEqual(process.wait(timeout=30), IN_DOUBT)
+
+    def test_what_a_kill_left_open(self):
+        """A row under way when the run was killed has no line; it can be resolved all the same, and
+        the next run brings the results up to date."""
+        batch = self.quiet_batch(self.gateway(latency="300ms"), *ONE_BY_ONE)
+        process = self.started(batch)
+        process.kill()
+        process.wait()
+        line = batch.gateway.executed()[0]
+        row = line["user_count"] // 5
+        done = self.resolve(batch, "--placed", f"{line['order_id']},{line['sag_id']}", row=row)
+        self.assert_ended(done, ALL_PLACED)
+        self.assertEqual(batch.ledger_rows()[row], "placed")
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_a_lost_results_file(self):
+        batch = self.doubtful()
+        evidence = self.evidence(batch)
+        batch.output.unlink()
+        self.assert_ended(self.resolve(batch, "--placed", evidence), ALL_PLACED)
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_cells_that_are_hard_to_write(self):
+        """The rewritten line repeats the row's own cells as the first one did."""
+        hard = {1: "=1+1", 2: '=HYPERLINK("x"),\n"y"', 3: "é ", 4: "'", 5: "-5", 6: ""}
+        for output in ("results.csv", "results.jsonl"):
+            with self.subTest(output=output):
+                batch = self.batch(
+                    self.gateway(faults="close-after@2"), *ONE_BY_ONE, output=output
+                )
+                note = {"UserCount": in_fives, "Note": hard.get}
+                batch.write_orders(ROWS, columns=note)
+                batch.options += ["--carry", "Note"]
+                self.assert_ended(batch.run(), IN_DOUBT)
+                before = batch.result(2)["Note"]
+                self.assert_ended(self.resolve(batch, "--placed", self.evidence(batch)), ALL_PLACED)
+                self.assertEqual(batch.result(2)["Note"], before)
+                self.assertEqual(batch.violations(), [])
+
+    def test_killed_at_any_moment(self):
+        """Either nothing happened or the row is resolved; no file is ever broken, and the next run
+        makes the results agree and orders what is pending, once."""
+        chance = random.Random(20260101)
+        batch = self.quiet_batch(self.gateway(faults="close-before"), *ONE_BY_ONE, rows=30)
+        self.assert_ended(batch.run("--max-doubts", "25"), IN_DOUBT)
+        begin = time.monotonic()
+        self.assertTrue(self.killed_resolve(batch, 24, 30))
+        usual = time.monotonic() - begin
+        finished = 0
+        for row in range(1, 24):
+            finished += self.killed_resolve(batch, row, chance.uniform(0, 1.5 * usual))
+        self.assertLess(finished, 23, "it was never killed in time")
+        batch.gateway.stop()
+        batch.gateway.options = replaced(batch.gateway.options, faults="throttle=0")
+        batch.gateway.start()
+        self.assert_ended(batch.run(), IN_DOUBT)
+        doubts = self.rows_in(batch, "in_doubt")
+        self.assertIn(25, doubts)
+        wanted = [row for row in range(1, 31) if row not in doubts]
+        self.assertEqual(self.ordered_rows(batch), wanted)
+        self.assertEqual(batch.violations(), [])
+
+    def rows_in(self, batch, state):
+        return [row for row, at in batch.ledger_rows().items() if at == state]
+
+    def killed_resolve(self, batch, row, seconds):
+        """@return whether it came to its end before it was killed"""
+        process = subprocess.Popen(
+            [
+                *(str(SAGORDER), "resolve", str(batch.output), "--row", str(row)),
+                *("--not-placed", "--because", "looked"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=batch.env,
+        )
+        try:
+            return process.wait(timeout=seconds) == 0
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        state = batch.ledger_rows()[row]
+        self.assertIn(state, ("in_doubt", "pending"))
+        rows = [line["Row"] for line in batch.results()]
+        self.assertEqual(len(rows), len(set(rows)), rows)
+        return False

@@ -1,0 +1,365 @@
+"""`run`: what it reports, the forms that it reads and writes, and a batch that is finished."""
+
+import csv
+import json
+import os
+
+from cases import replaced, run_at_terminal, said, without
+from command_cases import NO_KEYS, ONE_BY_ONE, ROWS, CommandTest, in_fives
+from harness import ALL_PLACED, CREDENTIALS, INPUT, IN_DOUBT, LIMIT, SOME_REJECTED, USAGE
+
+
+class Reports(CommandTest):
+    """What a run tells while it runs and at its end, to people and to scripts."""
+
+    def test_summary(self):
+        faults = "close-after@2,code:QuotaExceeded@3"
+        batch = self.quiet_batch(self.gateway(faults=faults), *ONE_BY_ONE)
+        self.assert_ended(batch.run("--max-orders", "3"), IN_DOUBT)
+        summary = batch.summary()
+        self.assertEqual(summary["exit_code"], IN_DOUBT)
+        self.assertEqual(summary["stop"], "max_orders")
+        self.assertEqual(
+            summary["batch"],
+            {"rows": 6, "placed": 2, "rejected": 1, "in_doubt": 1, "invalid": 0, "not_sent": 2},
+        )
+        run = summary["run"]
+        self.assertEqual((run["placed"], run["rejected"], run["in_doubt"]), (2, 1, 1))
+        self.assertEqual((run["requests"], run["seats_placed"]), (4, 25))
+        self.assertEqual(summary["results"], str(batch.output))
+        self.assertEqual(summary["ledger"], str(batch.ledger))
+        self.assertIn("sagorder run", summary["next_command"])
+        self.assertGreater(summary["network"]["bytes_written"], 0)
+        self.assert_ended(batch.run(), IN_DOUBT)
+        self.assertEqual(batch.summary()["stop"], "none")
+        self.assertEqual(batch.summary()["run"]["placed"], 2)
+        self.assertEqual(batch.summary()["batch"]["placed"], 4)
+
+    def test_text_at_the_end(self):
+        batch = self.quiet_batch(self.gateway(faults="close-after@2"), *ONE_BY_ONE)
+        done = batch.run()
+        self.assert_ended(done, IN_DOUBT, str(batch.output), str(batch.ledger))
+        self.assertRegex(done.stderr, r"\bplaced +5\b")
+        self.assertRegex(done.stderr, r"\bin doubt +1\b")
+        self.assertIn(f"sagorder status {batch.output}", done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def slow(self, *options):
+        return self.quiet_batch(self.gateway(latency="60ms"), *ONE_BY_ONE, *options)
+
+    def with_progress(self, mode, batch=None):
+        batch = batch or self.slow()
+        done = batch.sagorder(*replaced(batch.command(), progress=mode)[1:])
+        self.assert_ended(done, ALL_PLACED)
+        return done.stderr
+
+    def test_progress_json(self):
+        lines = self.with_progress("json").splitlines()
+        events = [json.loads(line) for line in lines if line.startswith("{")]
+        self.assertGreaterEqual(len(events), 2)
+        for event in events:
+            self.assertEqual((event["event"], event["total"]), ("progress", ROWS))
+        self.assertEqual((events[-1]["placed"], events[-1]["done"]), (ROWS, ROWS))
+        done = [event["done"] for event in events]
+        self.assertEqual(done, sorted(done))
+
+    def test_progress_plain(self):
+        text = self.with_progress("plain")
+        self.assertRegex(text, r"(?m)^6 of 6 rows: placed 6, rejected 0, in doubt 0")
+        self.assertNotIn("\x1b", text)
+        self.assertNotIn("\r", text)
+
+    def test_progress_none(self):
+        text = self.with_progress("none")
+        self.assertNotIn(" rows: ", text)
+        self.assertRegex(text, r"placed +6")
+
+    def test_progress_that_nobody_chose(self):
+        """Into a file or a pipe nothing is drawn."""
+        text = self.with_progress("auto")
+        self.assertIn(" rows: ", text)
+        self.assertNotIn("\x1b", text)
+
+    def at_terminal(self, mode, columns=120, **env):
+        batch = self.slow()
+        code, shown = run_at_terminal(
+            replaced(batch.command(), progress=mode),
+            columns=columns,
+            cwd=batch.folder,
+            env={**batch.env, "TERM": "xterm", **env},
+        )
+        self.assertEqual(code, ALL_PLACED, shown)
+        self.assert_all_ordered_once(batch)
+        return shown
+
+    def test_progress_bar(self):
+        for mode in ("bar", "auto"):
+            with self.subTest(mode=mode):
+                shown = self.at_terminal(mode)
+                self.assertIn("\r\x1b[K", shown)
+                self.assertRegex(shown, r"\[#*\.+\] \d/6")
+                self.assertNotIn("of 6 rows", shown)
+                after_bar = shown.rpartition("\x1b[K")[2]
+                self.assertRegex(after_bar, r"\A\s*placed +6")
+
+    def test_progress_bar_never_wraps(self):
+        """A line that fills the terminal could not be redrawn."""
+        for columns in (80, 40, 10):
+            with self.subTest(columns=columns):
+                shown = self.at_terminal("bar", columns=columns)
+                drawn = [part.split("\r")[0] for part in shown.split("\r\x1b[K")[1:-1]]
+                self.assertGreaterEqual(len(drawn), 2)
+                for line in drawn:
+                    self.assertLess(len(line), columns)
+
+    def test_progress_where_nothing_can_be_redrawn(self):
+        for env in ({"TERM": "dumb"}, {"NO_COLOR": "1"}):
+            with self.subTest(env=env):
+                shown = self.at_terminal("bar", **env)
+                self.assertNotIn("\x1b", shown)
+                self.assertIn("6 of 6 rows", shown)
+
+    def test_quiet(self):
+        """Warnings and errors only: of a run without either, nothing at all."""
+        batch = self.quiet_batch(self.gateway())
+        done = batch.run("--quiet")
+        self.assert_ended(done, ALL_PLACED)
+        self.assertEqual(done.stdout + done.stderr, "")
+        self.assert_all_ordered_once(batch)
+
+    def test_quiet_still_tells_why_it_stopped(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run("--quiet", "--max-orders", "1"), LIMIT, "--max-orders 1")
+
+    def test_log_as_json(self):
+        batch = self.quiet_batch(self.gateway())
+        done = batch.run("--log-format", "json")
+        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        self.assertTrue(lines, done.stderr)
+        for line in lines:
+            self.assertRegex(line["time"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
+            self.assertIn(line["level"], ("info", "warning", "error"))
+            self.assertTrue(line["message"])
+
+    def test_log_of_a_warning_as_json(self):
+        batch = self.quiet_batch(self.gateway(latency="300ms"), *ONE_BY_ONE)
+        process = self.started(batch)
+        process.kill()
+        process.wait()
+        done = batch.run("--quiet", "--log-format", "json")
+        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        self.assertEqual([line["level"] for line in lines], ["warning"])
+        self.assertIn("in doubt", lines[0]["message"])
+
+
+class Input(CommandTest):
+    """Forms of the input that a spreadsheet or a script hands over."""
+
+    def piped(self, batch, *extra, command=None):
+        with open(batch.input, "rb") as stdin:
+            arguments = command or batch.command(*extra)
+            arguments = ["-" if each == str(batch.input) else each for each in arguments]
+            return batch.sagorder(*arguments[1:], stdin=stdin)
+
+    def test_standard_input(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(self.piped(batch, "--max-orders", "2"), LIMIT)
+        self.assert_ended(self.piped(batch), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+        self.assert_ended(self.piped(batch), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_standard_input_is_no_answer(self):
+        batch = self.quiet_batch(self.gateway())
+        done = self.piped(batch, command=without(batch.command(), "--yes"))
+        self.assert_ended(done, USAGE, "--yes")
+        self.assert_nothing_reached(batch.gateway, connections=0)
+
+    def test_standard_input_that_is_empty(self):
+        batch = self.batch(self.gateway())
+        batch.input.write_bytes(b"")
+        self.assert_ended(self.piped(batch), INPUT, "empty")
+
+    def test_standard_input_that_is_closed(self):
+        batch = self.quiet_batch(self.gateway())
+        command = ["-" if each == str(batch.input) else each for each in batch.command()]
+        done = batch.sagorder(*command[1:], preexec_fn=lambda: os.close(0))
+        self.assertIn(done.returncode, (INPUT, USAGE), said(done))
+        self.assert_nothing_reached(batch.gateway, connections=0)
+
+    def test_fifo(self):
+        """Not read as a file: it could not be read a second time. `-` is there for pipes."""
+        batch = self.quiet_batch(self.gateway())
+        batch.input.unlink()
+        os.mkfifo(batch.input)
+        self.assert_ended(batch.run(timeout=10), INPUT, "orders.csv", "pipe")
+        self.assert_nothing_reached(batch.gateway, connections=0)
+
+    def test_set(self):
+        batch = self.batch(
+            self.gateway(), "--set", "Period=12", "--set", "RegionId=cn-hangzhou", rows=0
+        )
+        batch.input.write_text("UserCount\n5\n10\n")
+        batch.rows = 2
+        self.assert_ended(batch.run(), ALL_PLACED)
+        executed = {(line["region_id"], line["period"]) for line in batch.gateway.executed()}
+        self.assertEqual(executed, {("cn-hangzhou", 12)})
+        self.assertEqual(batch.result(2)["Period"], "12")
+        wanted = {"Period": "12", "RegionId": "cn-hangzhou"}
+        self.assertEqual(batch.violations(set_columns=wanted), [])
+
+    def test_set_of_a_column_that_is_there(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run("--set", "Period=12"), INPUT, "Period", "--set")
+        self.assert_nothing_reached(batch.gateway, connections=0)
+
+    def test_set_to_a_bad_value(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run("--set", "DataPlan=6"), INPUT, "DataPlan", "--set")
+
+    def test_carry(self):
+        notes = {"Note": lambda row: f'row "{row}", é\nnext'}
+        batch = self.quiet_batch(self.gateway(), "--carry", "Note", columns=notes)
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assertEqual(batch.result(3)["Note"], 'row "3", é\nnext')
+        self.assert_all_ordered_once(batch)
+
+    def test_a_column_that_is_not_carried(self):
+        batch = self.quiet_batch(self.gateway(), columns={"UserCuont": 1})
+        done = batch.run()
+        self.assert_ended(done, INPUT, "UserCuont", "did you mean UserCount?", "--carry")
+        self.assert_nothing_reached(batch.gateway, connections=0)
+
+    def test_from_a_spreadsheet(self):
+        """A byte order mark, CRLF, quotes, line breaks inside of them, columns in another order."""
+        batch = self.batch(self.gateway(), "--carry", "Note")
+        batch.input.write_bytes(
+            b"\xef\xbb\xbf\"Note\",UserCount,RegionId,AutoPay,Period\r\n"
+            b'"two\r\nlines, and ""quotes""",5,cn-shanghai,TRUE,1\r\n'
+            b",10,\"cn-hangzhou\",false,12\r\n"
+            b"last,15,cn-shanghai,False,2"
+        )
+        batch.rows = 3
+        self.assert_ended(batch.run(), ALL_PLACED)
+        executed = {
+            line["user_count"]: (line["region_id"], line["period"], line["auto_pay"])
+            for line in batch.gateway.executed()
+        }
+        wanted = {5: ("cn-shanghai", 1, True), 10: ("cn-hangzhou", 12, False)}
+        self.assertEqual(executed, {**wanted, 15: ("cn-shanghai", 2, False)})
+        self.assertEqual(batch.violations(), [])
+        self.assertEqual(batch.result(1)["Note"], 'two\r\nlines, and "quotes"')
+
+    def test_input_by_another_path(self):
+        """The batch is known by its content, not by how the file is named."""
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run("--max-orders", "2"), LIMIT)
+        command = batch.command()
+        command[2] = batch.input.name
+        self.assert_ended(batch.sagorder(*command[1:]), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+
+class Results(CommandTest):
+    """The forms of the results."""
+
+    FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=cmd|"/c calc"!A1', "＝1", "plain")
+
+    def carried(self, output):
+        batch = self.batch(self.gateway(), "--carry", "Note", "--carry", "=head", output=output)
+        notes = {"Note": lambda row: self.FORMULAS[row - 1], "=head": "x"}
+        batch.write_orders(len(self.FORMULAS), columns={"UserCount": in_fives, **notes})
+        self.assert_ended(batch.run(), ALL_PLACED)
+        return batch
+
+    def test_formulas_are_defused(self):
+        batch = self.carried("results.csv")
+        with open(batch.output, newline="", encoding="utf-8") as file:
+            header, *lines = csv.reader(file)
+        self.assertEqual(header[-1], "'=head")
+        notes = {int(line[0]): line[-2] for line in lines}
+        for row, formula in enumerate(self.FORMULAS, start=1):
+            wanted = formula if formula == "plain" else "'" + formula
+            self.assertEqual(notes[row], wanted)
+        self.assertEqual(self.ordered_rows(batch), list(range(1, len(self.FORMULAS) + 1)))
+
+    def test_json_lines(self):
+        batch = self.carried("results.jsonl")
+        lines = [json.loads(line) for line in batch.output.read_text("utf-8").splitlines()]
+        self.assertEqual({line["Row"]: line["Note"] for line in lines}[1], "=1+1")
+        for line in lines:
+            self.assertEqual(line["Status"], "placed")
+            self.assertIsInstance(line["OrderId"], str)
+            self.assertIsInstance(line["Attempts"], int)
+            self.assertEqual(line["HttpStatus"], 200)
+        self.assertEqual(batch.violations(), [])
+
+    def test_order_ids_keep_their_digits(self):
+        """A number in the answer is text in the results, whatever its length."""
+        for shape in ("number", "string"):
+            with self.subTest(shape=shape):
+                batch = self.quiet_batch(self.gateway("--order-id", shape))
+                self.assert_ended(batch.run(), ALL_PLACED)
+                self.assert_all_ordered_once(batch)
+
+    def test_xml_of_the_older_signature(self):
+        batch = self.quiet_batch(self.gateway(), "--signature", "hmac-sha1", "--http-method", "get")
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_identical_rows(self):
+        """Each is an order of its own."""
+        batch = self.batch(self.gateway())
+        batch.write_orders(12, columns={"UserCount": 5})
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assertEqual(len(batch.gateway.executed()), 12)
+        self.assertEqual(batch.violations(), [])
+
+    def test_relative_paths(self):
+        batch = self.quiet_batch(self.gateway())
+        command = batch.command()
+        command[2] = "orders.csv"
+        command = replaced(command, output="results.csv", summary="summary.json")
+        self.assert_ended(batch.sagorder(*command[1:]), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+
+class Finished(CommandTest):
+    """A finished batch, given again: the same exit code, no connection, no credentials needed."""
+
+    def assert_at_rest(self, code, faults=""):
+        gateway = self.gateway(faults=faults)
+        batch = self.quiet_batch(gateway, *ONE_BY_ONE)
+        self.assert_ended(batch.run(), code)
+        content = batch.output.read_bytes()
+        executed = len(gateway.executed())
+        gateway.stop()
+        gateway.start()
+        self.assert_ended(batch.run(), code)
+        self.assert_nothing_reached(gateway, connections=0)
+        for name in NO_KEYS:
+            del batch.env[name]
+        self.assert_ended(batch.run(), code)
+        self.assert_ended(batch.sagorder(*without(batch.command(), "--yes")[1:]), code)
+        self.assert_nothing_reached(gateway, connections=0)
+        gateway.stop()
+        self.assert_ended(batch.run(), code)
+        self.assertEqual(batch.output.read_bytes(), content)
+        self.assertEqual(len(gateway.executed()), executed)
+        self.assertEqual(batch.violations(), [])
+
+    def test_all_placed(self):
+        self.assert_at_rest(ALL_PLACED)
+
+    def test_some_rejected(self):
+        self.assert_at_rest(SOME_REJECTED, "code:QuotaExceeded@2")
+
+    def test_some_in_doubt(self):
+        self.assert_at_rest(IN_DOUBT, "close-after@2,code:QuotaExceeded@4")
+
+    def test_credentials_are_asked_for_while_something_is_left(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run("--max-orders", "2"), LIMIT)
+        for name in NO_KEYS:
+            del batch.env[name]
+        self.assert_ended(batch.run(), CREDENTIALS, "no access key")

@@ -1,0 +1,329 @@
+"""What the end-to-end tests stand on: the two programs, a gateway to talk to, a batch to order.
+
+    with Gateway(faults="close-after=0.2", seed=7) as gateway, Batch(gateway, rows=40) as batch:
+        done = batch.run("--max-doubts", "1000")
+        ...
+        self.assertEqual(batch.violations(), [])
+
+Everything lives in temporary directories and on loopback; the environment that the program sees is
+made here and holds nothing of the caller's but PATH.
+"""
+
+import atexit
+import csv
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import checker
+import evidence
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("SAGORDER_BUILD") or REPOSITORY / "build")
+SAGORDER = BUILD / "sagorder"
+GATEWAY = BUILD / "samples" / "gateway" / "sagorder-gateway"
+
+ACCESS_KEY_ID = "testid"
+ACCESS_KEY_SECRET = "testsecret"
+
+# Exit codes, as the program promises them.
+ALL_PLACED, SOME_REJECTED, USAGE, IN_DOUBT, INPUT, LIMIT, CREDENTIALS = range(7)
+INTERNAL, UNWRITABLE, BUSY, INTERRUPTED = 70, 74, 75, 130
+
+# Doubts and refusals do not end a run that is given these.
+PATIENT = ("--max-doubts", "1000000", "--max-failures", "1000000")
+
+_shared = {}
+
+
+def shared_pki():
+    """One throw-away CA for all gateways of a test process: making its keys takes time."""
+    if "pki" not in _shared:
+        folder = tempfile.mkdtemp(prefix="sagorder-pki-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        _shared["pki"] = pathlib.Path(folder, "pki")
+    return _shared["pki"]
+
+
+def random_seed():
+    """SAGORDER_SEED repeats a run; else a new seed each time. Show it where a test fails."""
+    given = os.environ.get("SAGORDER_SEED")
+    return int(given) if given else random.SystemRandom().randrange(1, 2**32)
+
+
+def program_environment(state, **changes):
+    """An environment with test credentials, whose HOME and state are below `state`. A change to
+    None takes a variable away."""
+    home = pathlib.Path(state, "home")
+    home.mkdir(parents=True, exist_ok=True)
+    environment = {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "HOME": str(home),
+        "XDG_STATE_HOME": str(pathlib.Path(state, "state")),
+        "LC_ALL": "C.UTF-8",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": ACCESS_KEY_ID,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": ACCESS_KEY_SECRET,
+        "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+    }
+    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+        if name in os.environ:
+            environment[name] = os.environ[name]
+    environment.update(changes)
+    return {name: value for name, value in environment.items() if value is not None}
+
+
+class Gateway:
+    """A simulated gateway of one's own, as long as the `with` block.
+
+    `options` are more of its arguments; `port` 0 takes any free port. `start` and `stop` may be
+    called again: the executed log is continued on the same port.
+    """
+
+    def __init__(self, *options, faults="", seed=1, quota="", latency="", port=0, pki=None):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-gateway-"))
+        self.pki = pathlib.Path(pki) if pki else shared_pki()
+        self.ca = self.pki / "ca.pem"
+        self.executed_path = self.folder / "executed.jsonl"
+        self.counts_path = self.folder / "counts.json"
+        self.port = port
+        self.process = None
+        self.options = [*options, "--seed", str(seed)]
+        for name, value in (("--faults", faults), ("--quota", quota), ("--latency", latency)):
+            if value:
+                self.options += [name, value]
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *ignored):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self):
+        port_file = self.folder / "port"
+        port_file.unlink(missing_ok=True)
+        self.counts_path.unlink(missing_ok=True)
+        with open(self.folder / "output", "ab") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(str(GATEWAY), "--listen", f"127.0.0.1:{self.port}"),
+                    *("--port-file", str(port_file), "--pki", str(self.pki)),
+                    *("--executed", str(self.executed_path), "--counts", str(self.counts_path)),
+                    *self.options,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        deadline = time.monotonic() + 30
+        while not port_file.exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("the gateway did not start: " + self.output())
+            time.sleep(0.005)
+        self.port = int(port_file.read_text())
+        return self
+
+    def stop(self, how=signal.SIGTERM):
+        """Ends it in order (then its counts are there), or by SIGKILL."""
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    @property
+    def endpoint(self):
+        return f"https://127.0.0.1:{self.port}"
+
+    def output(self):
+        """What it wrote, for messages."""
+        return (self.folder / "output").read_text(errors="replace")
+
+    def executed(self):
+        """The orders that it executed so far, a dict each, in their order."""
+        return evidence.read_executed(self.executed_path)
+
+    def counts(self):
+        """Its end counts; stops it if it runs."""
+        self.stop()
+        return json.loads(self.counts_path.read_text())
+
+
+class Batch:
+    """One batch of orders in a directory of its own: input, results, ledger, the program's state.
+
+    Every run has the same `options`, so that the same command is given again; what `run` takes
+    beyond them is added behind. By default UserCount is the number of the row, so that the
+    gateway's executed log names the row without anybody's help.
+    """
+
+    def __init__(self, gateway, *options, rows=0, output="results.csv", env=None, rate="unlimited"):
+        self.gateway = gateway
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-batch-"))
+        self.input = self.folder / "orders.csv"
+        self.output = self.folder / output
+        self.ledger = self.folder / (output + ".ledger")
+        self.summary_path = self.folder / "summary.json"
+        self.options = ["--rate", rate, *options]
+        self.env = program_environment(self.folder, **(env or {}))
+        self.started = []
+        self.rows = 0
+        if rows:
+            self.write_orders(rows)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def write_orders(self, rows, *, columns=None, region="cn-shanghai", period=1, auto_pay="false"):
+        """`rows` orders whose UserCount is their row. `columns` adds columns or replaces cells:
+        name to a value, or to a function of the row."""
+        columns = columns or {}
+        usual = {
+            "RegionId": region,
+            "Period": period,
+            "UserCount": lambda row: row,
+            "AutoPay": auto_pay,
+        }
+        table = {**usual, **columns}
+        with open(self.input, "w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(table)
+            for row in range(1, rows + 1):
+                writer.writerow([cell(row) if callable(cell) else cell for cell in table.values()])
+        self.rows = rows
+
+    # running
+
+    def command(self, *extra):
+        """`sagorder run` as a list of arguments."""
+        return [
+            *(str(SAGORDER), "run", str(self.input), "--output", str(self.output), "--yes"),
+            *("--endpoint", self.gateway.endpoint, "--ca-file", str(self.gateway.ca)),
+            *("--progress", "none", "--summary", str(self.summary_path)),
+            *(str(option) for option in self.options),
+            *(str(option) for option in extra),
+        ]
+
+    def run(self, *extra, timeout=60, env=None, **more):
+        """Runs to the end. @return CompletedProcess, its outputs as text"""
+        return self.sagorder(*self.command(*extra)[1:], timeout=timeout, env=env, **more)
+
+    def sagorder(self, *arguments, timeout=60, env=None, **more):
+        """Any command of the program, in the batch's directory and environment."""
+        return subprocess.run(
+            [str(SAGORDER), *(str(argument) for argument in arguments)],
+            **{"stdin": subprocess.DEVNULL, **more},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            cwd=self.folder,
+            env={**self.env, **(env or {})},
+            check=False,
+        )
+
+    def start(self, *extra):
+        """Starts it and does not wait; ends with the batch at the latest. What it writes goes to
+        `log`. @return Popen"""
+        with open(self.log, "ab") as log:
+            process = subprocess.Popen(
+                self.command(*extra),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=self.env,
+            )
+        self.started.append(process)
+        return process
+
+    @property
+    def log(self):
+        return self.folder / "log"
+
+    def run_until_finished(self, *extra, most=20, timeout=60):
+        """Gives the same command until every row has its line. @return the runs, in order"""
+        runs = []
+        while len(runs) < most:
+            runs.append(self.run(*extra, timeout=timeout))
+            if self.is_finished() or runs[-1].returncode not in (LIMIT, IN_DOUBT, ALL_PLACED):
+                return runs
+        return runs
+
+    # looking
+
+    def results(self):
+        """The whole lines of the results as dicts of texts."""
+        return evidence.read_results(self.output)[0]
+
+    def result(self, row):
+        """The line of one row; None: it has none."""
+        found = [line for line in self.results() if line["Row"] == str(row)]
+        return found[0] if found else None
+
+    def statuses(self):
+        """Status to how many lines have it."""
+        return count_by(line["Status"] for line in self.results())
+
+    def is_finished(self):
+        return len({line["Row"] for line in self.results()}) == self.rows
+
+    def summary(self):
+        """The JSON summary of the last run."""
+        return json.loads(self.summary_path.read_text())
+
+    def ledger_records(self, *, live=False):
+        """Every record of the ledger in the order of commits (evidence.Record). `live`: the program
+        may be writing to it."""
+        return evidence.read_live_ledger(self.ledger) if live else evidence.read_ledger(self.ledger)
+
+    def ledger_rows(self, *, live=False):
+        """Row to its state by the ledger alone; rows without a record are not in it."""
+        lives, _ = checker.fold(self.ledger_records(live=live))
+        return {row: life.state for row, life in lives.items()}
+
+    def executed_rows(self):
+        """The rows that the gateway executed, as their UserCount tells, in its order."""
+        return [line["user_count"] for line in self.gateway.executed()]
+
+    def violations(self, *, finished=True, torn=False, set_columns=None):
+        """What the independent check finds wrong: nothing, if the promises were kept."""
+        return checker.check(
+            self.input,
+            self.output,
+            self.ledger,
+            self.gateway.executed_path,
+            finished=finished,
+            torn=torn,
+            set_columns=set_columns,
+        )
+
+
+def count_by(values):
+    """Value to how often it occurs."""
+    counts = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return counts

@@ -1,0 +1,14 @@
+"""The four commands as a person or a script meets them: what they print, write, refuse and return.
+Gathered from the modules `command_*` into one test.
+"""
+
+import unittest
+
+from command_check import Check, DryRun, Usage
+from command_resolve import Resolve, Status
+from command_run import Finished, Input, Reports, Results
+
+__all__ = "Check DryRun Finished Input Reports Resolve Results Status Usage".split()
+
+if __name__ == "__main__":
+    unittest.main()
