@@ -11,7 +11,7 @@ constexpr std::string_view kHtmlType = "text/html; charset=utf-8";
 const Refusal kInternalError{500, "InternalError",
                              "The request processing has failed due to some unknown error."};
 const Refusal kUnavailable{503, "ServiceUnavailable",
-                          "The request has failed due to a temporary failure of the server."};
+                           "The request has failed due to a temporary failure of the server."};
 const Refusal kThrottled{400, "Throttling.User", "Request was denied due to user flow control."};
 
 std::string limit_header(std::size_t limit, std::chrono::milliseconds wait, WallTime now) {
