@@ -92,6 +92,7 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.wanted_orders = 0;
   actions_.wake_at.reset();
   actions_.cancel = false;
+  actions_.notice.clear();
   std::visit([&](const auto& what) { on(what, now); }, event);
   advance(now);
   return actions_;
@@ -226,7 +227,9 @@ void Pipeline::on(const event::Interrupted& /*interrupted*/, Moment /*now*/) {
     return;
   }
   actions_.cancel = true;
-  if (stop_ < Stop::abandoned) stop_ = Stop::abandoned;
+  if (stop_ >= Stop::abandoned) return;
+  stop_ = Stop::abandoned;
+  stop_detail_ = "interrupted twice; the answers under way were given up";
 }
 
 // ------------------------------------------------------------------------- what can be done now
@@ -582,7 +585,13 @@ void Pipeline::back_off(const Fault& fault, Moment now) {
   ++connect_rounds_;
   held_until_ = now.steady + doubled(kBackoffFirst, connect_rounds_, kBackoffMax);
   const std::uint32_t most = ever_connected_ ? kConnectRoundsMax : kConnectRoundsFirst;
-  if (connect_rounds_ >= most) request_stop(Stop::unreachable, fault.detail);
+  if (connect_rounds_ >= most) {
+    request_stop(Stop::unreachable, fault.detail);
+    return;
+  }
+  const auto wait = std::chrono::duration_cast<milliseconds>(held_until_ - now.steady);
+  actions_.notice = fault.detail + "; trying again in " + std::to_string(wait.count()) + " ms (" +
+                    std::to_string(connect_rounds_) + " of " + std::to_string(most) + ")";
 }
 
 void Pipeline::check_clock(const Answer& answer, Moment now) {

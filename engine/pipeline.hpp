@@ -146,6 +146,7 @@ struct Actions {
   std::vector<Send> sends;
   std::uint32_t wanted_orders = 0;    ///< read up to so many rows
   std::optional<SteadyTime> wake_at;  ///< then Tick
+  std::string notice;                 ///< something a person should hear of now; mostly empty
   bool cancel = false;                ///< close every connection; exchanges under way end as faults
   bool finished = false;              ///< nothing is under way and nothing will be
 };
