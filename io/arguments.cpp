@@ -170,9 +170,6 @@ void add_run(CLI::App& app, Arguments& given) {
 void add_check(CLI::App& app, Arguments& given) {
   CLI::App& check = *app.add_subcommand("check", "validate every row and count; send nothing");
   add_input(check, given);
-  add_output(check, given);
-  add_ledger(check, given);
-  add_reporting(check, given);
 }
 
 void add_status(CLI::App& app, Arguments& given) {
@@ -180,7 +177,6 @@ void add_status(CLI::App& app, Arguments& given) {
       *app.add_subcommand("status", "counts, the rows in doubt and the next command");
   add_results(status, given);
   add_ledger(status, given);
-  add_reporting(status, given);
 }
 
 void add_resolve(CLI::App& app, Arguments& given) {
@@ -188,12 +184,12 @@ void add_resolve(CLI::App& app, Arguments& given) {
   add_results(resolve, given);
   Group group(resolve, "Evidence");
   group.text("--row", "N", given.row, "the row's number, as in the results").required();
-  group.text("--placed", "ORDERID[,SAGID]", given.placed, "it was placed, as this order");
+  group.text("--placed", "ORDERID[,SAGID]", given.placed,
+             "it was placed, as this order; final, so look twice");
   group.flag("--not-placed", given.not_placed, "it was not placed: it becomes pending again");
   group.text("--because", "TEXT", given.because,
              "how you know, kept in the ledger; --not-placed requires it");
   add_ledger(resolve, given);
-  add_reporting(resolve, given);
 }
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

@@ -1,6 +1,8 @@
 #include "io/batches.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
+#include <cerrno>
 
 #include <algorithm>
 #include <cstdlib>
@@ -146,6 +148,29 @@ std::optional<Batch> Batches::remember(std::string_view digest, const Batch& bat
       return read_batches(path).front();
     }
     return std::nullopt;
+  });
+}
+
+void Batches::forget(std::string_view digest, std::string_view ledger_id) {
+  const std::string path = file_of(digest);
+  as_batches([&] {
+    const std::string lock_path = directory_ + "/.lock";
+    const Fd guard = open_private(lock_path, O_RDWR | O_CREAT);
+    lock(guard, lock_path);
+    std::vector<Batch> batches = read_batches(path);
+    const auto gone = std::remove_if(batches.begin(), batches.end(), [&](const Batch& each) {
+      return each.ledger_id == ledger_id;
+    });
+    if (gone == batches.end()) return;
+    batches.erase(gone, batches.end());
+    if (batches.empty()) {
+      if (::unlink(path.c_str()) != 0) throw file_error(path, "remove it", errno);
+      sync_directory_of(path);
+      return;
+    }
+    Replacement file(path);
+    write_all(file.file(), written(batches), file.name());
+    file.take_over();
   });
 }
 

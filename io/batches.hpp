@@ -51,6 +51,9 @@ class Batches {
   /// ledger that stands in the way, and nothing was written
   std::optional<Batch> remember(std::string_view digest, const Batch& batch, bool again);
 
+  /// Takes back what `remember` wrote, durably: for a batch of which no byte of a request left.
+  void forget(std::string_view digest, std::string_view ledger_id);
+
   /// The file of a digest, for messages.
   [[nodiscard]] std::string file_of(std::string_view digest) const;
 

@@ -105,6 +105,11 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   rows.apply({record.kind, record.row, record.attempt});
   update_results(results, record, rows.attempts(row), columns);
 
+  if (results.created()) {
+    results.remove_if_unused();
+    fmt::print("there is no results file {}; the next run writes it anew\n",
+               printable(settings.output));
+  }
   fmt::print("row {} is {}\n", row.value,
              settings.resolution.placed ? "placed as " + settings.resolution.order_id
                                         : "not placed, and pending again");

@@ -50,18 +50,12 @@ class Run {
   ExitCode perform() {
     validate_input();
     if (settings_.dry_run) return show_dry_run();
-    try_summary_path();
-    open_existing_ledger();
-    refuse_if_ordered_before();
-    count_what_is_left();
-    if (left_ > 0) {
-      credentials_ = find_credentials(settings_.profile);
-      log_.info("credentials from the " + credentials_.source);
-      confirm();
+    try {
+      prepare();
+    } catch (...) {
+      if (results_) results_->remove_if_unused();
+      throw;
     }
-    make_ledger();
-    close_open_intents();
-    bring_results_up_to_date();
     drive();
     return conclude();
   }
@@ -71,6 +65,25 @@ class Run {
   Batches& batches() {
     if (!batches_) batches_.emplace(Batches::default_directory());
     return *batches_;
+  }
+
+  /// Whatever can refuse does so before a ledger is made.
+  void prepare() {
+    refuse_bad_paths();
+    open_existing_ledger();
+    refuse_if_ordered_before();
+    replay();
+    close_open_intents();
+    refuse_other_settings();
+    compare_results();
+    if (left_.orders > 0) {
+      credentials_ = find_credentials(settings_.profile);
+      log_.info("credentials from the " + credentials_.source);
+      tls_.emplace(settings_.ca_file);
+      confirm();
+    }
+    make_ledger();
+    repair_results();
   }
 
   // --- before anything is written
@@ -96,8 +109,20 @@ class Run {
   }
 
   /// Found now, and not when the money is spent.
-  void try_summary_path() const {
+  void refuse_bad_paths() const {
+    const std::string directory = directory_of(settings_.output);
+    if (!std::filesystem::is_directory(directory)) {
+      throw OutputError("--output " + settings_.output + ": there is no directory " + directory +
+                        "; make it first");
+    }
     if (!settings_.summary.empty()) Replacement probe(settings_.summary);
+    if (settings_.ca_file.empty()) return;
+    try {
+      open_to_read(settings_.ca_file);
+    } catch (const FileError& error) {
+      throw Refusal(ExitCode::usage,
+                    std::string("cannot load trust anchors: --ca-file ") + error.what(), "");
+    }
   }
 
   ExitCode show_dry_run() {
@@ -136,7 +161,11 @@ class Run {
                                 "sent",
                                 input_.name(), settings_.ledger,
                                 fact(facts_, kFactInputPath, settings_.ledger)),
-                    "put the input back as it was, or order the new one with another --output");
+                    fmt::format("put the input back as it was. To order more rows, or mended ones, "
+                                "make a file of those rows alone and give it another --output: a "
+                                "row that is in both files is bought twice\n"
+                                "`sagorder status {}` says what this batch has ordered",
+                                shell_quoted(settings_.output) + proposed_ledger_));
     }
   }
 
@@ -163,36 +192,36 @@ class Run {
 
   [[noreturn]] void refuse_as_before(const Batch& before) const {
     const bool gone = before.ledger == absolute(settings_.ledger);
-    throw Refusal(
-        ExitCode::input,
-        fmt::format("{}: the same content was ordered before, begun {}, with results in {} and "
-                    "ledger {}; nothing was sent",
-                    input_.name(), before.started_at, before.output, before.ledger),
-        (gone ? "that ledger is no longer the one it was; put it back"
-              : "go on with that run:  " + before.command) +
-            "\nor, if every order is to be placed a second time, add --again");
+    const std::string usual = before.output + ".ledger";
+    const std::string ledger =
+        before.ledger == usual ? "" : " --ledger " + shell_quoted(before.ledger);
+    throw Refusal(ExitCode::input,
+                  fmt::format("{}: the same content was ordered before, begun {}, with results in "
+                              "{} and ledger {}; nothing was sent",
+                              input_.name(), before.started_at, before.output, before.ledger),
+                  (gone ? "that ledger is no longer the one it was; put it back"
+                        : "see how it stands and go on with it:  sagorder status " +
+                              shell_quoted(before.output) + ledger) +
+                      "\nor, if every order is to be placed a second time, add --again");
   }
 
-  void count_what_is_left() {
+  void replay() {
     rows_ =
         std::make_unique<Rows>(ledger_ ? replay_rows(*ledger_, validation_.rows, settings_.ledger)
                                        : Rows(validation_.rows));
-    const std::uint64_t settled = rows_->count() - rows_->count_of(State::pending);
-    left_ = validation_.totals.orders;
-    if (settled > 0) left_ = count_valid_pending();
-    if (facts_.empty() || settled == 0) return;
+  }
+
+  /// Counts what is left, and refuses what would make the rest of the batch another one.
+  void refuse_other_settings() {
+    left_ = validation_.totals;
+    if (rows_->count_of(State::pending) == rows_->count()) return;
+    left_ = {};
+    pass([&](const Order& order, bool valid, const auto&) {
+      if (valid && rows_->state(order.row) == State::pending) left_.add(order);
+    });
     refuse_if_different(kFactEndpoint, endpoint_text(settings_.endpoint), "--endpoint");
     refuse_if_different(kFactSet, set_text(), "--set");
     refuse_if_different(kFactColumns, json(validation_.columns).dump(), "--set or --carry");
-  }
-
-  std::uint64_t count_valid_pending() {
-    if (validation_.invalid == 0) return rows_->count_of(State::pending);
-    std::uint64_t count = 0;
-    pass([&](const Order& order, bool valid, const auto&) {
-      if (valid && rows_->state(order.row) == State::pending) ++count;
-    });
-    return count;
   }
 
   void refuse_if_different(std::string_view name, const std::string& value,
@@ -215,11 +244,11 @@ class Run {
 
   void confirm() {
     if (settings_.yes && settings_.quiet) return;
-    const Totals& all = validation_.totals;
-    fmt::print(stderr, "{} of {} orders are to be placed at {}", left_, all.orders,
-               endpoint_text(settings_.endpoint));
-    fmt::print(stderr, " ({} seats, {} seat-months in the whole file; {} are paid at once)\n",
-               all.seats, all.seat_months, all.auto_pay);
+    fmt::print(stderr,
+               "{} of {} orders are left to place at {}: {} seats, {} seat-months, {} paid at "
+               "once{}\n",
+               left_.orders, validation_.totals.orders, endpoint_text(settings_.endpoint),
+               left_.seats, left_.seat_months, left_.auto_pay, limits_text());
     if (settings_.yes) return;
     if (!is_terminal(STDIN_FILENO) || settings_.input == "-") {
       throw Refusal(ExitCode::usage, "orders cost money, and there is no terminal to ask",
@@ -228,8 +257,21 @@ class Run {
     fmt::print(stderr, "Type 'yes' to place them: ");
     std::fflush(stderr);
     std::string answer;
-    std::getline(std::cin, answer);
-    if (answer != "yes") throw Refusal(ExitCode::usage, "not confirmed; nothing was sent", "");
+    if (!std::getline(std::cin, answer)) fmt::print(stderr, "\n");
+    if (answer == "yes") return;
+    throw Refusal(ExitCode::usage, "not confirmed; nothing was sent",
+                  "to place the orders, type yes in full, or give --yes");
+  }
+
+  [[nodiscard]] std::string limits_text() const {
+    std::string text;
+    if (settings_.max_orders) {
+      text += fmt::format("; this run places at most {} (--max-orders)", *settings_.max_orders);
+    }
+    if (settings_.max_seats) {
+      text += fmt::format("; this run buys at most {} seats (--max-seats)", *settings_.max_seats);
+    }
+    return text;
   }
 
   // --- the files
@@ -248,6 +290,8 @@ class Run {
     changed[std::string(kFactColumns)] = json(validation_.columns).dump();
     changed[std::string(kFactEndpoint)] = endpoint_text(settings_.endpoint);
     changed[std::string(kFactSet)] = set_text();
+    changed[std::string(kFactInvalid)] = std::to_string(validation_.invalid);
+    changed[std::string(kFactDirectory)] = std::filesystem::current_path().string();
     changed[std::string(kFactCommand)] = settings_.command_line;
     ledger_->set_facts(changed);
     for (const auto& [name, value] : changed) facts_[name] = value;
@@ -263,40 +307,39 @@ class Run {
         records.size()));
   }
 
-  /// Makes the results file the projection of the ledger again, before anything is sent.
-  void bring_results_up_to_date() {
+  /// What the results file says, against what the ledger says.
+  void compare_results() {
     results_ = std::make_unique<ResultsFile>(settings_.output, validation_.columns);
-    Projection projection(*rows_);
-    mark_invalid_rows(projection);
-    const auto scan = results_->scan([&](const ResultKey& key) { projection.see(key); });
-    if (scan.content == ResultsFile::Content::foreign) {
+    projection_.emplace(*rows_);
+    mark_invalid_rows(*projection_);
+    scan_ = results_->scan([&](const ResultKey& key) { projection_->see(key); });
+    if (scan_.content == ResultsFile::Content::foreign) {
       throw OutputError(settings_.output +
                         ": is there already and is not the results file of this batch; move it "
                         "away or choose another --output");
     }
-    if (scan.content == ResultsFile::Content::broken) projection.see_broken();
-    if (scan.torn_bytes > 0) results_->cut_torn_tail();
-    switch (projection.repair()) {
-      case Repair::none:
-        return;
-      case Repair::append: {
-        log_.info(fmt::format("lines missing in the results, added now: {}", projection.missing()));
-        write_lines([&](Row row) { return projection.lacks_line(row); },
-                    [&](std::string_view lines) { results_->append(lines); });
-        return;
-      }
-      case Repair::rebuild:
-        log_.warning("the results file does not agree with the ledger; it is written anew");
-        results_->rebuild(
-            [&](const ResultsFile::Sink& sink) { write_lines([](Row) { return true; }, sink); });
-        return;
-      case Repair::refuse:
-        break;
-    }
+    if (scan_.content == ResultsFile::Content::broken) projection_->see_broken();
+    if (projection_->repair() != Repair::refuse) return;
     throw LedgerError(fmt::format(
         "{}: has a line of row {}, of which the ledger {} knows nothing: the ledger lost records "
-        "or is not the one that belongs to it; nothing was sent",
-        settings_.output, projection.unknown_row().value_or(Row{}).value, settings_.ledger));
+        "or is not the one that belongs to it. Nothing was sent. Put the ledger back; or, to order "
+        "everything a second time, choose another --output",
+        settings_.output, projection_->unknown_row().value_or(Row{}).value, settings_.ledger));
+  }
+
+  /// Makes the results file the projection of the ledger again, before anything is sent.
+  void repair_results() {
+    if (scan_.torn_bytes > 0) results_->cut_torn_tail();
+    if (projection_->repair() == Repair::append) {
+      log_.info(fmt::format("lines missing in the results, added now: {}", projection_->missing()));
+      write_lines([&](Row row) { return projection_->lacks_line(row); },
+                  [&](std::string_view lines) { results_->append(lines); });
+    } else if (projection_->repair() == Repair::rebuild) {
+      log_.warning("the results file does not agree with the ledger; it is written anew");
+      results_->rebuild(
+          [&](const ResultsFile::Sink& sink) { write_lines([](Row) { return true; }, sink); });
+    }
+    projection_.reset();  // a byte a row
   }
 
   void mark_invalid_rows(Projection& projection) {
@@ -353,6 +396,8 @@ class Run {
     const Batch batch{absolute(settings_.output), absolute(settings_.ledger),
                       fact(facts_, kFactLedgerId, settings_.ledger), timestamp(now().wall),
                       settings_.command_line};
+    new_batch_ = batches().find(input_.sha256(), batch.ledger_id).has_value() ||
+                 batches().all_of(input_.sha256()).empty();
     const auto before = batches().remember(input_.sha256(), batch, settings_.again);
     if (before) refuse_as_before(*before);
   }
@@ -379,8 +424,7 @@ class Run {
         pipeline_options(), *rows_,
         RequestWriter(settings_.scheme, settings_.method, credentials_.key),
         ResultWriter(results_->format(), validation_.columns), nonce_key);
-    if (left_ == 0) return;
-    const TlsContext tls(settings_.ca_file);
+    if (left_.orders == 0) return;
     const bool terminal = is_terminal(STDERR_FILENO);
     Progress progress(settings_.quiet ? ProgressMode::none : settings_.progress, terminal,
                       [] { return terminal_width(STDERR_FILENO); });
@@ -390,7 +434,7 @@ class Run {
     pool.request_timeout = settings_.request_timeout;
     pool.connect_timeout = settings_.connect_timeout;
     const SteadyTime begin = now().steady;
-    Driver driver({*pipeline_, *ledger_, input_, settings_.intake, *results_, tls, pool,
+    Driver driver({*pipeline_, *ledger_, input_, settings_.intake, *results_, *tls_, pool,
                    settings_.threads, validation_.totals.orders, progress, log_,
                    [this] { remember_batch(); }});
     driver.run();
@@ -415,7 +459,11 @@ class Run {
     tell_unrecorded();
     const ExitCode code = exit_code_of(stop, *rows_, validation_.invalid);
     const Tally& tally = pipeline_->tally();
-    const std::uint64_t not_sent = left_ - tally.placed - tally.rejected - tally.in_doubt;
+    const std::uint64_t not_sent = left_.orders - tally.placed - tally.rejected - tally.in_doubt;
+    // Remembered a moment before the first send: if no byte left, nothing was ordered.
+    if (new_batch_ && tally.sent == 0) {
+      batches().forget(input_.sha256(), fact(facts_, kFactLedgerId, settings_.ledger));
+    }
     Summary summary{*rows_,
                     tally,
                     validation_,
@@ -428,12 +476,13 @@ class Run {
                     settings_.output,
                     settings_.ledger,
                     "",
+                    "",
                     advice_for(stop, *rows_)};
-    const bool more = not_sent > 0 || stop != Stop::none;
-    if (more) summary.next_command = settings_.command_line;
-    if (!more && rows_->count_of(State::in_doubt) > 0) {
-      summary.next_command = "sagorder status " + shell_quoted(settings_.output) + proposed_ledger_;
+    if (rows_->count_of(State::in_doubt) > 0) {
+      summary.status_command =
+          "sagorder status " + shell_quoted(settings_.output) + proposed_ledger_;
     }
+    if (not_sent > 0 || stop != Stop::none) summary.next_command = settings_.command_line;
     if (!settings_.quiet || stop != Stop::none) fmt::print(stderr, "{}", to_text(summary));
     if (!settings_.summary.empty()) {
       replace_file(settings_.summary,
@@ -464,7 +513,11 @@ class Run {
   std::unique_ptr<SqliteLedger> ledger_;
   Facts facts_;
   std::unique_ptr<Rows> rows_;
-  std::uint64_t left_ = 0;  // valid rows that are not settled
+  Totals left_;  // valid rows that are not settled
+  std::optional<TlsContext> tls_;
+  std::optional<Projection> projection_;
+  ResultsFile::Scan scan_;
+  bool new_batch_ = false;  // remembered by this run
   std::unique_ptr<ResultsFile> results_;
   std::unique_ptr<Pipeline> pipeline_;
   PoolCounters network_;

@@ -31,10 +31,12 @@ inline constexpr std::string_view kFactInputSha256 = "input_sha256";
 inline constexpr std::string_view kFactInputPath = "input_path";
 inline constexpr std::string_view kFactOutputPath = "output_path";
 inline constexpr std::string_view kFactRows = "rows";
-inline constexpr std::string_view kFactColumns = "columns";    ///< JSON array
-inline constexpr std::string_view kFactEndpoint = "endpoint";  ///< host:port, or `by RegionId`
-inline constexpr std::string_view kFactSet = "set";            ///< JSON object of --set
-inline constexpr std::string_view kFactCommand = "command";    ///< of the last run
+inline constexpr std::string_view kFactColumns = "columns";      ///< JSON array
+inline constexpr std::string_view kFactEndpoint = "endpoint";    ///< host:port, or `by RegionId`
+inline constexpr std::string_view kFactSet = "set";              ///< JSON object of --set
+inline constexpr std::string_view kFactInvalid = "invalid";      ///< rows left out by the last run
+inline constexpr std::string_view kFactDirectory = "directory";  ///< where the last run was started
+inline constexpr std::string_view kFactCommand = "command";      ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
 
 /// Replays a ledger. Throws LedgerError if a record cannot follow from those before it.

@@ -233,6 +233,7 @@ class Driver::Loop {
   void perform(const Actions& actions) {
     wanted_ = actions.wanted_orders;
     finished_ = actions.finished;
+    if (!actions.notice.empty()) parts_.log.warning(actions.notice);
     if (!actions.lines.empty()) append(actions.lines);
     if (!actions.commit.empty()) commit(actions.commit);
     for (const Slot slot : actions.retire) retire(slot);

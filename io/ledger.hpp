@@ -53,6 +53,9 @@ class Ledger {
   /// an index.
   [[nodiscard]] virtual std::optional<Record> outcome_of(Row row) = 0;
 
+  /// Every intent record, in the order of commits.
+  virtual void intents(const std::function<void(const Record&)>& visit) = 0;
+
   /// Every outcome record, in the order of commits.
   virtual void outcomes(const std::function<void(const Record&)>& visit) = 0;
 };

@@ -562,6 +562,20 @@ std::optional<Record> SqliteLedger::outcome_of(Row row) {
   return record;
 }
 
+void SqliteLedger::intents(const std::function<void(const Record&)>& visit) {
+  const Statement select(state_->database,
+                         "SELECT row, attempt, at_ms, nonce FROM intent ORDER BY seq");
+  while (select.step("read its intents")) {
+    Record record;
+    record.row = {static_cast<std::uint64_t>(select.number(0))};
+    record.attempt = {static_cast<std::uint32_t>(select.number(1))};
+    record.at = WallTime(milliseconds(select.number(2)));
+    const std::string_view nonce = select.text(3);
+    if (nonce.size() == record.nonce.hex.size()) nonce.copy(record.nonce.hex.data(), nonce.size());
+    visit(record);
+  }
+}
+
 void SqliteLedger::outcomes(const std::function<void(const Record&)>& visit) {
   const Statement select(state_->database, std::string("SELECT ") + kOutcomeColumns +
                                                " FROM outcome WHERE kind <> 5 ORDER BY seq");

@@ -49,6 +49,7 @@ class SqliteLedger final : public Ledger {
   void commit(std::span<const Record> records) override;
   void replay(const std::function<void(const Step&)>& visit) override;
   [[nodiscard]] std::optional<Record> outcome_of(Row row) override;
+  void intents(const std::function<void(const Record&)>& visit) override;
   void outcomes(const std::function<void(const Record&)>& visit) override;
 
  private:

@@ -229,13 +229,20 @@ bool is_id(std::string_view text) {
          text.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
+bool is_order_id(std::string_view text) {
+  return !text.empty() && text.size() <= kIdMax &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 void take_placed(const std::string& text, Resolution& resolution) {
   const std::size_t comma = text.find(',');
   resolution.placed = true;
   resolution.order_id = text.substr(0, comma);
   if (comma != std::string::npos) resolution.sag_id = text.substr(comma + 1);
-  if (!is_id(resolution.order_id) || (comma != std::string::npos && !is_id(resolution.sag_id))) {
-    throw wrong("--placed", text, "must be ORDERID or ORDERID,SAGID as the console shows them");
+  if (!is_order_id(resolution.order_id) ||
+      (comma != std::string::npos && !is_id(resolution.sag_id))) {
+    throw wrong("--placed", text,
+                "must be ORDERID (digits) or ORDERID,SAGID, as the console shows them");
   }
 }
 

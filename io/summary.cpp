@@ -27,8 +27,9 @@ std::string advice_for(Stop stop, const Rows& rows) {
     case Stop::abandoned:
       return "The same command goes on with the rows that are left:";
     case Stop::max_orders:
+      return "Look at the results; to go on, raise or leave out --max-orders:";
     case Stop::max_seats:
-      return "Look at the results; the same command goes on:";
+      return "Look at the results; to go on, raise or leave out --max-seats:";
     case Stop::max_failures:
       return "Mend what the messages name, then the same command goes on:";
     case Stop::max_doubts:
@@ -63,7 +64,9 @@ std::string to_text(const Summary& summary) {
     text += fmt::format("  {:<10} {:>9}{}{}\n", name, count, note.empty() ? "" : "  ", note);
   };
   if (summary.stop != Stop::none) {
-    text += fmt::format("stopped: {}: {}\n", name_of(summary.stop), printable(summary.stop_detail));
+    const bool by_hand = summary.stop == Stop::interrupted || summary.stop == Stop::abandoned;
+    const std::string name = by_hand ? "" : std::string(name_of(summary.stop)) + ": ";
+    text += fmt::format("stopped: {}{}\n", name, printable(summary.stop_detail));
   }
   line("placed", rows.count_of(State::placed), "");
   line("rejected", rows.count_of(State::rejected), "see Code and Message in the results");
@@ -84,6 +87,7 @@ std::string to_text(const Summary& summary) {
   text += fmt::format("results: {}\nledger:  {}\n", printable(summary.output),
                       printable(summary.ledger));
   if (!summary.advice.empty()) text += summary.advice + "\n";
+  if (!summary.status_command.empty()) text += "  " + printable(summary.status_command) + "\n";
   if (!summary.next_command.empty()) text += "  " + printable(summary.next_command) + "\n";
   return text;
 }
@@ -126,6 +130,7 @@ std::string to_json(const Summary& summary) {
                      {"bytes_read", summary.network.bytes_read}};
   json["results"] = summary.output;
   json["ledger"] = summary.ledger;
+  json["status_command"] = summary.status_command;
   json["next_command"] = summary.next_command;
   return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }

@@ -22,8 +22,9 @@ struct Summary {
   std::uint64_t not_sent = 0;  ///< valid rows without an outcome
   std::string output;
   std::string ledger;
-  std::string next_command;  ///< empty: nothing is left to do
-  std::string advice;        ///< a sentence before the next command
+  std::string status_command;  ///< empty: no row is in doubt
+  std::string next_command;    ///< empty: nothing is left to send
+  std::string advice;          ///< a sentence before the next command
 };
 
 /// Several lines, each with its end.

@@ -3,13 +3,6 @@
 namespace sagorder::io {
 namespace {
 
-void add(Totals& totals, const Order& order) {
-  ++totals.orders;
-  totals.seats += order.user_count;
-  totals.seat_months += order.seat_months();
-  totals.auto_pay += order.auto_pay ? 1 : 0;
-}
-
 /// Counts complaints and hands them on.
 class Ear {
  public:
@@ -32,18 +25,25 @@ class Ear {
 
 /// Counts a good row; false if its region is one too many.
 bool count(Validation& validation, const Order& order) {
-  add(validation.totals, order);
+  validation.totals.add(order);
   const auto found = validation.by_region.find(order.region_id);
   if (found != validation.by_region.end()) {
-    add(found->second, order);
+    found->second.add(order);
     return true;
   }
   if (validation.by_region.size() == kRegionsMax) return false;
-  add(validation.by_region[order.region_id], order);
+  validation.by_region[order.region_id].add(order);
   return true;
 }
 
 }  // namespace
+
+void Totals::add(const Order& order) {
+  ++orders;
+  seats += order.user_count;
+  seat_months += order.seat_months();
+  auto_pay += order.auto_pay ? 1 : 0;
+}
 
 Validation validate(OrdersFile& file, const IntakeOptions& options,
                     const std::function<void(const Complaint&)>& complain) {

@@ -21,6 +21,8 @@ struct Totals {
   std::uint64_t seats = 0;
   std::uint64_t seat_months = 0;
   std::uint64_t auto_pay = 0;  ///< orders that are paid at once
+
+  void add(const Order& order);
 };
 
 struct Validation {

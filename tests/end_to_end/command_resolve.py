@@ -112,7 +112,7 @@ class Status(CommandTest):
         process.kill()
         process.wait()
         text = batch.sagorder("status", batch.output).stdout
-        self.assertEqual(self.count(text, "open"), 1)
+        self.assertEqual(self.count(text, "in doubt"), 1)
         self.assertIn("outcome is not recorded", text)
         done = self.goes_on(batch, text)
         self.assertEqual(done.returncode, IN_DOUBT, done.stdout)

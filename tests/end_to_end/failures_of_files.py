@@ -89,14 +89,14 @@ class Output(ProgramTest):
         blocked.write_text("")
         self.orders.output = blocked / "results.csv"
         done = self.orders.run()
-        self.assert_ended(done, UNWRITABLE, "results.csv", "not a directory")
+        self.assert_ended(done, UNWRITABLE, "results.csv", "there is no directory")
         self.assert_nothing_reached(self.server)
 
     def test_directory_that_is_not_there(self):
         self.orders.output = self.orders.folder / "later" / "results.csv"
         self.orders.ledger = self.orders.folder / "later" / "results.csv.ledger"
         self.assert_mended(
-            self.orders, self.orders.output.parent.mkdir, UNWRITABLE, "later", "no such file"
+            self.orders, self.orders.output.parent.mkdir, UNWRITABLE, "later", "there is no directory"
         )
 
     def test_symbolic_link(self):

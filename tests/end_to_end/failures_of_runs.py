@@ -41,6 +41,16 @@ class Network(ProgramTest):
         gateway.start()
         self.assert_places_all(batch)
 
+    def test_a_batch_that_never_left_is_not_one_that_was_ordered(self):
+        gateway = self.gateway()
+        gateway.stop()
+        batch = self.batch(gateway, rows=ROWS)
+        self.assert_ended(batch.run(), LIMIT, "trying again in")
+        gateway.start()
+        batch.output = batch.folder / "second.csv"
+        batch.ledger = batch.folder / "second.csv.ledger"
+        self.assert_places_all(batch)
+
     def test_name_that_does_not_exist(self):
         batch = self.batch(self.gateway(), rows=ROWS)
         right = batch.gateway
@@ -158,7 +168,8 @@ class Others(ProgramTest):
         batch.output = batch.folder / "second.csv"
         done = batch.run()
         self.assert_ended(done, INPUT, "ordered before", str(first), "--again", "nothing was sent")
-        self.assertIn(f"sagorder run {batch.input} --output {first}", done.stderr)
+        self.assertFalse(batch.output.exists(), "a refused run makes no results file")
+        self.assertIn(f"sagorder status {first}", done.stderr)
         self.assertNotIn("\\n", done.stderr)
         self.assert_nothing_reached(batch.gateway)
         batch.output = first
@@ -189,6 +200,7 @@ class Others(ProgramTest):
         batch.ledger.unlink()
         done = batch.run("--again")
         self.assert_ended(done, UNWRITABLE, "row 1", "knows nothing", "nothing was sent")
+        self.assertFalse(batch.ledger.exists(), "a refused run makes no ledger")
         self.assert_nothing_reached(batch.gateway)
         for tail in ("-wal", "-shm"):
             pathlib.Path(str(batch.ledger) + tail).unlink(missing_ok=True)
@@ -275,7 +287,7 @@ class Limits(ProgramTest):
         batch = self.batch(self.gateway(), "--max-orders", "3", rows=7)
         for executed in (3, 6):
             done = batch.run()
-            self.assert_ended(done, LIMIT, "--max-orders 3", "same command")
+            self.assert_ended(done, LIMIT, "--max-orders 3", "leave out --max-orders")
             self.assertEqual(len(batch.gateway.executed()), executed)
             self.assertEqual(batch.violations(finished=False), [])
         self.assert_places_all(batch)
@@ -373,7 +385,7 @@ class Consent(ProgramTest):
             with self.subTest(answer=answer):
                 code, shown = self.ask(answer)
                 self.assertEqual(code, USAGE, shown)
-                self.assertIn("6 of 6 orders are to be placed at 127.0.0.1", shown)
+                self.assertIn("6 of 6 orders are left to place at 127.0.0.1", shown)
                 self.assertIn("nothing was sent", shown)
         self.assert_nothing_reached(self.server, connections=0)
 

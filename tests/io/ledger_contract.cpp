@@ -98,10 +98,26 @@ TEST_P(LedgerContract, LastOutcomeOfARowIsWhole) {
   EXPECT_EQ(ledger->outcome_of(Row{7}), std::nullopt);
 }
 
+TEST_P(LedgerContract, IntentsComeBackWithTimeAndNonce) {
+  const TemporaryDirectory directory;
+  const auto ledger = GetParam().open(directory / "l");
+  Record given = record_of(intent, 7);
+  given.at = WallTime(milliseconds(1'767'323'045'678));
+  given.nonce.hex.fill('a');
+  ledger->commit(std::vector{record_of(intent, 3), given});
+  std::vector<Record> seen;
+  ledger->intents([&](const Record& record) { seen.push_back(record); });
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[1].row, given.row);
+  EXPECT_EQ(seen[1].attempt, given.attempt);
+  EXPECT_EQ(seen[1].at, given.at);
+  EXPECT_EQ(seen[1].nonce, given.nonce);
+}
+
 TEST_P(LedgerContract, OutcomesComeInTheOrderOfCommits) {
   const TemporaryDirectory directory;
   const auto ledger = GetParam().open(directory / "l");
-  for (const std::uint64_t row : {3, 1, 2}) {
+  for (const std::uint64_t row : {3U, 1U, 2U}) {
     ledger->commit(std::vector{record_of(intent, row)});
     ledger->commit(std::vector{placed_of(row)});
   }

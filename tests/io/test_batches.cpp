@@ -72,6 +72,23 @@ TEST(Batches, AgainIsRememberedBesideTheFirst) {
   EXPECT_EQ(batches.remember(kDigest, batch_of("three"), false)->ledger_id, "one");
 }
 
+TEST(Batches, WhatSentNothingIsForgottenAndNothingElse) {
+  const TemporaryDirectory directory;
+  Batches batches(directory.path());
+  batches.remember(kDigest, batch_of("one"), false);
+  batches.remember(kDigest, batch_of("two"), true);
+  batches.remember(kOther, batch_of("one"), false);
+  batches.forget(kDigest, "three");
+  EXPECT_EQ(batches.all_of(kDigest).size(), 2U);
+  batches.forget(kDigest, "one");
+  ASSERT_EQ(batches.all_of(kDigest).size(), 1U);
+  EXPECT_EQ(batches.all_of(kDigest)[0].ledger_id, "two");
+  batches.forget(kDigest, "two");
+  EXPECT_TRUE(batches.all_of(kDigest).empty());
+  EXPECT_EQ(batches.remember(kDigest, batch_of("four"), false), std::nullopt);
+  EXPECT_EQ(batches.all_of(kOther).size(), 1U);
+}
+
 TEST(Batches, ArePrivate) {
   const TemporaryDirectory directory;
   Batches batches(directory / "state/batches");

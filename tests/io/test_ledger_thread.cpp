@@ -18,6 +18,7 @@ class HeldLedger final : public Ledger {
   void set_facts(const Facts&) override {}
   void replay(const std::function<void(const Step&)>&) override {}
   std::optional<Record> outcome_of(Row) override { return std::nullopt; }
+  void intents(const std::function<void(const Record&)>&) override {}
   void outcomes(const std::function<void(const Record&)>&) override {}
 
   void commit(std::span<const Record> records) override {

@@ -34,6 +34,7 @@ class SummaryTest : public ::testing::Test {
             1,
             "r.csv",
             "r.csv.ledger",
+            "sagorder status r.csv",
             "sagorder run o.csv --output r.csv",
             advice_for(stop, rows_)};
   }
@@ -44,9 +45,10 @@ class SummaryTest : public ::testing::Test {
 
 TEST_F(SummaryTest, TextNamesCountsTheStopAndTheNextCommand) {
   const std::string text = to_text(summary(Stop::max_doubts, "10 new rows in doubt"));
-  EXPECT_NE(text.find("max_doubts: 10 new rows in doubt"), std::string::npos);
+  EXPECT_NE(text.find("stopped: max_doubts: 10 new rows in doubt"), std::string::npos);
   EXPECT_NE(text.find("in doubt"), std::string::npos);
-  EXPECT_NE(text.find("sagorder run o.csv"), std::string::npos);
+  EXPECT_NE(text.find("sagorder status r.csv"), std::string::npos);
+  EXPECT_LT(text.find("sagorder status r.csv"), text.find("sagorder run o.csv"));
   EXPECT_NE(text.find("requests 2 in 2.0 s, 1.0/s"), std::string::npos) << text;
 }
 
