@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "engine/ascii.hpp"
+#include "engine/signing.hpp"
 
 namespace sagorder {
 namespace {
@@ -101,6 +105,29 @@ void hide_values(std::string& text) {
   }
 }
 
+// Bytes of the JSON escape for `c` that `text` begins with: `\/`, `\u003d`. 0: it begins with none.
+std::size_t escape_size(std::string_view text, char c) {
+  if (text.size() < 2 || text[0] != '\\') return 0;
+  if (text[1] == c) return 2;
+  if (text[1] != 'u' || text.size() < 6) return 0;
+  unsigned code = 0;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, code, 16);
+  const bool whole = error == std::errc() && end == text.data() + 6;
+  return whole && code == static_cast<unsigned char>(c) ? 6 : 0;
+}
+
+// Bytes of `value` that `text` begins with, escapes included. 0: it begins otherwise.
+std::size_t value_size(std::string_view text, std::string_view value) {
+  std::size_t size = 0;
+  for (const char c : value) {
+    const std::string_view rest = text.substr(size);
+    const std::size_t step = rest.starts_with(c) ? 1 : escape_size(rest, c);
+    if (step == 0) return 0;
+    size += step;
+  }
+  return size;
+}
+
 }  // namespace
 
 void append_printable(std::string& out, std::string_view text, std::size_t most,
@@ -126,6 +153,34 @@ void append_printable(std::string& out, std::string_view text, std::size_t most,
 void redact(std::string& text) {
   cut_string_to_sign(text);
   hide_values(text);
+}
+
+HiddenValues::HiddenValues(std::vector<Secret> values) {
+  for (Secret& form : values) {
+    if (form.reveal().size() < kHiddenMin) continue;
+    for (int times = 0; times <= 2; ++times) {
+      std::string encoded;
+      append_encoded(encoded, form.reveal());
+      const bool same = encoded == form.reveal();
+      forms_.push_back(std::exchange(form, Secret(std::move(encoded))));
+      if (same) break;
+    }
+  }
+  std::ranges::sort(forms_, std::ranges::greater(),
+                    [](const Secret& form) { return form.reveal().size(); });
+}
+
+void HiddenValues::append(std::string& out, std::string_view text, std::size_t most) const {
+  const std::size_t end = out.size() + most;
+  while (!text.empty() && out.size() < end) {
+    std::size_t size = 0;
+    for (const Secret& form : forms_) {
+      size = value_size(text, form.reveal());
+      if (size > 0) break;
+    }
+    out.append(size > 0 ? "***" : text.substr(0, 1));
+    text.remove_prefix(std::max<std::size_t>(size, 1));
+  }
 }
 
 }  // namespace sagorder

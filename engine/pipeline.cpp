@@ -78,6 +78,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
   expect(options_.max_in_flight >= 1 && options_.max_in_flight <= kInFlightMax, "max_in_flight");
   expect(options_.connections >= 1 && options_.connections <= kConnectionsMax, "connections");
   expect(rows_.count_of(State::intended) == 0, "open intents must be closed before a run");
+  reader_.hide(writer_.secrets());
   window_ = std::min(kWindowFirst, options_.max_in_flight);
   free_.reserve(slots_.size());
   waiting_.reserve(slots_.size());

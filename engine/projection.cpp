@@ -18,9 +18,17 @@ void Projection::mark_invalid(Row row) {
   seen = static_cast<std::uint8_t>(seen | kInvalid);
 }
 
+/// A line of a row without records, or one that says how a row ended for good that is pending here:
+/// the ledger lost what it knew when the line was written.
+bool Projection::says_more_than_ledger(const ResultKey& key) const {
+  if (key.status == ResultStatus::invalid) return false;
+  const bool final = key.status == ResultStatus::placed || key.status == ResultStatus::rejected;
+  return !rows_.touched(key.row) || (final && rows_.state(key.row) == State::pending);
+}
+
 void Projection::see(const ResultKey& key) {
   const bool in_range = key.row.value >= 1 && key.row.value <= seen_.size();
-  if (!in_range || (key.status != ResultStatus::invalid && !rows_.touched(key.row))) {
+  if (!in_range || says_more_than_ledger(key)) {
     if (!unknown_) unknown_ = key.row;
     return;
   }

@@ -19,7 +19,7 @@ enum class Repair : std::uint8_t {
   none,     ///< every settled row has its line, and no other has one
   append,   ///< lines are missing: append them
   rebuild,  ///< a line twice, or one that the ledger has since outdated: write it anew
-  refuse,   ///< a line of a row that the ledger knows nothing of: the ledger lost records
+  refuse,   ///< a line that says more of a row than the ledger knows: the ledger lost records
 };
 
 /// Compares lines seen with the ledger's states, which must be whole before. One byte a row. What
@@ -39,6 +39,7 @@ class Projection {
  private:
   enum class Match : std::uint8_t { agrees, lacks_line, outdated };
   [[nodiscard]] Match match(Row row) const;
+  [[nodiscard]] bool says_more_than_ledger(const ResultKey& key) const;
 
   const Rows& rows_;
   std::vector<std::uint8_t> seen_;  // the line's status, and two flags

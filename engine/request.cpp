@@ -313,6 +313,7 @@ struct RequestWriter::Prepared {
   Prepared(Scheme scheme_of, Method method_of, const AccessKey& key)
       : scheme(scheme_of),
         method(method_of),
+        secret(key.secret),
         security_token(key.security_token),
         signer(make_signer(scheme_of, key.secret)),
         rpc(method_of, key),
@@ -328,6 +329,7 @@ struct RequestWriter::Prepared {
 
   Scheme scheme;
   Method method;
+  Secret secret;
   Secret security_token;
   std::unique_ptr<const Signer> signer;
   RpcPieces rpc;
@@ -380,6 +382,10 @@ std::string RequestWriter::explain(const Order& order, std::string_view host,
     hide("SecurityToken%3D", encoded(encoded(token)));
   }
   return out;
+}
+
+std::vector<Secret> RequestWriter::secrets() const {
+  return {prepared_->secret, prepared_->security_token};
 }
 
 }  // namespace sagorder

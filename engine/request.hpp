@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/order.hpp"
 #include "engine/signing.hpp"
@@ -50,6 +51,9 @@ class RequestWriter {
   /// the security token shown as `***`; the secret is in none of them.
   [[nodiscard]] std::string explain(const Order& order, std::string_view host,
                                     const Stamp& stamp) const;
+
+  /// What no answer's evidence may show: the secret and the security token, empty or not.
+  [[nodiscard]] std::vector<Secret> secrets() const;
 
  private:
   struct Prepared;

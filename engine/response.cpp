@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <utility>
 
 #include "engine/ascii.hpp"
 #include "engine/evidence.hpp"
@@ -136,6 +137,14 @@ std::optional<WallTime> date_of(std::string_view text) {
 
 // ---- the answer ----------------------------------------------------------------------------
 
+// The name of an order's number anywhere, even nested or in a text: an error with it is no plain
+// refusal.
+bool mentions_order_id(std::string_view body) {
+  constexpr std::string_view kName = "orderid";
+  const auto same = [](char a, char b) { return lower(a) == b; };
+  return std::search(body.begin(), body.end(), kName.begin(), kName.end(), same) != body.end();
+}
+
 AnswerKind kind_of(int status, bool may_place, bool may_refuse, const Fields& fields) {
   const bool has_order_id = fields.order_id.type != FieldType::absent;
   const bool has_code = fields.code.type != FieldType::absent;
@@ -159,6 +168,17 @@ void clear(Answer& answer) {
 struct AnswerReader::State {
   JsonReader json;
   XmlReader xml;
+  HiddenValues hidden;
+  std::string shown;  // a text without them
+
+  // For people: without what is hidden, and only then clipped.
+  void append_shown(std::string& out, std::string_view text, std::size_t most,
+                    std::string_view control) {
+    shown.clear();
+    hidden.append(shown, text, most);
+    append_printable(out, shown, most, control);
+    redact(out);
+  }
 
   // What the body says about the order, if it is well-formed.
   struct Understood {
@@ -184,9 +204,14 @@ AnswerReader::~AnswerReader() = default;
 AnswerReader::AnswerReader(AnswerReader&&) noexcept = default;
 AnswerReader& AnswerReader::operator=(AnswerReader&&) noexcept = default;
 
+void AnswerReader::hide(std::vector<Secret> values) {
+  state_->hidden = HiddenValues(std::move(values));
+}
+
 void AnswerReader::read(const Reply& reply, Answer& answer) {
   clear(answer);
   answer.http_status = reply.status;
+  answer.surplus = reply.surplus;
   answer.kind = AnswerKind::not_understood;
   answer.hint = hint_of(reply);
   answer.server_at = date_of(reply.date);
@@ -198,14 +223,15 @@ void AnswerReader::read(const Reply& reply, Answer& answer) {
     answer.kind = kind_of(reply.status, understood.may_place, understood.may_refuse, fields);
     answer.request_id = id_of(fields.request_id);
     answer.sag_id = id_of(fields.sag_id);
-    append_printable(answer.message, fields.message.text, kMessageMax, " ");
-    redact(answer.message);
+    state_->append_shown(answer.message, fields.message.text, kMessageMax, " ");
+  }
+  if (answer.kind == AnswerKind::error && mentions_order_id(reply.body)) {
+    answer.kind = AnswerKind::not_understood;
   }
   if (answer.kind == AnswerKind::ordered) answer.order_id = fields.order_id.text;
   if (answer.kind == AnswerKind::error) answer.code = fields.code.text;
   if (answer.kind != AnswerKind::ordered) {
-    append_printable(answer.body_head, reply.body, kBodyHeadMax, ".");
-    redact(answer.body_head);
+    state_->append_shown(answer.body_head, reply.body, kBodyHeadMax, ".");
   }
 }
 

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/moment.hpp"
+#include "engine/secret.hpp"
 
 namespace sagorder {
 
@@ -21,6 +23,7 @@ struct Reply {
   std::string_view retry_after;          ///< `x-acs-retry-after`, ms
   std::string_view rate_limit_user;      ///< `X-RateLimit-User`
   std::string_view rate_limit_user_api;  ///< `X-RateLimit-User-API`
+  bool surplus = false;                  ///< bytes came behind the answer's end
 };
 
 inline constexpr std::size_t kBodyHeadMax = 512;  ///< bytes of a body kept as evidence
@@ -30,7 +33,7 @@ inline constexpr std::size_t kMessageMax = 1024;  ///< longer messages are clipp
 enum class AnswerKind : std::uint8_t {
   ordered,         ///< 2xx with exactly one well-formed OrderId and no Code
   error,           ///< well-formed error with exactly one Code
-  not_understood,  ///< all else: HTML, broken, no OrderId, both OrderId and Code, duplicate keys
+  not_understood,  ///< all else: HTML, broken, no OrderId, an OrderId anywhere beside a Code, ...
 };
 
 /// A quota's state as the gateway reported it.
@@ -45,6 +48,7 @@ struct RateHint {
 struct Answer {
   AnswerKind kind = AnswerKind::not_understood;
   int http_status = 0;
+  bool surplus = false;  ///< as in Reply
   std::string order_id;  ///< digits as sent, string or number
   std::string sag_id;    ///< SmartAGId
   std::string request_id;
@@ -62,6 +66,8 @@ class AnswerReader {
   ~AnswerReader();
   AnswerReader(AnswerReader&&) noexcept;
   AnswerReader& operator=(AnswerReader&&) noexcept;
+  /// What `message` and `body_head` never show: secret, security token. Empty ones are ignored.
+  void hide(std::vector<Secret> values);
   void read(const Reply& reply, Answer& answer);
 
  private:

@@ -119,9 +119,10 @@ bool matches(std::string_view rule, std::string_view code) {
 
 bool refused(Fate fate) { return fate == Fate::rejected || fate == Fate::not_executed; }
 
-// Copies sent before may have executed, whatever this one met. Nor is the clock worth a look: the
-// bytes were stamped when they were first sent.
-Verdict after_replay(Verdict verdict) {
+// Only an OrderId says anything: copies sent before may have executed, whatever this one met; or
+// the server sent more than one answer. Nor is the clock worth a look: replayed bytes were stamped
+// when they were first sent, and a server that answers twice is no witness.
+Verdict no_refusal(Verdict verdict) {
   if (verdict.fate == Fate::placed) return verdict;
   if (verdict.effect == Effect::check_clock) verdict.effect = Effect::go_on;
   return {Fate::in_doubt, verdict.effect};
@@ -191,13 +192,13 @@ Verdict judge(const Answer& answer, bool first_sending) {
   Verdict verdict = kDoubt;
   if (answer.kind == AnswerKind::ordered) verdict = {Fate::placed, Effect::go_on};
   if (answer.kind == AnswerKind::error) verdict = judge_error(answer);
-  return first_sending ? verdict : after_replay(verdict);
+  return first_sending && !answer.surplus ? verdict : no_refusal(verdict);
 }
 
 Verdict judge(const Fault& fault, bool first_sending) {
   Verdict verdict = kDoubt;
   if (fault.bytes_accepted == 0) verdict = {Fate::not_executed, effect_of(fault.kind)};
-  return first_sending ? verdict : after_replay(verdict);
+  return first_sending ? verdict : no_refusal(verdict);
 }
 
 }  // namespace sagorder

@@ -2,7 +2,8 @@
 //
 // Only a code on the list means refused; the default for the unknown is doubt. Judged by Code,
 // never by status alone: the vendor's tables give InternalError under 403 and throttling under 400.
-// A status can only add doubt: a refusal under another status than 4xx is not believed.
+// A status can only add doubt: a refusal under another status than 4xx is not believed. Nor is one
+// with bytes behind it.
 #pragma once
 
 #include <cstdint>

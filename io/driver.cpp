@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -42,6 +43,11 @@ namespace {
 
 constexpr milliseconds kProgressEvery{100};
 
+bool is_ignored(int signal) {
+  struct sigaction current = {};
+  return sigaction(signal, nullptr, &current) == 0 && current.sa_handler == SIG_IGN;
+}
+
 /// A completion that crosses threads: the views of a Reply, owned.
 struct Mail {
   explicit Mail(const Completion& completion) : slot(completion.slot) {
@@ -50,19 +56,21 @@ struct Mail {
       failed = true;
       return;
     }
-    status = completion.reply->status;
     const Reply& reply = *completion.reply;
+    status = reply.status;
+    surplus = reply.surplus;
     const std::string_view views[] = {
         reply.body,        reply.content_type,    reply.date,
         reply.retry_after, reply.rate_limit_user, reply.rate_limit_user_api};
     for (std::size_t i = 0; i < std::size(views); ++i) texts[i] = views[i];
   }
   [[nodiscard]] Reply reply() const {
-    return {status, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5]};
+    return {status, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], surplus};
   }
   std::uint32_t slot;
   bool failed = false;
   int status = 0;
+  bool surplus = false;
   std::array<std::string, 6> texts;
   Fault fault;
 };
@@ -76,7 +84,8 @@ class Driver::Loop {
         intake_(parts_.intake),
         wake_(context_),
         progress_timer_(context_),
-        signals_(context_, SIGINT, SIGTERM, SIGHUP) {
+        signals_(context_, SIGINT, SIGTERM) {
+    if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // ignored from the start: nohup
     parts_.input.rewind();
     read_header();
     start_pools();
@@ -131,6 +140,7 @@ class Driver::Loop {
     const std::uint32_t count = std::min(parts_.threads, parts_.pool.connections);
     PoolOptions options = parts_.pool;
     options.connections = (parts_.pool.connections + count - 1) / count;
+    options.wait_for_word = count > 1;  // the answer is judged on another thread
     owner_.resize(kInFlightMax + kReadAhead, 0);
     for (std::uint32_t i = 0; i < count; ++i) {
       workers_.push_back(std::make_unique<Worker>());
@@ -180,10 +190,16 @@ class Driver::Loop {
     }
   }
 
+  /// To the owner's loop before any later send: it comes first there too.
+  void keep(Slot slot) {
+    Worker& worker = *workers_[owner_[slot]];
+    asio::post(worker.own, [&worker, slot] { worker.pool->keep(slot); });
+  }
+
   void completed(const Completion& completion) {
     --workers_[owner_[completion.slot]]->under_way;
     if (completion.reply != nullptr) {
-      dispatch(event::Replied{completion.slot, completion.reply});
+      dispatch(event::Replied{completion.slot, completion.reply}, completion.slot);
     } else {
       dispatch(event::Faulted{completion.slot, completion.fault});
     }
@@ -215,8 +231,9 @@ class Driver::Loop {
 
   // --- the loop
 
-  void dispatch(const Event& event) {
-    perform(parts_.pipeline.resume(event, now()));
+  /// @param answered the slot of a whole exchange: its connection may wait for word
+  void dispatch(const Event& event, std::optional<Slot> answered = std::nullopt) {
+    perform(parts_.pipeline.resume(event, now()), answered);
     for (;;) {
       if (append_error_) {
         const std::string reason = *std::exchange(append_error_, std::nullopt);
@@ -230,13 +247,18 @@ class Driver::Loop {
     if (finished_) end();
   }
 
-  void perform(const Actions& actions) {
+  void perform(const Actions& actions, std::optional<Slot> answered = std::nullopt) {
     wanted_ = actions.wanted_orders;
     finished_ = actions.finished;
     if (!actions.notice.empty()) parts_.log.warning(actions.notice);
     if (!actions.lines.empty()) append(actions.lines);
     if (!actions.commit.empty()) commit(actions.commit);
     for (const Slot slot : actions.retire) retire(slot);
+    const auto& retired = actions.retire;
+    if (answered && threaded() &&
+        std::find(retired.begin(), retired.end(), *answered) == retired.end()) {
+      keep(*answered);
+    }
     for (const Send& one : actions.sends) send(one);
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) cancel_exchanges();

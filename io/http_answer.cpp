@@ -238,7 +238,8 @@ Reply HttpAnswer::reply() const {
                .date = parts.values[kDate],
                .retry_after = parts.values[kRetryAfter],
                .rate_limit_user = parts.values[kRateLimitUser],
-               .rate_limit_user_api = parts.values[kRateLimitUserApi]};
+               .rate_limit_user_api = parts.values[kRateLimitUserApi],
+               .surplus = state_->begin != state_->end};
 }
 
 bool HttpAnswer::keeps_alive() const {

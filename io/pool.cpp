@@ -70,7 +70,8 @@ struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool:
   bool closed = false;
   PoolCounters counters;
   std::uint32_t under_way = 0;          // sends not yet completed
-  std::vector<ConnectionPointer> open;  // busy and idle, of all endpoints
+  std::vector<ConnectionPointer> open;  // busy, parked and idle, of all endpoints
+  std::vector<Connection*> parked;      // whole exchange, waiting for keep() or retire()
   std::map<Endpoint, IdleStack> idle;
 
   void send(const Exchange& exchange, const Endpoint& endpoint);
@@ -80,6 +81,9 @@ struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool:
   void make_room();
   void finished(Connection& connection, const Reply* reply, const Fault* fault) override;
   void complete_later(std::uint32_t slot, Fault fault);
+  Connection* take_parked(std::uint32_t slot);
+  Connection* take_idle(std::uint32_t slot);
+  void keep(std::uint32_t slot);
   void retire(std::uint32_t slot);
   void drop(Connection& connection);
   void close_all();
@@ -90,7 +94,7 @@ struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool:
 };
 
 void Pool::State::send(const Exchange& exchange, const Endpoint& endpoint) {
-  expect(under_way < options.connections, "more exchanges than connections");
+  expect(under_way + parked.size() < options.connections, "more exchanges than connections");
   expect(!exchange.wire.empty() && exchange.wire.size() <= kWireBytesMax,
          "a request of no bytes or too many");
   ++under_way;
@@ -144,8 +148,10 @@ void Pool::State::connect(const Endpoint& endpoint, const Exchange& exchange, St
   start_ticking();
 }
 
-/// If all connections are open, at least one is idle: an exchange holds one connection, and there
-/// are fewer exchanges than connections. The one that was idle longest gives way.
+/// If all connections are open, at least one is idle: an exchange holds one connection, busy or
+/// parked, and send() saw fewer of both than connections. A parked one is no more than what the
+/// caller may count as under way: the driver does so until it hears of the completion, and gives
+/// its word on it before it sends again. The one that was idle longest gives way.
 void Pool::State::make_room() {
   if (open.size() < options.connections) return;
   IdleStack* oldest = nullptr;
@@ -166,7 +172,11 @@ void Pool::State::finished(Connection& connection, const Reply* reply, const Fau
   const std::uint32_t slot = connection.slot();
   if (connection.phase() == Connection::Phase::idle) {
     count(connection);
-    idle[connection.endpoint()].push_back({&connection, steady_now()});
+    if (options.wait_for_word) {
+      parked.push_back(&connection);
+    } else {
+      idle[connection.endpoint()].push_back({&connection, steady_now()});
+    }
   } else {
     drop(connection);
   }
@@ -183,18 +193,44 @@ void Pool::State::complete_later(std::uint32_t slot, Fault fault) {
   });
 }
 
-void Pool::State::retire(std::uint32_t slot) {
+Connection* Pool::State::take_parked(std::uint32_t slot) {
+  const auto found = std::find_if(parked.begin(), parked.end(),
+                                  [&](const Connection* each) { return each->slot() == slot; });
+  if (found == parked.end()) return nullptr;
+  Connection* taken = *found;
+  parked.erase(found);
+  return taken;
+}
+
+/// Several may have served this slot, one after the other: the one used last.
+Connection* Pool::State::take_idle(std::uint32_t slot) {
+  IdleStack* from = nullptr;
+  IdleStack::iterator latest{};
   for (auto& [endpoint, stack] : idle) {
-    const auto found = std::find_if(stack.begin(), stack.end(), [&](const IdleConnection& each) {
-      return each.connection->slot() == slot;
-    });
-    if (found == stack.end()) continue;
-    Connection& leaving = *found->connection;
-    stack.erase(found);
-    leaving.close();
-    drop(leaving);
-    return;
+    for (auto each = stack.begin(); each != stack.end(); ++each) {
+      if (each->connection->slot() != slot) continue;
+      if (from != nullptr && each->since < latest->since) continue;
+      from = &stack;
+      latest = each;
+    }
   }
+  if (from == nullptr) return nullptr;
+  Connection* taken = latest->connection;
+  from->erase(latest);
+  return taken;
+}
+
+void Pool::State::keep(std::uint32_t slot) {
+  Connection* kept = take_parked(slot);
+  if (kept != nullptr) idle[kept->endpoint()].push_back({kept, steady_now()});
+}
+
+void Pool::State::retire(std::uint32_t slot) {
+  Connection* leaving = take_parked(slot);
+  if (leaving == nullptr) leaving = take_idle(slot);
+  if (leaving == nullptr) return;
+  leaving->close();
+  drop(*leaving);
 }
 
 /// Forgets a connection that is closed.
@@ -226,6 +262,7 @@ void Pool::State::close_all() {
     count(*connection);
   }
   open.clear();
+  parked.clear();
   idle.clear();
 }
 
@@ -270,6 +307,8 @@ Pool::~Pool() { state_->close_all(); }
 void Pool::send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire) {
   state_->send(Exchange{.slot = slot, .wire = wire, .answer_by = {}}, endpoint);
 }
+
+void Pool::keep(std::uint32_t slot) { state_->keep(slot); }
 
 void Pool::retire(std::uint32_t slot) { state_->retire(slot); }
 

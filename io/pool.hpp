@@ -37,6 +37,9 @@ struct PoolOptions {
   std::chrono::milliseconds request_timeout{60'000};  ///< whole exchange, from send() on
   std::chrono::milliseconds connect_timeout{10'000};  ///< resolve + connect + TLS handshake
   std::chrono::milliseconds idle{5'000};
+  /// A connection whose exchange is whole waits, used by nobody, until keep(slot) or retire(slot)
+  /// says what becomes of it. For a handler that does not judge the answer before it returns.
+  bool wait_for_word = false;
 };
 
 /// How an exchange ended: exactly one of the two is set. Views are valid during the call only.
@@ -62,7 +65,9 @@ class Pool {
   /// `context` and `tls` must outlive it. Throws std::invalid_argument on options out of range.
   Pool(boost::asio::io_context& context, const TlsContext& tls, PoolOptions options,
        Handler handler);
-  /// Closes the idle connection whose last exchange was this slot's, if there is one.
+  /// Makes the connection idle that waits for word on this slot's exchange, if there is one.
+  void keep(std::uint32_t slot);
+  /// Closes the waiting or idle connection whose last exchange was this slot's, if there is one.
   void retire(std::uint32_t slot);
 
   /// Closes everything; what has not completed by then never does.
@@ -72,8 +77,9 @@ class Pool {
 
   /// Starts one exchange. `endpoint` and `wire` must live until its completion. The handler is
   /// never called from within send() or close(), and may call both. No more than `connections`
-  /// exchanges may be under way: one more ends the program (std::abort). After close() it sends
-  /// nothing and completes as cancelled.
+  /// exchanges may be under way, and one counts until its connection has had the word it waits
+  /// for: one more ends the program (std::abort). After close() it sends nothing and completes as
+  /// cancelled.
   void send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire);
 
   /// Closes everything; exchanges under way complete with FaultKind::cancelled, and their

@@ -4,6 +4,8 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sagorder {
 namespace {
@@ -53,6 +55,32 @@ TEST(Evidence, SecretsAreHiddenWhereverTheyAreNamed) {
   const std::string plain =
       R"({"Code":"InvalidAccessKeyId.NotFound","Message":"Specified access key is not found."})";
   EXPECT_EQ(redacted(plain), plain);
+}
+
+std::string hidden(const std::vector<std::string>& values, std::string_view text,
+                   std::size_t most = 100) {
+  std::vector<Secret> secrets;
+  for (const std::string& value : values) secrets.emplace_back(value);
+  std::string out;
+  HiddenValues(std::move(secrets)).append(out, text, most);
+  return out;
+}
+
+TEST(Evidence, ValuesAreHiddenWhereNothingNamesThem) {
+  const std::vector<std::string> values = {"", "abc", "CAIS", "CAIS+/x=="};
+  EXPECT_EQ(hidden(values, "The token [CAIS+/x==] is, CAISCAIS"), "The token [***] is, ******");
+  EXPECT_EQ(hidden(values, "t=CAIS%2B%2Fx%3D%3D&CAIS%252B%252Fx%253D%253D."), "t=***&***.");
+  EXPECT_EQ(hidden(values, R"("CAIS+\/x\u003d\u003D" CAIS\u002B\/x=)"), R"("***" ***\u002B\/x=)");
+  EXPECT_EQ(hidden(values, "abc CAI cais CAI"), "abc CAI cais CAI");
+  EXPECT_EQ(hidden({}, "CAIS"), "CAIS");
+  EXPECT_EQ(hidden({""}, ""), "");
+}
+
+TEST(Evidence, AHiddenValueIsNeverCut) {
+  for (std::size_t most = 1; most < 12; ++most) {
+    EXPECT_EQ(hidden({"CAIStoken"}, "0123CAIStoken89", most).find('C'), std::string::npos) << most;
+  }
+  EXPECT_EQ(hidden({"CAIStoken"}, "0123CAIStoken89", 8), "0123***8");
 }
 
 }  // namespace

@@ -81,6 +81,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Happening{Does::expired, State::placed, 2, Stop::none},
                       Happening{Does::expired_skewed, State::pending, 1, Stop::clock}));
 
+TEST(Pipeline, RecordsNoSecretThatTheServerEchoes) {
+  World world(1, 4);
+  world.server = [](std::uint64_t) { return Does::reject; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.ledger.back().message, "m ***");
+  EXPECT_EQ(world.ledger.back().evidence.find(kSecret), std::string::npos);
+}
+
 // --- stops
 
 TEST(Pipeline, AWrongSecretStopsBeforeTheBatchMeetsIt) {

@@ -94,6 +94,12 @@ TEST(Projection, RefusesALineThatTheLedgerKnowsNothingOf) {
     EXPECT_EQ(projection.repair(), Repair::refuse) << row;
     EXPECT_EQ(projection.unknown_row(), Row{row});
   }
+  for (const ResultStatus status : {ResultStatus::placed, ResultStatus::rejected}) {
+    Projection ended(rows);  // row 4 is pending: it cannot have ended before
+    see(ended, 4, status);
+    EXPECT_EQ(ended.repair(), Repair::refuse);
+    EXPECT_EQ(ended.unknown_row(), Row{4});
+  }
   Projection known(rows);
   see_all(known);
   see(known, 5, ResultStatus::invalid);

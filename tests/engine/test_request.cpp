@@ -470,6 +470,14 @@ TEST(Request, AllocatesNothingOnceTheBuffersHaveGrown) {
   }
 }
 
+TEST(Request, NamesItsSecrets) {
+  const RequestWriter writer(Scheme::hmac_sha1, Method::post, key_of("a token"));
+  const std::vector<Secret> secrets = writer.secrets();
+  ASSERT_EQ(secrets.size(), 2U);
+  EXPECT_EQ(secrets[0].reveal(), key_of("a token").secret.reveal());
+  EXPECT_EQ(secrets[1].reveal(), "a token");
+}
+
 TEST(Request, ExplainsWithoutSecrets) {
   const std::string token = "CAIS+/=test*~ token";
   for (const Scheme scheme : {Scheme::hmac_sha1, Scheme::acs3_hmac_sha256}) {

@@ -197,6 +197,21 @@ TEST(Response, ANestedOrderIdIsNone) {
             AnswerKind::not_understood);
 }
 
+TEST(Response, AnOrderIdAtAnyDepthBesideACodeIsNotUnderstood) {
+  for (const char* body : {
+           R"({"Code":"Throttling.User","RequestId":"r","Data":{"OrderId":"1"}})",
+           R"({"Code":"Throttling.User","Data":[{"x":{"orderID":1}}]})",
+           R"({"Code":"Throttling.User","Message":"{\"OrderId\":\"1\"}"})",
+           "<Error><Code>Throttling.User</Code><Data><OrderId>1</OrderId></Data></Error>",
+           "<Error ORDERID='1'><Code>Throttling.User</Code></Error>",
+       }) {
+    const Answer answer = read(400, body);
+    EXPECT_EQ(answer.kind, AnswerKind::not_understood) << body;
+    EXPECT_EQ(answer.code + answer.order_id, "") << body;
+    EXPECT_NE(answer.body_head, "") << body;
+  }
+}
+
 // ---- Code ----------------------------------------------------------------------------------
 
 TEST(Response, ACodeIsAWord) {
@@ -352,6 +367,38 @@ TEST(Response, ACodeMayNameWhatIsSecret) {
   EXPECT_EQ(read(400, plain).code, "InvalidAccessKeyId.NotFound");
 }
 
+TEST(Response, SecretsAreHiddenWhereNothingNamesThem) {
+  const std::string token = "CAIS+/secrettoken==";
+  AnswerReader reader;
+  reader.hide({Secret("TheSecretItself"), Secret(token), Secret()});
+  Answer answer;
+  const auto read_body = [&](int status, const std::string& body) {
+    Reply reply;
+    reply.status = status;
+    reply.body = body;
+    reader.read(reply, answer);
+    EXPECT_EQ(answer.message.find("CAIS"), std::string::npos) << answer.message;
+    EXPECT_EQ(answer.body_head.find("CAIS"), std::string::npos) << answer.body_head;
+  };
+  const auto error = [](const std::string& message) {
+    return R"({"Code":"InvalidSecurityToken.Malformed","Message":")" + message + "\"}";
+  };
+  read_body(400, error("The specified SecurityToken [" + token + "] is malformed."));
+  EXPECT_EQ(answer.kind, AnswerKind::error);
+  EXPECT_EQ(answer.message, "The specified SecurityToken [***] is malformed.");
+  EXPECT_EQ(answer.body_head, error("The specified SecurityToken [***] is malformed."));
+  read_body(400, error(R"(CAIS+\/secrettoken\u003d= TheSecretItself)"));
+  EXPECT_EQ(answer.message, "*** ***");
+  EXPECT_EQ(answer.body_head, error("*** ***"));
+  read_body(502, "<html>token=" + token + ", CAIS%2B%2Fsecrettoken%3D%3D</html>");
+  EXPECT_EQ(answer.body_head, "<html>token=***, ***</html>");
+  read_body(200, R"({"OrderId":"1","Message":")" + token + "\"}");
+  EXPECT_EQ(answer.kind, AnswerKind::ordered);
+  for (std::size_t before = kBodyHeadMax - 70; before < kMessageMax + 2; ++before) {
+    read_body(400, error(std::string(before, 'x') + token));  // over the clip's edge
+  }
+}
+
 // ---- headers -------------------------------------------------------------------------------
 
 Answer read_headers(Reply reply) {
@@ -459,6 +506,17 @@ TEST(Response, NothingIsLeftOfTheAnswerBefore) {
   reader.read(third, answer);
   EXPECT_EQ(answer.kind, AnswerKind::not_understood);
   EXPECT_EQ(answer.order_id, "");
+}
+
+TEST(Response, TellsOfBytesBehindTheAnswer) {
+  AnswerReader reader;
+  Answer answer;
+  for (const bool surplus : {true, false}) {
+    Reply reply;
+    reply.surplus = surplus;
+    reader.read(reply, answer);
+    EXPECT_EQ(answer.surplus, surplus);
+  }
 }
 
 TEST(Response, AllocatesNothingForGoodAnswersOnceTheBuffersHaveGrown) {

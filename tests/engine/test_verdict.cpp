@@ -231,6 +231,23 @@ TEST(Verdict, AfterAReplayOnlyAnOrderIdSaysAnything) {
   }
 }
 
+TEST(Verdict, ARefusalWithBytesBehindItIsDoubt) {
+  for (const Listed& group : listed()) {
+    const bool clock = group.verdict.effect == Effect::check_clock;
+    for (const std::string& code : group.codes) {
+      SCOPED_TRACE(code);
+      Answer answer = error_of(code, 400);
+      answer.surplus = true;
+      expect_verdict(judge(answer, true), Fate::in_doubt,
+                     clock ? Effect::go_on : group.verdict.effect);
+    }
+  }
+  Answer placed;
+  placed.kind = AnswerKind::ordered;
+  placed.surplus = true;
+  expect_verdict(judge(placed, true), Fate::placed, Effect::go_on);
+}
+
 // ---- faults --------------------------------------------------------------------------------
 
 Effect effect_without_a_byte(FaultKind kind) {

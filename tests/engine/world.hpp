@@ -45,6 +45,8 @@ struct Exchange {
   Does does;
 };
 
+inline const std::string kSecret = "testsecret";  // the server's errors echo it
+
 class World {
  public:
   World(std::uint64_t rows, std::uint64_t seed) : rows_total(rows), chance(seed) {
@@ -165,7 +167,7 @@ class World {
     }
     NonceSource::Key key{};
     for (auto& byte : key) byte = static_cast<std::uint8_t>(chance());
-    AccessKey access{"testid", Secret("testsecret"), Secret()};
+    AccessKey access{"testid", Secret(kSecret), Secret()};
     pipeline = std::make_unique<Pipeline>(
         options, *rows, RequestWriter(Scheme::acs3_hmac_sha256, Method::post, access),
         ResultWriter(ResultFormat::csv, {"UserCount"}), key);
@@ -234,8 +236,8 @@ class World {
     const auto error = [&](int status, const std::string& code, std::string_view hint = {},
                            std::optional<seconds> skew = std::nullopt) {
       const std::string date = skew ? http_date(*skew) : std::string();
-      reply(exchange.slot, status, "{" + rid + R"(,"Code":")" + code + R"(","Message":"m"})", hint,
-            date);
+      reply(exchange.slot, status,
+            "{" + rid + R"(,"Code":")" + code + R"(","Message":"m )" + kSecret + "\"}", hint, date);
     };
     switch (exchange.does) {
       case Does::order:

@@ -47,6 +47,7 @@ void expect_usual(const HttpAnswer& answer) {
   EXPECT_EQ(reply.retry_after, "250");
   EXPECT_EQ(reply.rate_limit_user, "Limit:100,Remain:3,TimeLeft:7");
   EXPECT_EQ(reply.rate_limit_user_api, "Limit:10,Remain:0,TimeLeft:9");
+  EXPECT_FALSE(reply.surplus);
   EXPECT_TRUE(answer.keeps_alive());
 }
 
@@ -258,6 +259,7 @@ TEST(HttpAnswer, SurplusLeavesTheAnswerAndEndsTheStream) {
   HttpAnswer answer;
   ASSERT_EQ(feed(answer, kUsual + "H"), Progress::whole);
   EXPECT_EQ(answer.reply().body, "{\"Code\":\"Busy\"}");
+  EXPECT_TRUE(answer.reply().surplus);
   EXPECT_FALSE(answer.keeps_alive());
 }
 

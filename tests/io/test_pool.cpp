@@ -119,6 +119,70 @@ TEST(Pool, ARetiredConnectionIsNotUsedAgain) {
   EXPECT_EQ(client.counters().connects, 2U);
 }
 
+TEST(Pool, OfTheConnectionsThatServedASlotTheLastIsRetired) {
+  TlsServer server(scripted([](Peer& peer) {
+    for (int served = 1; peer.read_request() != 0; ++served) {
+      peer.write(answer_of("served=" + std::to_string(served)));
+    }
+  }));
+  PoolClient client(options_of(2));
+  std::uint32_t first = 0;
+  client.on_completion = [&](const Completion& done) { first = first == 0 ? done.slot : first; };
+  client.send(1, at(server));
+  client.send(2, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.completions == 2; }));
+  client.send(first, at(server));  // on the other's connection, which was used last
+  ASSERT_TRUE(client.run_until([&] { return client.completions == 3; }));
+  ASSERT_EQ(client.ending(first).body, "served=2");
+  client.pool().retire(first);
+  EXPECT_EQ(client.exchange(3, at(server)).body, "served=2");
+  EXPECT_EQ(client.counters().connects, 2U);
+}
+
+TEST(Pool, AConnectionThatWaitsForWordIsUsedByNobody) {
+  TlsServer server;
+  PoolOptions options = options_of(4, 5000ms, 5000ms, 500ms);
+  options.wait_for_word = true;
+  PoolClient client(options);
+  expect_reply(client.exchange(1, at(server)), 1);
+  expect_reply(client.exchange(2, at(server)), 2);
+  EXPECT_EQ(client.counters().connects, 2U);
+  client.run_for(700ms);  // it is not idle meanwhile, nor is it once the word has come
+  EXPECT_EQ(server.seen().farewells, 0);
+
+  client.pool().keep(1);
+  expect_reply(client.exchange(3, at(server)), 3);
+  EXPECT_EQ(client.counters().connects, 2U);
+  EXPECT_EQ(client.counters().reused, 1U);
+
+  client.pool().retire(3);
+  EXPECT_TRUE(client.run_until([&] { return server.seen().farewells == 1; }));
+  client.pool().keep(3);  // too late: nothing happens
+  expect_reply(client.exchange(4, at(server)), 4);
+  EXPECT_EQ(client.counters().connects, 3U);
+  EXPECT_EQ(client.counters().reused, 1U);
+
+  client.close();
+  EXPECT_TRUE(client.run_until([&] { return server.seen().farewells == 3; }));
+  client.pool().keep(4);  // likewise
+}
+
+TEST(Pool, AConnectionThatWaitsForWordLeavesRoomForTheOthers) {
+  TlsServer one;
+  TlsServer other;
+  PoolOptions options = options_of(2);
+  options.wait_for_word = true;
+  PoolClient client(options);
+  expect_reply(client.exchange(1, at(one)), 1);
+  expect_reply(client.exchange(2, at(one)), 2);
+  client.pool().keep(2);
+  expect_reply(client.exchange(3, at(other)), 3);
+  client.pool().keep(1);
+  expect_reply(client.exchange(4, at(one)), 4);
+  EXPECT_EQ(client.counters().connects, 3U);
+  EXPECT_EQ(client.counters().reused, 1U);
+}
+
 TEST(Pool, LeasesTheConnectionUsedLastSoThatTheOthersGo) {
   TlsServer server;
   PoolClient client(options_of(4, 5000ms, 5000ms, 300ms));
@@ -636,6 +700,20 @@ TEST(PoolDeathTest, OneExchangeTooManyEndsTheProgram) {
         PoolClient client(options_of(1));
         client.send(1, {"127.0.0.1", 1});
         client.send(2, {"127.0.0.1", 1});
+      },
+      "more exchanges than connections");
+}
+
+TEST(PoolDeathTest, AnExchangeCountsUntilTheWordOnItHasCome) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_DEATH(
+      {
+        TlsServer server;
+        PoolOptions options = options_of(1);
+        options.wait_for_word = true;
+        PoolClient client(options);
+        client.exchange(1, at(server));
+        client.send(2, at(server));
       },
       "more exchanges than connections");
 }
