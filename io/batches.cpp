@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <cerrno>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -23,11 +23,9 @@ struct Name {
   const char* key;
   std::string Batch::*member;
 };
-constexpr Name kNames[] = {{"output", &Batch::output},
-                           {"ledger", &Batch::ledger},
-                           {"ledger_id", &Batch::ledger_id},
-                           {"started_at", &Batch::started_at},
-                           {"command", &Batch::command}};
+constexpr Name kNames[] = {{"output", &Batch::output},       {"ledger", &Batch::ledger},
+                           {"ledger_id", &Batch::ledger_id}, {"started_at", &Batch::started_at},
+                           {"command", &Batch::command},     {"run", &Batch::run}};
 
 [[noreturn]] void refuse_damaged(const std::string& path) {
   throw BatchesError(path +
@@ -97,6 +95,10 @@ std::optional<Batch> first_other(const std::vector<Batch>& batches, std::string_
 
 }  // namespace
 
+bool is_later_run(const Batch& batch, const std::vector<std::string>& known) {
+  return !batch.run.empty() && std::find(known.begin(), known.end(), batch.run) == known.end();
+}
+
 Batches::Batches(std::string directory) : directory_(std::move(directory)) {}
 
 std::string Batches::default_directory() {
@@ -123,7 +125,8 @@ std::optional<Batch> Batches::find(std::string_view digest, std::string_view led
   return first_other(all_of(digest), ledger_id);
 }
 
-std::optional<Batch> Batches::remember(std::string_view digest, const Batch& batch, bool again) {
+std::optional<Batch> Batches::remember(std::string_view digest, const Batch& batch, bool again,
+                                       const std::vector<std::string>& known) {
   const std::string path = file_of(digest);
   if (batch.ledger_id.empty()) throw BatchesError("a batch without a ledger's id");
   return as_batches([&]() -> std::optional<Batch> {
@@ -134,11 +137,15 @@ std::optional<Batch> Batches::remember(std::string_view digest, const Batch& bat
     std::vector<Batch> batches = read_batches(path);
     const bool first = batches.empty();
     if (auto other = first_other(batches, batch.ledger_id); other && !again) return other;
-    if (std::any_of(batches.begin(), batches.end(),
-                    [&](const Batch& each) { return each.ledger_id == batch.ledger_id; })) {
-      return std::nullopt;
+    const auto ours = std::find_if(batches.begin(), batches.end(), [&](const Batch& each) {
+      return each.ledger_id == batch.ledger_id;
+    });
+    if (ours == batches.end()) {
+      batches.push_back(batch);
+    } else {
+      if (!again && is_later_run(*ours, known)) return *ours;
+      *ours = batch;
     }
-    batches.push_back(batch);
     Replacement file(path);
     write_all(file.file(), written(batches), file.name());
     if (!first) {

@@ -27,7 +27,13 @@ struct Batch {
   std::string ledger_id;   ///< tells this batch from every other
   std::string started_at;  ///< RFC 3339, UTC
   std::string command;     ///< as it was given, for people
+  /// Drawn by each run before it sends, and kept in the ledger too: a ledger that does not know the
+  /// last one is an older copy.
+  std::string run = {};
 };
+
+/// Whether the batch's last run is none of those that a ledger knows.
+bool is_later_run(const Batch& batch, const std::vector<std::string>& known);
 
 class Batches {
  public:
@@ -46,10 +52,14 @@ class Batches {
                                           std::string_view ledger_id = {}) const;
 
   /// Remembers a batch, durably.
+  /// If its ledger is remembered already, the entry is brought up to date, unless a run that this
+  /// ledger does not know came since.
   /// @param again remember it beside others of the same input
+  /// @param known the runs that this ledger knows
   /// @return nullopt: it is remembered (now, or it was before); else the earlier batch of another
-  /// ledger that stands in the way, and nothing was written
-  std::optional<Batch> remember(std::string_view digest, const Batch& batch, bool again);
+  /// ledger, or of a later copy of this one, that stands in the way, and nothing was written
+  std::optional<Batch> remember(std::string_view digest, const Batch& batch, bool again,
+                                const std::vector<std::string>& known = {});
 
   /// Takes back what `remember` wrote, durably: for a batch of which no byte of a request left.
   void forget(std::string_view digest, std::string_view ledger_id);

@@ -18,7 +18,7 @@ std::string line_of(std::string_view name, const Totals& totals) {
 ExitCode check_command(const Settings& settings, Log& /*log*/) {
   OrdersFile file(settings.input);
   const Validation validation = validate(file, settings.intake, [&](const Complaint& complaint) {
-    fmt::print(stderr, "{}\n", printable(to_string(complaint, file.name())));
+    tell("{}\n", printable(to_string(complaint, file.name())));
   });
   if (validation.readable) {
     fmt::print("{:<24} {:>12} {:>12} {:>14} {:>12}\n", "RegionId", "orders", "seats", "seat-months",

@@ -48,6 +48,18 @@ void refuse_unless_in_doubt(const Rows& rows, Row row) {
                 "`sagorder status` lists the rows in doubt");
 }
 
+/// Results that another batch wrote must not get a line out of this ledger.
+void refuse_other_results(const Settings& settings, const std::string& written) {
+  FileIdentity ours;
+  FileIdentity given;
+  const bool other =
+      identity_of(written, ours) && identity_of(settings.output, given) && given != ours;
+  if (!other) return;
+  throw Refusal(ExitCode::usage,
+                settings.output + ": is not the results file of this ledger, which is " + written,
+                "name that one");
+}
+
 /// An order is one row's. A number given by mistake would leave the other order forgotten.
 void refuse_if_taken(Ledger& ledger, const Rows& rows, const Resolution& resolution) {
   if (!resolution.placed) return;
@@ -88,6 +100,7 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   SqliteLedger ledger(path);
   const Facts facts = ledger.facts();
   Rows rows = replay_rows(ledger, rows_of(facts, path), path);
+  refuse_other_results(settings, fact(facts, kFactOutputPath, path));
   const auto columns =
       nlohmann::json::parse(fact(facts, kFactColumns, path)).get<std::vector<std::string>>();
   ResultsFile results(settings.output, columns);

@@ -25,8 +25,7 @@ using nlohmann::json;
 constexpr std::uint64_t kWarningsShown = 10;  // of a run; `check` shows them all
 
 std::string absolute(const std::string& path) {
-  return path == "-" ? "standard input"
-                     : std::filesystem::absolute(path).lexically_normal().string();
+  return path == "-" ? "standard input" : std::filesystem::weakly_canonical(path).string();
 }
 
 std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
@@ -92,11 +91,11 @@ class Run {
     std::uint64_t warnings = 0;
     validation_ = validate(input_, settings_.intake, [&](const Complaint& complaint) {
       if (complaint.severity == Severity::warning && ++warnings > kWarningsShown) return;
-      fmt::print(stderr, "{}\n", printable(to_string(complaint, input_.name())));
+      tell("{}\n", printable(to_string(complaint, input_.name())));
     });
     if (warnings > kWarningsShown) {
-      fmt::print(stderr, "{}: {} more warnings; `sagorder check` lists them all\n", input_.name(),
-                 warnings - kWarningsShown);
+      tell("{}: {} more warnings; `sagorder check` lists them all\n", input_.name(),
+           warnings - kWarningsShown);
     }
     const bool skip = settings_.skip_invalid && validation_.readable;
     if (validation_.errors == 0 || skip) return;
@@ -130,7 +129,7 @@ class Run {
     try {
       key = find_credentials(settings_.profile).key;
     } catch (const CredentialsError& error) {
-      fmt::print(stderr, "no credentials were found; the request is shown with a stand-in\n");
+      tell("no credentials were found; the request is shown with a stand-in\n");
     }
     const RequestWriter writer(settings_.scheme, settings_.method, key);
     NonceSource::Key nonce_key{};
@@ -177,17 +176,37 @@ class Run {
     if (!ledger_id.empty()) refuse_if_copied(ledger_id);
   }
 
-  /// A copy of a ledger does not know what the other copy sends. A ledger that was moved is no
-  /// copy: then there is none where it was.
+  /// A copy of a ledger does not know what the other copy sent, or is about to. A ledger that was
+  /// moved is no copy: then there is none where it was, and it knows the last run.
   void refuse_if_copied(const std::string& ledger_id) {
     FileIdentity ours;
     identity_of(settings_.ledger, ours);
     for (const Batch& batch : batches().all_of(input_.sha256())) {
+      if (batch.ledger_id != ledger_id) continue;
+      if (is_later_run(batch, known_runs())) refuse_as_older(batch);
       FileIdentity other;
-      const bool elsewhere =
-          batch.ledger_id == ledger_id && identity_of(batch.ledger, other) && other != ours;
-      if (elsewhere) refuse_as_before(batch);
+      if (identity_of(batch.ledger, other) && other != ours) refuse_as_before(batch);
     }
+  }
+
+  [[nodiscard]] std::vector<std::string> known_runs() const {
+    std::vector<std::string> known;
+    for (const std::string_view name : {kFactRun, kFactRunBefore}) {
+      const auto found = facts_.find(name);
+      if (found != facts_.end()) known.push_back(found->second);
+    }
+    return known;
+  }
+
+  [[noreturn]] void refuse_as_older(const Batch& last) const {
+    throw Refusal(
+        ExitCode::input,
+        fmt::format("{}: is an older copy of a ledger, or its -wal file is missing: a run "
+                    "of this batch that it knows nothing of was begun with {}; nothing was "
+                    "sent",
+                    settings_.ledger, last.ledger),
+        "put the later ledger back, with its -wal file; an older one would order again "
+        "what it has forgotten");
   }
 
   [[noreturn]] void refuse_as_before(const Batch& before) const {
@@ -244,20 +263,20 @@ class Run {
 
   void confirm() {
     if (settings_.yes && settings_.quiet) return;
-    fmt::print(stderr,
-               "{} of {} orders are left to place at {}: {} seats, {} seat-months, {} paid at "
-               "once{}\n",
-               left_.orders, validation_.totals.orders, endpoint_text(settings_.endpoint),
-               left_.seats, left_.seat_months, left_.auto_pay, limits_text());
+    tell(
+        "{} of {} orders are left to place at {}: {} seats, {} seat-months, {} paid at "
+        "once{}\n",
+        left_.orders, validation_.totals.orders, endpoint_text(settings_.endpoint), left_.seats,
+        left_.seat_months, left_.auto_pay, limits_text());
     if (settings_.yes) return;
     if (!is_terminal(STDIN_FILENO) || settings_.input == "-") {
       throw Refusal(ExitCode::usage, "orders cost money, and there is no terminal to ask",
                     "add --yes to place them without being asked");
     }
-    fmt::print(stderr, "Type 'yes' to place them: ");
+    tell("Type 'yes' to place them: ");
     std::fflush(stderr);
     std::string answer;
-    if (!std::getline(std::cin, answer)) fmt::print(stderr, "\n");
+    if (!std::getline(std::cin, answer)) tell("\n");
     if (answer == "yes") return;
     throw Refusal(ExitCode::usage, "not confirmed; nothing was sent",
                   "to place the orders, type yes in full, or give --yes");
@@ -277,7 +296,14 @@ class Run {
   // --- the files
 
   void make_ledger() {
-    if (!ledger_) ledger_ = std::make_unique<SqliteLedger>(settings_.ledger);
+    if (!ledger_) {
+      ledger_ = std::make_unique<SqliteLedger>(settings_.ledger);
+      // One that another process made meanwhile was not replayed: nothing may be sent from it.
+      if (!ledger_->created()) {
+        throw LedgerBusy(settings_.ledger +
+                         ": another sagorder made it while this one was starting");
+      }
+    }
     Facts changed;
     if (facts_.empty()) {
       changed = {{std::string(kFactLedgerId), random_hex()},
@@ -392,14 +418,26 @@ class Run {
 
   // --- the orders
 
+  /// Draws this run's token into the ledger, then remembers the batch with it. Between the two a
+  /// crash leaves the memory at a run that the ledger knows as the one before.
   void remember_batch() {
-    const Batch batch{absolute(settings_.output), absolute(settings_.ledger),
-                      fact(facts_, kFactLedgerId, settings_.ledger), timestamp(now().wall),
-                      settings_.command_line};
-    new_batch_ = batches().find(input_.sha256(), batch.ledger_id).has_value() ||
-                 batches().all_of(input_.sha256()).empty();
-    const auto before = batches().remember(input_.sha256(), batch, settings_.again);
-    if (before) refuse_as_before(*before);
+    const std::string id = fact(facts_, kFactLedgerId, settings_.ledger);
+    const std::vector<std::string> known = known_runs();
+    std::string last = known.empty() ? "" : known.front();
+    new_batch_ = true;
+    for (const Batch& batch : batches().all_of(input_.sha256())) {
+      if (batch.ledger_id != id) continue;
+      new_batch_ = false;
+      if (!is_later_run(batch, known)) last = batch.run;
+    }
+    const std::string run = random_hex();
+    ledger_->set_facts({{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}});
+    const Batch batch{absolute(settings_.output), absolute(ledger_->path()), id,
+                      timestamp(now().wall),      settings_.command_line,    run};
+    const auto before = batches().remember(input_.sha256(), batch, settings_.again, known);
+    if (!before) return;
+    if (before->ledger_id == id) refuse_as_older(*before);
+    refuse_as_before(*before);
   }
 
   PipelineOptions pipeline_options() const {
@@ -483,7 +521,7 @@ class Run {
           "sagorder status " + shell_quoted(settings_.output) + proposed_ledger_;
     }
     if (not_sent > 0 || stop != Stop::none) summary.next_command = settings_.command_line;
-    if (!settings_.quiet || stop != Stop::none) fmt::print(stderr, "{}", to_text(summary));
+    if (!settings_.quiet || stop != Stop::none) tell("{}", to_text(summary));
     if (!settings_.summary.empty()) {
       replace_file(settings_.summary,
                    [&](const Fd& file) { write_all(file, to_json(summary), settings_.summary); });

@@ -36,7 +36,9 @@ inline constexpr std::string_view kFactEndpoint = "endpoint";    ///< host:port,
 inline constexpr std::string_view kFactSet = "set";              ///< JSON object of --set
 inline constexpr std::string_view kFactInvalid = "invalid";      ///< rows left out by the last run
 inline constexpr std::string_view kFactDirectory = "directory";  ///< where the last run was started
-inline constexpr std::string_view kFactCommand = "command";      ///< of the last run
+inline constexpr std::string_view kFactRun = "run";  ///< the last run that sent; drawn by it
+inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one before, as remembered
+inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
 
 /// Replays a ledger. Throws LedgerError if a record cannot follow from those before it.

@@ -15,8 +15,9 @@ namespace sagorder::io {
 namespace {
 
 constexpr int kApplicationId = 0x5361676f;  // "Sago"
-constexpr int kCheckpointPages = 4096;      // 16 MiB of WAL between checkpoints
-constexpr int kBusyMs = 10'000;             // for a person's sqlite3 shell that holds the file
+constexpr int kReaderPatienceMs = 10'000;
+constexpr int kCheckpointPages = 4096;  // 16 MiB of WAL between checkpoints
+constexpr int kBusyMs = 10'000;         // for a person's sqlite3 shell that holds the file
 
 // The numbers in the file; `kind` in the file names them.
 static_assert(static_cast<int>(RecordKind::intent) == 0);
@@ -206,6 +207,7 @@ struct SqliteLedger::State {
   void transact(const std::function<void()>& write);
   void abandon() const;
   void checkpoint();
+  void take_in_log();
   void index_outcomes();
   [[nodiscard]] Record read_outcome(const Statement& statement) const;
 };
@@ -393,6 +395,19 @@ void SqliteLedger::State::abandon() const {
   sqlite3_exec(database.handle, "ROLLBACK", nullptr, nullptr, nullptr);
 }
 
+/// Moves what an earlier process left in the log into the file, before anything is built on it.
+/// After a failed sync the system takes pages that never reached the disk for clean: they can be
+/// read, a further sync says nothing of them, and only a fresh write makes them durable.
+void SqliteLedger::State::take_in_log() {
+  sqlite3_busy_timeout(database.handle, kReaderPatienceMs);
+  const int code = sqlite3_wal_checkpoint_v2(database.handle, "main", SQLITE_CHECKPOINT_TRUNCATE,
+                                             nullptr, nullptr);
+  if ((code & 0xff) == SQLITE_BUSY) {
+    throw LedgerBusy(database.path + ": somebody is reading it and does not end");
+  }
+  if (code != SQLITE_OK) database.fail("move its log into it");
+}
+
 /// Done here and not by SQLite itself, which would go on after an error of the disk.
 void SqliteLedger::State::checkpoint() {
   if (wal_pages < kCheckpointPages) return;
@@ -438,6 +453,18 @@ Record SqliteLedger::State::read_outcome(const Statement& statement) const {
 
 SqliteLedger::SqliteLedger(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
+namespace {
+
+/// SQLite's log goes by the file's name: under a second name it would not be found.
+void require_one_name(const Fd& file, const std::string& path) {
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) throw file_error(path, "look at it", errno);
+  if (status.st_nlink <= 1) return;
+  throw LedgerError(path + ": has a second name (a hard link); remove the other name first");
+}
+
+}  // namespace
+
 SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<State>()) {
   State& state = *state_;
   state.database.path = resolved(path);
@@ -448,8 +475,10 @@ SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<St
       throw LedgerBusy(path + ": another sagorder is at work with this ledger");
     }
     state.identity = identity_of(state.lock, name);
+    require_one_name(state.lock, name);
     state.open(SQLITE_OPEN_READWRITE, name);
     state.check_or_create();
+    state.take_in_log();
     int moved = 0;
     sqlite3_file_control(state.database.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
     FileIdentity named;

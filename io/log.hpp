@@ -8,6 +8,8 @@
 // cannot be given to it.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -15,10 +17,18 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sagorder::io {
 
 enum class LogFormat : std::uint8_t { text, json };
+
+/// Formats to standard error. A reader that is gone, or a full disk behind it, is no reason to end.
+template <class... Arguments>
+void tell(fmt::format_string<Arguments...> format, Arguments&&... arguments) {
+  const std::string text = fmt::format(format, std::forward<Arguments>(arguments)...);
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
 
 /// Control characters, escape sequences, line and paragraph separators, direction marks and invalid
 /// UTF-8 shown as \n, \t, \x1b, \u202e; a backslash as it is.

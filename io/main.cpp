@@ -20,10 +20,10 @@ namespace sagorder::io {
 namespace {
 
 ExitCode fail(ExitCode code, std::string_view what, std::string_view advice = {}) {
-  fmt::print(stderr, "sagorder: error: {}\n", printable(what));
+  tell("sagorder: error: {}\n", printable(what));
   while (!advice.empty()) {
     const std::string_view line = advice.substr(0, advice.find('\n'));
-    fmt::print(stderr, "  {}\n", printable(line));
+    tell("  {}\n", printable(line));
     advice.remove_prefix(std::min(line.size() + 1, advice.size()));
   }
   return code;

@@ -14,6 +14,7 @@ from cases import ProgramTest, replaced, run_at_terminal, said, without
 from harness import (
     ALL_PLACED,
     BUSY,
+    CREDENTIALS,
     INPUT,
     IN_DOUBT,
     LIMIT,
@@ -228,8 +229,73 @@ class Others(ProgramTest):
         self.elsewhere(batch, shutil.copyfile)
         self.assert_ended(batch.sagorder(*original[1:]), ALL_PLACED)
         self.assertEqual(len(batch.executed_rows()), ROWS)
-        self.assert_ended(batch.run(), INPUT, "ordered before", "--again", "nothing was sent")
+        self.assert_ended(batch.run(), INPUT, "older copy", "nothing was sent")
         self.assertEqual(sorted(batch.executed_rows()), list(range(1, ROWS + 1)))
+
+    def killed_with_rows_under_way(self):
+        """A second run, killed with executed rows in the ledger's log alone."""
+        batch = self.batch(
+            self.gateway(faults="never-after@6-7"), "--request-timeout", "9s", rows=12
+        )
+        self.assert_ended(batch.run("--max-orders", "5"), LIMIT)
+        process = batch.start()
+        deadline = time.monotonic() + 10
+        while len(batch.gateway.executed()) < 7 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+        self.assertGreaterEqual(len(batch.gateway.executed()), 7)
+        return batch
+
+    def assert_refused_and_nothing_twice(self, batch, code, *words):
+        before = len(batch.gateway.executed())
+        self.assert_ended(batch.run(), code, "nothing was sent", *words)
+        self.assertEqual(len(batch.gateway.executed()), before)
+
+    def test_log_of_the_ledger_deleted(self):
+        """What is in the log alone is forgotten with it: such a ledger is not gone on with."""
+        batch = self.killed_with_rows_under_way()
+        pathlib.Path(str(batch.ledger) + "-wal").unlink()
+        self.assert_refused_and_nothing_twice(batch, INPUT, "-wal")
+
+    def test_ledger_moved_without_its_log(self):
+        batch = self.killed_with_rows_under_way()
+        self.elsewhere(batch, shutil.move)
+        self.assert_refused_and_nothing_twice(batch, INPUT, "-wal")
+
+    def test_ledger_under_a_second_name(self):
+        batch = self.killed_with_rows_under_way()
+        there = batch.folder / "there"
+        there.mkdir()
+        (there / "results.csv.ledger").hardlink_to(batch.ledger)
+        batch.output, batch.ledger = there / "results.csv", there / "results.csv.ledger"
+        before = len(batch.gateway.executed())
+        self.assert_ended(batch.run(), UNWRITABLE, "second name")
+        self.assertEqual(len(batch.gateway.executed()), before)
+
+    def test_copied_and_the_original_moved(self):
+        """Neither path tells which of the two is the older one; the last run does."""
+        batch = self.begun(orders=2)
+        copy, moved = batch.folder / "copy", batch.folder / "moved"
+        copy.mkdir()
+        moved.mkdir()
+        for path in (batch.output, batch.ledger):
+            shutil.copyfile(path, copy / path.name)
+            shutil.move(path, moved / path.name)
+        batch.output, batch.ledger = copy / "results.csv", copy / "results.csv.ledger"
+        self.assert_ended(batch.run(), ALL_PLACED)
+        batch.output, batch.ledger = moved / "results.csv", moved / "results.csv.ledger"
+        self.assert_refused_and_nothing_twice(batch, INPUT, "older copy")
+        self.assertEqual(sorted(batch.executed_rows()), list(range(1, ROWS + 1)))
+
+    def test_older_ledger_of_a_row_that_was_tried(self):
+        """The row was refused for all, so it was pending; then it was placed."""
+        batch = self.batch(self.gateway(faults="code:Forbidden.RAM:403@3"), rows=ROWS)
+        self.assert_ended(batch.run(), CREDENTIALS)
+        older = batch.ledger.read_bytes()
+        self.assert_places_all(batch)
+        batch.ledger.write_bytes(older)
+        self.assert_refused_and_nothing_twice(batch, INPUT, "older copy")
 
     def test_ledger_deleted(self):
         batch = self.begun(orders=3)
@@ -259,7 +325,7 @@ class Others(ProgramTest):
         self.assert_mended(
             batch,
             lambda: batch.ledger.write_bytes(newer),
-            *(UNWRITABLE, "row 3", "ledger", "knows nothing", "nothing was sent"),
+            *(INPUT, "ledger", "older copy", "nothing was sent"),
         )
 
     def test_ledger_of_another_batch(self):

@@ -72,6 +72,26 @@ TEST(Batches, AgainIsRememberedBesideTheFirst) {
   EXPECT_EQ(batches.remember(kDigest, batch_of("three"), false)->ledger_id, "one");
 }
 
+TEST(Batches, AnOlderCopyOfALedgerIsRefused) {
+  const TemporaryDirectory directory;
+  Batches batches(directory.path());
+  Batch run = batch_of("one");
+  run.run = "first";
+  EXPECT_EQ(batches.remember(kDigest, run, false, {}), std::nullopt);
+  run.run = "second";
+  EXPECT_EQ(batches.remember(kDigest, run, false, {"first"}), std::nullopt);
+  run.run = "another";  // out of a copy that knows the first alone
+  const auto later = batches.remember(kDigest, run, false, {"first"});
+  ASSERT_TRUE(later.has_value());
+  EXPECT_EQ(later->run, "second");
+  EXPECT_EQ(batches.all_of(kDigest)[0].run, "second") << "nothing was written";
+  run.run = "third";
+  EXPECT_EQ(batches.remember(kDigest, run, false, {"drawn", "second"}), std::nullopt);
+  EXPECT_EQ(batches.all_of(kDigest)[0].run, "third");
+  EXPECT_TRUE(is_later_run(batches.all_of(kDigest)[0], {"second"}));
+  EXPECT_FALSE(is_later_run(batches.all_of(kDigest)[0], {"second", "third"}));
+}
+
 TEST(Batches, WhatSentNothingIsForgottenAndNothingElse) {
   const TemporaryDirectory directory;
   Batches batches(directory.path());
