@@ -10,6 +10,7 @@ namespace {
 constexpr milliseconds kRetryFirst{200};  // wait of a throttled row, doubled for each attempt
 constexpr milliseconds kRetryMax{10'000};
 constexpr std::uint32_t kWindowFirst = 2;
+constexpr std::string_view kStopped = "the run stopped before it was sent";
 
 nanoseconds doubled(milliseconds first, std::uint32_t times, milliseconds most) {
   nanoseconds wait = first;
@@ -74,6 +75,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       queued_(slots_.size()),
       again_(slots_.size()),
       ready_(slots_.size()),
+      connected_(slots_.size()),
       recent_order_ids_(kRecentOrderIds) {
   expect(options_.max_in_flight >= 1 && options_.max_in_flight <= kInFlightMax, "max_in_flight");
   expect(options_.connections >= 1 && options_.connections <= kConnectionsMax, "connections");
@@ -88,7 +90,9 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
 const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.lines.clear();
   actions_.retire.clear();
+  actions_.leave.clear();
   actions_.sends.clear();
+  actions_.go.clear();
   actions_.commit = {};
   actions_.wanted_orders = 0;
   actions_.wake_at.reset();
@@ -159,6 +163,15 @@ void Pipeline::on(const event::CommitFailed& failed, Moment /*now*/) {
       release(slot);
     }
   }
+  leave_all();
+}
+
+void Pipeline::on(const event::Connected& connected, Moment /*now*/) {
+  Held& held = slots_.at(connected.slot);
+  if (held.phase == Phase::leaving) return;  // the word to leave crossed this one
+  expect(held.phase == Phase::leased, "a connection was made for a row that asked for none");
+  held.phase = Phase::connected;
+  connected_.push(connected.slot);
 }
 
 void Pipeline::on(const event::Replied& replied, Moment now) {
@@ -186,11 +199,18 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
 
 void Pipeline::on(const event::Faulted& faulted, Moment now) {
   Held& held = slots_.at(faulted.slot);
-  expect(held.phase == Phase::sent, "a fault came for a row that is not on the wire");
   const Fault& fault = *faulted.fault;
-  --on_wire_;
+  if (held.phase == Phase::sent) {
+    --on_wire_;
+    if (fault.bytes_accepted == 0) --tally_.sent;
+  } else {
+    expect(held.phase == Phase::leased || held.phase == Phase::leaving,
+           "a fault came for a row that is not on the wire");
+    expect(fault.bytes_accepted == 0, "a request was written before it was told to go");
+    --leased_;
+  }
+  if (held.phase == Phase::leaving) return left(faulted.slot, now);
   ++tally_.faults;
-  if (fault.bytes_accepted == 0) --tally_.sent;
   const Verdict verdict = judge(fault, held.first_sending);
   if (fault.bytes_accepted > 0) {
     ever_connected_ = true;
@@ -242,6 +262,7 @@ void Pipeline::advance(Moment now) {
   if (!ledger_failed()) {
     admit(now);
     if (stop_ != Stop::none) drop_unsent(now);  // a limit was met while admitting
+    go_connected(now);
     send_ready(now);
     start_commit();
   }
@@ -272,7 +293,17 @@ void Pipeline::drop_unsent(Moment now) {
   for (const Slot slot : waiting_) release(slot);
   waiting_.clear();
   if (ledger_failed()) return;
-  while (!ready_.empty()) not_sent(ready_.pop(), "the run stopped before it was sent", now);
+  while (!ready_.empty()) not_sent(ready_.pop(), kStopped, now);
+  leave_all();
+}
+
+/// Nothing that is held goes any more.
+void Pipeline::leave_all() {
+  while (!connected_.empty()) leave(connected_.pop(), kStopped);
+  if (leased_ == leaving_) return;
+  for (Slot slot = 0; slot < slots_.size(); ++slot) {
+    if (slots_[slot].phase == Phase::leased) leave(slot, kStopped);
+  }
 }
 
 void Pipeline::admit(Moment now) {
@@ -290,24 +321,37 @@ void Pipeline::admit(Moment now) {
   }
 }
 
+/// What has its connection takes its token now, first come first: this is where the wire keeps the
+/// rate.
+void Pipeline::go_connected(Moment now) {
+  while (!connected_.empty()) {
+    const Slot slot = connected_.front();
+    if (const std::string_view why = too_late(slots_[slot], now); !why.empty()) {
+      leave(connected_.pop(), why);
+    } else if (pacer_.send(now.steady)) {
+      go(connected_.pop(), now);
+    } else {
+      return;
+    }
+  }
+}
+
 void Pipeline::send_ready(Moment now) {
   const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
-  while (!ready_.empty() && on_wire_ < wires && now.steady >= held_until_) {
+  while (!ready_.empty() && on_wire_ + leased_ < wires && now.steady >= held_until_) {
     const Slot slot = ready_.front();
-    const Held& held = slots_[slot];
-    // An intent that waited too long, or a clock that jumped, would be refused as expired.
-    const auto age = now.wall - held.stamp.at;
-    if (age > kStampAgeMax || age < -kStampAgeMax) {
-      not_sent(ready_.pop(), "its timestamp grew too old before it could be sent", now);
+    if (const std::string_view why = too_late(slots_[slot], now); !why.empty()) {
+      not_sent(ready_.pop(), why, now);
       continue;
     }
-    const bool late = !held.first_sending && now.steady - held.sent_at > kReplayAgeMax;
-    if (late) {
-      not_sent(ready_.pop(), "too late to send the same bytes again", now);
-      continue;
+    if (pacer_.unlimited()) {
+      pacer_.send(now.steady);
+      send(ready_.pop(), now);
+    } else if (pacer_.send_at(now.steady, leased_) <= now.steady + kLeaseAhead) {
+      lease(ready_.pop(), now);
+    } else {
+      return;
     }
-    if (!pacer_.send(now.steady)) return;
-    send(ready_.pop(), now);
   }
 }
 
@@ -327,8 +371,9 @@ void Pipeline::set_wake(Moment now) {
   if (!waiting_.empty()) wake(slots_[waiting_.front()].not_before);
   const bool held = now.steady < held_until_;
   const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
-  if (!ready_.empty() && on_wire_ < wires) {
-    wake(held ? held_until_ : pacer_.send_at(now.steady));
+  if (!connected_.empty()) wake(pacer_.send_at(now.steady));
+  if (!ready_.empty() && on_wire_ + leased_ < wires) {
+    wake(held ? held_until_ : pacer_.send_at(now.steady, leased_) - kLeaseAhead);
   }
   const std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
   const bool rows = !queued_.empty() || !again_.empty();
@@ -339,8 +384,8 @@ void Pipeline::set_wake(Moment now) {
 
 void Pipeline::check_finished() {
   const bool ended = input_ended_ || stop_ != Stop::none;
-  const bool idle = in_flight_ == 0 && on_wire_ == 0 && queued_.empty() && again_.empty() &&
-                    waiting_.empty() && !commit_under_way_ && gathering_.size == 0;
+  const bool idle = in_flight_ == 0 && queued_.empty() && again_.empty() && waiting_.empty() &&
+                    !commit_under_way_ && gathering_.size == 0;
   actions_.finished = ended && idle;
   if (actions_.finished && stop_ == Stop::none && set_aside_) {
     request_stop(Stop::max_attempts, "rows were refused for the rate, or found no connection, " +
@@ -391,7 +436,19 @@ void Pipeline::intend(Slot slot, Moment now) {
   gather(RecordKind::intent, slot, now).nonce = held.stamp.nonce;
 }
 
-void Pipeline::send(Slot slot, Moment now) {
+/// Why it must not be sent any more; empty: it may.
+std::string_view Pipeline::too_late(const Held& held, Moment now) {
+  // An intent that waited too long, or a clock that jumped, would be refused as expired.
+  const auto age = now.wall - held.stamp.at;
+  if (age > kStampAgeMax || age < -kStampAgeMax) {
+    return "its timestamp grew too old before it could be sent";
+  }
+  const bool late = !held.first_sending && now.steady - held.sent_at > kReplayAgeMax;
+  return late ? "too late to send the same bytes again" : std::string_view();
+}
+
+/// The request, written where it stays until its answer.
+Send Pipeline::prepare(Slot slot, Moment now) {
   Held& held = slots_[slot];
   expect(held.phase == Phase::ready, "a row was to be sent whose intent is not durable");
   const State wanted = held.first_sending ? State::intended : State::in_doubt;
@@ -400,11 +457,53 @@ void Pipeline::send(Slot slot, Moment now) {
     writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
     held.sent_at = now.steady;
   }
-  held.phase = Phase::sent;
+  return {slot, endpoints_[held.host].get(), held.wire.bytes};
+}
+
+/// Sends without a rate: as soon as there is a connection.
+void Pipeline::send(Slot slot, Moment now) {
+  actions_.sends.push_back(prepare(slot, now));
+  count_sent(slot);
+}
+
+void Pipeline::lease(Slot slot, Moment now) {
+  actions_.sends.push_back(prepare(slot, now));
+  actions_.sends.back().hold = true;
+  slots_[slot].phase = Phase::leased;
+  ++leased_;
+}
+
+void Pipeline::go(Slot slot, Moment now) {
+  Held& held = slots_[slot];
+  expect(held.phase == Phase::connected, "a row was to leave that has no connection");
+  if (held.first_sending) held.sent_at = now.steady;
+  --leased_;
+  count_sent(slot);
+  actions_.go.push_back(slot);
+}
+
+void Pipeline::count_sent(Slot slot) {
+  slots_[slot].phase = Phase::sent;
   ++on_wire_;
-  expect(on_wire_ <= options_.connections, "more requests on the wire than connections");
+  expect(on_wire_ + leased_ <= options_.connections, "more requests under way than connections");
   ++tally_.sent;
-  actions_.sends.push_back({slot, endpoints_[held.host].get(), held.wire.bytes});
+}
+
+void Pipeline::leave(Slot slot, std::string_view why) {
+  Held& held = slots_[slot];
+  expect(held.phase == Phase::leased || held.phase == Phase::connected, "nothing to leave");
+  held.phase = Phase::leaving;
+  held.why_left = why;
+  ++leaving_;
+  actions_.leave.push_back(slot);
+}
+
+/// Not a byte of it was offered to the connection, and none will be.
+void Pipeline::left(Slot slot, Moment now) {
+  --leaving_;
+  if (!ledger_failed()) return not_sent(slot, slots_[slot].why_left, now);
+  --in_flight_;  // the intent opens as in doubt at the next start
+  release(slot);
 }
 
 /// Takes back what was recorded and not sent: no byte of it left, so an intent is pending again;

@@ -7,6 +7,12 @@
 //                                     |        \-> waiting (certainly not executed) -> queued
 //                                     \-> settling (not sent: too old, or the run stops)
 //
+// With a rate, ready leads to sent in two steps, because a token is worth something only at the
+// moment when the bytes leave, and a request that has to connect first leaves when it can:
+//
+//   ready -> leased (io finds or makes a connection) -> connected -> token -> sent
+//               \-> leaving (too old, or the run stops) <-/  -> settling
+//
 // In flight are the slots from intending to settling: at most `max_in_flight`, which is what a
 // crash can leave in doubt. One commit is under way at a time; whatever gathers meanwhile is the
 // next one.
@@ -58,6 +64,9 @@ inline constexpr seconds kClockSkewMax{600};            ///< beyond it the run s
 inline constexpr std::size_t kRecentOrderIds = 65'536;  ///< remembered, to see one given twice
 inline constexpr milliseconds kBackoffFirst{100};
 inline constexpr milliseconds kBackoffMax{5'000};
+/// A connection is leased so long before its token is due, for a handshake takes time; not longer,
+/// for a connection that waits may be closed by the server.
+inline constexpr milliseconds kLeaseAhead{200};
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
 inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
 inline constexpr std::uint64_t kFailureShareFrom = 20;   ///< rows settled before N% is judged
@@ -111,6 +120,9 @@ struct Committed {};     ///< the last commit action is durable
 struct CommitFailed {
   std::string_view reason;
 };
+struct Connected {  ///< a held request has its connection; not a byte of it was offered
+  Slot slot;
+};
 struct Replied {
   Slot slot;
   const Reply* reply;
@@ -127,23 +139,26 @@ struct Interrupted {};  ///< the first stops admission, the second gives up wait
 }  // namespace event
 
 using Event = std::variant<event::Started, event::OrderRead, event::InputEnded, event::InputChanged,
-                           event::Committed, event::CommitFailed, event::Replied, event::Faulted,
-                           event::AppendFailed, event::Tick, event::Interrupted>;
+                           event::Committed, event::CommitFailed, event::Connected, event::Replied,
+                           event::Faulted, event::AppendFailed, event::Tick, event::Interrupted>;
 
 struct Send {
   Slot slot = 0;
   const Endpoint* endpoint = nullptr;  ///< lives as long as the pipeline
   std::string_view wire;               ///< valid until this slot's reply or fault
+  bool hold = false;  ///< find or make the connection, tell Connected, and write at `go` only
 };
 
-/// What io is to do, in this order: append the lines, start the commit, retire, send, read, set the
-/// timer.
+/// What io is to do, in this order: append the lines, start the commit, retire, leave, send, go,
+/// read, set the timer.
 /// Valid until the next `resume`; `commit` and every `wire` until they are answered.
 struct Actions {
   std::string lines;               ///< to append to the results file
   std::span<const Record> commit;  ///< not empty: make durable, then Committed or CommitFailed
   std::vector<Slot> retire;        ///< close the connection that answered it: it may be out of step
+  std::vector<Slot> leave;         ///< held and not to be sent after all: to end as a fault
   std::vector<Send> sends;
+  std::vector<Slot> go;               ///< held and connected: its bytes leave now
   std::uint32_t wanted_orders = 0;    ///< read up to so many rows
   std::optional<SteadyTime> wake_at;  ///< then Tick
   std::string notice;                 ///< something a person should hear of now; mostly empty
@@ -170,7 +185,18 @@ class Pipeline {
   [[nodiscard]] std::uint32_t on_wire() const { return on_wire_; }
 
  private:
-  enum class Phase : std::uint8_t { free, queued, intending, ready, sent, settling, waiting };
+  enum class Phase : std::uint8_t {
+    free,
+    queued,
+    intending,
+    ready,
+    leased,
+    connected,
+    leaving,
+    sent,
+    settling,
+    waiting
+  };
 
   /// What a slot holds. Storage is reused from row to row.
   struct Held {
@@ -185,6 +211,7 @@ class Pipeline {
     std::uint32_t tries = 0;      // attempts of this run
     nanoseconds wait{0};          // after not_executed: how long to wait
     bool first_sending = true;    // false once --replay same-bytes sent the bytes again
+    std::string_view why_left;    // leaving: why it is not sent
     bool replay_planned = false;  // an in_doubt and a replay record are being committed
   };
 
@@ -202,6 +229,7 @@ class Pipeline {
   void on(const event::InputChanged& changed, Moment now);
   void on(const event::Committed& committed, Moment now);
   void on(const event::CommitFailed& failed, Moment now);
+  void on(const event::Connected& connected, Moment now);
   void on(const event::Replied& replied, Moment now);
   void on(const event::Faulted& faulted, Moment now);
   void on(const event::AppendFailed& failed, Moment now);
@@ -212,7 +240,9 @@ class Pipeline {
   void advance(Moment now);
   void wake_waiting(Moment now);
   void drop_unsent(Moment now);
+  void leave_all();
   void admit(Moment now);
+  void go_connected(Moment now);
   void send_ready(Moment now);
   void start_commit();
   void set_wake(Moment now);
@@ -221,7 +251,14 @@ class Pipeline {
   // an order's steps
   bool may_admit(const Order& order);
   void intend(Slot slot, Moment now);
+  [[nodiscard]] static std::string_view too_late(const Held& held, Moment now);
+  [[nodiscard]] Send prepare(Slot slot, Moment now);
   void send(Slot slot, Moment now);
+  void lease(Slot slot, Moment now);
+  void go(Slot slot, Moment now);
+  void count_sent(Slot slot);
+  void leave(Slot slot, std::string_view why);
+  void left(Slot slot, Moment now);
   void not_sent(Slot slot, std::string_view why, Moment now);
   void settle(Slot slot, const Verdict& verdict, Record& record, Moment now);
   void plan_replay(Slot slot, const Fault& fault, Moment now);
@@ -255,6 +292,7 @@ class Pipeline {
   Ring<Slot> queued_;          // read, not admitted
   Ring<Slot> again_;           // certainly not executed, waited, to be admitted again
   Ring<Slot> ready_;           // intent durable, not sent
+  Ring<Slot> connected_;       // held by a connection, waiting for their tokens
   std::vector<Slot> waiting_;  // a heap, the soonest on top
   Batch gathering_;
   Batch committing_;
@@ -272,6 +310,8 @@ class Pipeline {
   std::vector<Record> unrecorded_;
 
   std::uint32_t in_flight_ = 0;  // intending to settling
+  std::uint32_t leased_ = 0;     // leased to leaving: each has a connection or is getting one
+  std::uint32_t leaving_ = 0;    // of them: told to leave
   std::uint32_t on_wire_ = 0;    // sent
   std::uint32_t window_ = 2;     // slow start
   std::uint64_t reserved_orders_ = 0;

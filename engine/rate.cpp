@@ -82,6 +82,11 @@ bool TokenBucket::take(SteadyTime now) {
 
 SteadyTime TokenBucket::ready_at() const { return arrival_ - interval_ * (burst_ - 1); }
 
+SteadyTime TokenBucket::ready_at(SteadyTime now, std::uint32_t ahead) const {
+  if (ahead == 0) return ready_at();
+  return std::max(arrival_, now) + interval_ * (static_cast<std::int64_t>(ahead) + 1 - burst_);
+}
+
 void TokenBucket::set_interval(nanoseconds interval, SteadyTime now) {
   // What is owed stays the same number of tokens: time owed is scaled with the interval.
   if (interval_.count() > 0 && arrival_ > now) {
@@ -116,8 +121,8 @@ SteadyTime Pacer::admit_at(SteadyTime now) const {
   return std::max({now, paused_until_, admit_.ready_at()});
 }
 
-SteadyTime Pacer::send_at(SteadyTime now) const {
-  return std::max({now, paused_until_, send_.ready_at()});
+SteadyTime Pacer::send_at(SteadyTime now, std::uint32_t ahead) const {
+  return std::max({now, paused_until_, send_.ready_at(now, ahead)});
 }
 
 void Pacer::throttled(const RateHint& hint, SteadyTime now) {

@@ -5,8 +5,8 @@
 // hints; the rate then climbs back to what was asked for, never above it.
 //
 // A Pacer has two buckets of the same rate in series. `admit` gates intents, so that a slow rate
-// holds none open; `send` gates the wire, so that intents that became durable together still leave
-// no faster than burst + rate x time in any window, retries included.
+// holds none open; `send` is taken at the moment when the bytes can leave, so that the wire keeps
+// burst + rate x time in any window, retries included, whatever commits and handshakes bunch up.
 #pragma once
 
 #include <cstdint>
@@ -46,6 +46,8 @@ class TokenBucket {
   bool take(SteadyTime now);
   /// When the next token can be had (now or earlier: at once).
   [[nodiscard]] SteadyTime ready_at() const;
+  /// When the token behind the next `ahead` ones can be had, if those are taken as soon as can be.
+  [[nodiscard]] SteadyTime ready_at(SteadyTime now, std::uint32_t ahead) const;
   /// Changes the rate from now on; tokens saved up beyond the new burst are lost.
   void set_interval(nanoseconds interval, SteadyTime now);
 
@@ -62,7 +64,8 @@ class Pacer {
   bool admit(SteadyTime now);
   bool send(SteadyTime now);
   [[nodiscard]] SteadyTime admit_at(SteadyTime now) const;  ///< earliest moment for admit
-  [[nodiscard]] SteadyTime send_at(SteadyTime now) const;
+  /// Earliest moment for send once `ahead` others were sent.
+  [[nodiscard]] SteadyTime send_at(SteadyTime now, std::uint32_t ahead = 0) const;
 
   /// A throttling answer: halve (once for all answers of one round), pause as hinted.
   void throttled(const RateHint& hint, SteadyTime now);
@@ -74,6 +77,7 @@ class Pacer {
   /// Orders a second now; 0: unlimited.
   [[nodiscard]] double current_rate() const;
   [[nodiscard]] bool lowered() const;
+  [[nodiscard]] bool unlimited() const { return interval_.count() == 0 && !lowered(); }
   [[nodiscard]] SteadyTime paused_until() const { return paused_until_; }
 
  private:

@@ -225,6 +225,10 @@ void Connection::handshaken() {
   if (std::chrono::steady_clock::now() >= connect_by_) {
     return fail(fault(FaultKind::connect_timed_out, "no connection in time"));
   }
+  if (exchange_.hold) {
+    phase_ = Phase::idle;
+    return owner_.connected(*this);
+  }
   if (const auto failed = this->exchange(exchange_)) fail(*failed);
 }
 
@@ -337,6 +341,7 @@ Fault Connection::stream_fault(int reason, std::string_view how_far) {
 void Connection::answered() {
   const auto self = shared_from_this();
   phase_ = Phase::idle;
+  has_served_ = true;
   if (!answer_.keeps_alive()) close();
   const Reply reply = answer_.reply();
   owner_.finished(*this, &reply, nullptr);

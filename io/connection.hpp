@@ -15,7 +15,8 @@
 // waits in OpenSSL's buffer can follow it.
 //
 // Life: shared, as asio's handlers hold it. The owner hears `finished` once for each exchange,
-// always from a handler of the io_context, never from within `open`, `exchange` or `abandon`.
+// always from a handler of the io_context, never from within `open`, `exchange` or `abandon`; so
+// too `connected`.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -77,6 +78,7 @@ struct Exchange {
   std::uint32_t slot = 0;
   std::string_view wire;
   SteadyTime answer_by;
+  bool hold = false;  ///< once connected, it is the owner who says when it begins
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -87,6 +89,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   class Owner {
    public:
     virtual void finished(Connection& connection, const Reply* reply, const Fault* fault) = 0;
+    /// For an exchange to be held: the handshake is over, the connection is idle, and not a byte
+    /// of the request was offered.
+    virtual void connected(Connection& connection) = 0;
 
    protected:
     ~Owner() = default;
@@ -98,7 +103,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  /// Connects, then makes the exchange. To be called once, first.
+  /// Connects, then makes the exchange, or holds it. To be called once, first.
   void open(const Exchange& exchange, SteadyTime connect_by);
 
   /// On an idle connection: still open, with no byte nobody asked for? Taking what TLS says to
@@ -120,10 +125,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   [[nodiscard]] Phase phase() const { return phase_; }
   [[nodiscard]] bool busy() const { return phase_ < Phase::idle; }
+  /// An answer of an exchange before came over it.
+  [[nodiscard]] bool has_served() const { return has_served_; }
   /// Its handshake resumed a TLS session. Told once.
   [[nodiscard]] bool take_resumed() { return std::exchange(resumed_, false); }
   [[nodiscard]] const Endpoint& endpoint() const { return endpoint_; }
   [[nodiscard]] std::uint32_t slot() const { return exchange_.slot; }
+  /// The one it was opened for, or the last that it made.
+  [[nodiscard]] const Exchange& last_exchange() const { return exchange_; }
   /// Bytes below TLS since the last call of this.
   [[nodiscard]] Traffic take_traffic();
 
@@ -166,6 +175,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Exchange exchange_;
   Phase phase_ = Phase::connecting;
   bool resumed_ = false;
+  bool has_served_ = false;
   bool fresh_answer_ = false;          // answer_ was restarted for this exchange
   std::uint64_t accepted_before_ = 0;  // wire_.accepted when this request was first offered
   std::uint64_t received_before_ = 0;  // wire_.received then

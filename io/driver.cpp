@@ -9,6 +9,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <deque>
 #include <thread>
 
 #include "io/ledger_thread.hpp"
@@ -50,7 +51,9 @@ bool is_ignored(int signal) {
 
 /// A completion that crosses threads: the views of a Reply, owned.
 struct Mail {
-  explicit Mail(const Completion& completion) : slot(completion.slot) {
+  explicit Mail(const Completion& completion)
+      : slot(completion.slot), connected(completion.connected()) {
+    if (connected) return;
     if (completion.fault != nullptr) {
       fault = *completion.fault;
       failed = true;
@@ -68,6 +71,7 @@ struct Mail {
     return {status, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], surplus};
   }
   std::uint32_t slot;
+  bool connected;
   bool failed = false;
   int status = 0;
   bool surplus = false;
@@ -154,6 +158,7 @@ class Driver::Loop {
       worker.pool = std::make_unique<Pool>(
           worker.own, parts_.tls, options, [this](const Completion& completion) {
             asio::post(context_, [this, mail = std::make_shared<Mail>(completion)] {
+              if (mail->connected) return completed({.slot = mail->slot});
               const Reply reply = mail->reply();
               completed({mail->slot, mail->failed ? nullptr : &reply,
                          mail->failed ? &mail->fault : nullptr});
@@ -174,11 +179,33 @@ class Driver::Loop {
     ++worker.under_way;
     owner_[send.slot] = static_cast<std::uint16_t>(least);
     if (!threaded()) {
-      worker.pool->send(send.slot, *send.endpoint, send.wire);
+      if (worker.pool->send(send.slot, *send.endpoint, send.wire, send.hold)) {
+        connected_.push_back(send.slot);
+      }
       return;
     }
-    asio::post(worker.own,
-               [&worker, send] { worker.pool->send(send.slot, *send.endpoint, send.wire); });
+    asio::post(worker.own, [this, &worker, send] {
+      if (!worker.pool->send(send.slot, *send.endpoint, send.wire, send.hold)) return;
+      asio::post(context_, [this, slot = send.slot] { completed({.slot = slot}); });
+    });
+  }
+
+  void go(Slot slot) {
+    Worker& worker = *workers_[owner_[slot]];
+    if (threaded()) {
+      asio::post(worker.own, [&worker, slot] { worker.pool->go(slot); });
+    } else {
+      worker.pool->go(slot);
+    }
+  }
+
+  void leave(Slot slot) {
+    Worker& worker = *workers_[owner_[slot]];
+    if (threaded()) {
+      asio::post(worker.own, [&worker, slot] { worker.pool->leave(slot); });
+    } else {
+      worker.pool->leave(slot);
+    }
   }
 
   void retire(Slot slot) {
@@ -197,6 +224,7 @@ class Driver::Loop {
   }
 
   void completed(const Completion& completion) {
+    if (completion.connected()) return dispatch(event::Connected{completion.slot});
     --workers_[owner_[completion.slot]]->under_way;
     if (completion.reply != nullptr) {
       dispatch(event::Replied{completion.slot, completion.reply}, completion.slot);
@@ -238,6 +266,10 @@ class Driver::Loop {
       if (append_error_) {
         const std::string reason = *std::exchange(append_error_, std::nullopt);
         perform(parts_.pipeline.resume(event::AppendFailed{reason}, now()));
+      } else if (!connected_.empty()) {
+        const Slot slot = connected_.front();
+        connected_.pop_front();
+        perform(parts_.pipeline.resume(event::Connected{slot}, now()));
       } else if (wanted_ > 0) {
         read_one();
       } else {
@@ -259,7 +291,9 @@ class Driver::Loop {
         std::find(retired.begin(), retired.end(), *answered) == retired.end()) {
       keep(*answered);
     }
+    for (const Slot slot : actions.leave) leave(slot);
     for (const Send& one : actions.sends) send(one);
+    for (const Slot slot : actions.go) go(slot);
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) cancel_exchanges();
   }
@@ -373,6 +407,7 @@ class Driver::Loop {
 
   std::optional<SteadyTime> armed_;
   std::optional<std::string> append_error_;
+  std::deque<Slot> connected_;  // held requests that found an open connection, not yet told
   std::uint32_t wanted_ = 0;
   bool finished_ = false;
   bool interrupted_ = false;

@@ -47,8 +47,20 @@ struct IdleConnection {
   Connection* connection = nullptr;
   SteadyTime since;
 };
+/// A held request and its connection.
+struct HeldRequest {
+  Exchange exchange;
+  Connection* connection = nullptr;
+};
 /// Last used last, so the oldest is the first.
 using IdleStack = std::vector<IdleConnection>;
+
+Fault given_up() {
+  Fault fault;
+  fault.kind = FaultKind::cancelled;
+  fault.detail = "given up by this program";
+  return fault;
+}
 
 }  // namespace
 
@@ -70,16 +82,21 @@ struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool:
   bool closed = false;
   PoolCounters counters;
   std::uint32_t under_way = 0;          // sends not yet completed
-  std::vector<ConnectionPointer> open;  // busy, parked and idle, of all endpoints
+  std::vector<ConnectionPointer> open;  // busy, held, parked and idle, of all endpoints
   std::vector<Connection*> parked;      // whole exchange, waiting for keep() or retire()
+  std::vector<HeldRequest> held;        // connected, waiting for go() or leave()
   std::map<Endpoint, IdleStack> idle;
 
-  void send(const Exchange& exchange, const Endpoint& endpoint);
+  bool send(const Exchange& exchange, const Endpoint& endpoint);
   Connection* lease(const Endpoint& endpoint, SteadyTime now);
   void begin_on(Connection& connection, const Exchange& exchange);
+  void go(std::uint32_t slot);
+  void leave(std::uint32_t slot);
+  std::optional<HeldRequest> take_held(std::uint32_t slot);
   void connect(const Endpoint& endpoint, const Exchange& exchange, SteadyTime now);
   void make_room();
   void finished(Connection& connection, const Reply* reply, const Fault* fault) override;
+  void connected(Connection& connection) override;
   void complete_later(std::uint32_t slot, Fault fault);
   Connection* take_parked(std::uint32_t slot);
   Connection* take_idle(std::uint32_t slot);
@@ -93,22 +110,76 @@ struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool:
   void count(Connection& connection);
 };
 
-void Pool::State::send(const Exchange& exchange, const Endpoint& endpoint) {
+bool Pool::State::send(const Exchange& exchange, const Endpoint& endpoint) {
   expect(under_way + parked.size() < options.connections, "more exchanges than connections");
   expect(!exchange.wire.empty() && exchange.wire.size() <= kWireBytesMax,
          "a request of no bytes or too many");
   ++under_way;
   if (closed) {
-    Fault fault;
-    fault.kind = FaultKind::cancelled;
-    fault.detail = "given up by this program";
-    return complete_later(exchange.slot, std::move(fault));
+    complete_later(exchange.slot, given_up());
+    return false;
   }
   const SteadyTime now = steady_now();
   Exchange timed = exchange;
   timed.answer_by = now + options.request_timeout;
-  if (Connection* connection = lease(endpoint, now)) return begin_on(*connection, timed);
-  connect(endpoint, timed, now);
+  Connection* connection = lease(endpoint, now);
+  if (connection == nullptr) {
+    connect(endpoint, timed, now);
+    return false;
+  }
+  if (exchange.hold) {
+    held.push_back({timed, connection});
+    return true;
+  }
+  begin_on(*connection, timed);
+  return false;
+}
+
+void Pool::State::connected(Connection& connection) {
+  const auto self = shared_from_this();  // the handler may destroy the pool
+  held.push_back({connection.last_exchange(), &connection});
+  handler(Completion{.slot = connection.slot()});
+}
+
+std::optional<HeldRequest> Pool::State::take_held(std::uint32_t slot) {
+  const auto found = std::find_if(held.begin(), held.end(), [&](const HeldRequest& each) {
+    return each.exchange.slot == slot;
+  });
+  if (found == held.end()) return std::nullopt;
+  const HeldRequest taken = *found;
+  held.erase(found);
+  return taken;
+}
+
+void Pool::State::go(std::uint32_t slot) {
+  const auto taken = take_held(slot);
+  if (!taken) return;
+  Connection& connection = *taken->connection;
+  if (!connection.still_good()) {
+    ++counters.discarded;
+    drop(connection);
+    Fault fault;
+    fault.kind = FaultKind::closed_before_write;
+    fault.detail = "closed by the server while the request waited for its turn";
+    return complete_later(slot, std::move(fault));
+  }
+  Exchange timed = taken->exchange;
+  timed.answer_by = steady_now() + options.request_timeout;
+  begin_on(connection, timed);
+}
+
+void Pool::State::leave(std::uint32_t slot) {
+  if (const auto taken = take_held(slot)) {
+    idle[taken->connection->endpoint()].push_back({taken->connection, steady_now()});
+    return complete_later(slot, given_up());
+  }
+  const auto connecting = std::find_if(open.begin(), open.end(), [&](const auto& each) {
+    return each->slot() == slot && each->phase() < Connection::Phase::writing;
+  });
+  if (connecting == open.end()) return;  // it has failed meanwhile, and said so
+  const ConnectionPointer leaving = *connecting;
+  complete_later(slot, leaving->abandon());
+  drop(*leaving);
 }
 
 /// The idle connection of this endpoint that was used last and is still good; others met on the
@@ -133,7 +204,7 @@ Connection* Pool::State::lease(const Endpoint& endpoint, SteadyTime now) {
 }
 
 void Pool::State::begin_on(Connection& connection, const Exchange& exchange) {
-  ++counters.reused;
+  if (connection.has_served()) ++counters.reused;
   std::optional<Fault> failed = connection.exchange(exchange);
   if (!failed) return;
   drop(connection);
@@ -253,6 +324,8 @@ void Pool::State::count(Connection& connection) {
 void Pool::State::close_all() {
   closed = true;
   timer.cancel();
+  for (const HeldRequest& one : held) complete_later(one.exchange.slot, given_up());
+  held.clear();
   for (const ConnectionPointer& connection : open) {
     if (connection->busy()) {
       complete_later(connection->slot(), connection->abandon());
@@ -304,9 +377,14 @@ Pool::Pool(boost::asio::io_context& context, const TlsContext& tls, PoolOptions 
 
 Pool::~Pool() { state_->close_all(); }
 
-void Pool::send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire) {
-  state_->send(Exchange{.slot = slot, .wire = wire, .answer_by = {}}, endpoint);
+bool Pool::send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire, bool hold) {
+  return state_->send(Exchange{.slot = slot, .wire = wire, .answer_by = {}, .hold = hold},
+                      endpoint);
 }
+
+void Pool::go(std::uint32_t slot) { state_->go(slot); }
+
+void Pool::leave(std::uint32_t slot) { state_->leave(slot); }
 
 void Pool::keep(std::uint32_t slot) { state_->keep(slot); }
 

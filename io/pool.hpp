@@ -6,6 +6,9 @@
 // unsolicited byte came, it was idle for less than `idle`, and a look at the socket just before
 // the write shows neither end of file nor bytes.
 //
+// A request may be held: it is given its connection, and its bytes leave at go() and not before, so
+// that the caller can choose that moment however long a handshake took.
+//
 // The pool never sends an exchange twice. A connection found unusable before the first byte of a
 // request was offered to it is replaced by a fresh one; after that, whatever happens is a Fault.
 //
@@ -42,11 +45,13 @@ struct PoolOptions {
   bool wait_for_word = false;
 };
 
-/// How an exchange ended: exactly one of the two is set. Views are valid during the call only.
+/// How an exchange ended: a reply or a fault; or, with neither, that a held one has its connection.
+/// Views are valid during the call only.
 struct Completion {
   std::uint32_t slot = 0;
   const Reply* reply = nullptr;
   const Fault* fault = nullptr;
+  [[nodiscard]] bool connected() const { return reply == nullptr && fault == nullptr; }
 };
 
 struct PoolCounters {
@@ -65,6 +70,12 @@ class Pool {
   /// `context` and `tls` must outlive it. Throws std::invalid_argument on options out of range.
   Pool(boost::asio::io_context& context, const TlsContext& tls, PoolOptions options,
        Handler handler);
+  /// Writes a held request that is connected; if its connection was closed meanwhile, it ends as a
+  /// fault of which no byte was accepted. No such one: nothing happens.
+  void go(std::uint32_t slot);
+  /// Ends a held request that was not told to go as cancelled, with no byte accepted. No such one:
+  /// nothing happens.
+  void leave(std::uint32_t slot);
   /// Makes the connection idle that waits for word on this slot's exchange, if there is one.
   void keep(std::uint32_t slot);
   /// Closes the waiting or idle connection whose last exchange was this slot's, if there is one.
@@ -80,7 +91,9 @@ class Pool {
   /// exchanges may be under way, and one counts until its connection has had the word it waits
   /// for: one more ends the program (std::abort). After close() it sends nothing and completes as
   /// cancelled.
-  void send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire);
+  /// @param hold  gives it a connection and waits for go() or leave()
+  /// @return it is held and connected already: the handler will not be told
+  bool send(std::uint32_t slot, const Endpoint& endpoint, std::string_view wire, bool hold = false);
 
   /// Closes everything; exchanges under way complete with FaultKind::cancelled, and their
   /// bytes_accepted say whether that is doubt. Final.

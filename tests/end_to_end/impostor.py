@@ -10,6 +10,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import time
 
 from harness import Gateway, shared_pki
 
@@ -104,6 +105,42 @@ class Listener:
             connection.settimeout(5)
             with contextlib.suppress(OSError):
                 self.received += self.serve(connection) or b""
+
+
+class Stall:
+    """Stands before a gateway's port and keeps every connection that begins during the stall from
+    saying anything until its end: their TLS handshakes end together. `begin` and `end` are seconds
+    from the first connection on."""
+
+    def __init__(self, port, begin, end):
+        self.port = port
+        self.begin = begin
+        self.end = end
+        self.first = None
+        self.stalled = 0
+
+    def serve(self, connection):
+        now = time.monotonic()
+        self.first = self.first or now
+        if self.begin <= now - self.first < self.end:
+            self.stalled += 1
+            time.sleep(self.first + self.end - now)
+        with socket.create_connection(("127.0.0.1", self.port)) as beyond:
+            for one in (connection, beyond):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                one.settimeout(None)
+            back = threading.Thread(target=self.pump, args=(beyond, connection))
+            back.start()
+            self.pump(connection, beyond)
+            back.join()
+
+    @staticmethod
+    def pump(source, sink):
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
 
 
 class Server:

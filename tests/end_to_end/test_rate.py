@@ -6,6 +6,7 @@ import unittest
 
 from fault_cases import FaultsTest
 from harness import ALL_PLACED
+from impostor import Listener, Stall
 
 
 class RateTest(FaultsTest):
@@ -37,6 +38,23 @@ class RateTest(FaultsTest):
         batch = self.batch("", "--burst", "40", rows=120, rate="50/s")
         self.assertEqual(self.finish(batch).returncode, ALL_PLACED)
         self.expect_at_most(batch, 90)
+
+    def test_handshakes_that_end_together(self):
+        """A token is worth something when the bytes leave: what had to connect, and could not for
+        a while, does not leave in a bunch."""
+        for threads in (1, 2):
+            with self.subTest(threads=threads):
+                batch = self.batch(
+                    "connection-close=1.0", "--threads", threads, rows=120, rate="20/s", gateway={}
+                )
+                stall = Stall(batch.gateway.port, begin=1.5, end=2.3)
+                with Listener(stall.serve) as relay:
+                    batch.gateway.port = relay.port
+                    done = batch.run()
+                self.assertEqual(done.returncode, ALL_PLACED, done.stderr)
+                self.assertEqual(batch.violations(), [])
+                self.assertGreater(stall.stalled, 2)
+                self.expect_at_most(batch, 21)
 
     def expect_at_most(self, batch, count):
         most = batch.gateway.counts()["requests_per_second_max"]

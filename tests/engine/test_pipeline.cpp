@@ -285,6 +285,56 @@ TEST(Pipeline, TheWireKeepsTheBucketRetriesIncluded) {
   }
 }
 
+// Handshakes that end together must not let requests leave together.
+TEST(Pipeline, TheWireKeepsTheBucketHoweverLongConnectionsTake) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(60, seed);
+    world.options.rate = {20, seconds(1)};
+    world.options.burst = 1 + seed % 3;
+    world.options.connections = 16;
+    world.options.max_in_flight = 32;
+    world.handshake_ends_in = seed % 4 == 0 ? 400 : 3;
+    EXPECT_TRUE(world.run());
+    world.check();
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.count(State::placed), 60U);
+    EXPECT_EQ(world.held, 60U);
+    const auto& sent = world.sent_at;
+    for (std::size_t i = 0; i < sent.size(); ++i) {
+      for (std::size_t j = i; j < sent.size(); ++j) {
+        const double window = std::chrono::duration<double>(sent[j] - sent[i]).count();
+        ASSERT_LE(static_cast<double>(j - i + 1),
+                  static_cast<double>(world.options.burst) + 20 * window + 1e-6);
+      }
+    }
+  }
+}
+
+TEST(Pipeline, WhatIsHeldWhenTheRunStopsIsTakenBack) {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    World world(30, seed);
+    world.options.rate = {500, seconds(1)};
+    world.options.burst = 2;
+    world.options.connections = 8;
+    world.interrupt_at_step = 20 + seed;
+    world.handshake_ends_in = 20;
+    EXPECT_TRUE(world.run());
+    world.check();
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.pipeline->stop(), Stop::interrupted);
+    EXPECT_EQ(world.count(State::in_doubt), 0U);
+    EXPECT_EQ(world.count(State::intended), 0U);
+    EXPECT_EQ(world.count(State::placed) + world.count(State::pending), 30U);
+    world.interrupt_at_step = 0;
+    EXPECT_TRUE(world.run());
+    world.check();
+    ASSERT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.count(State::placed), 30U);
+  }
+}
+
 // --- sending the same bytes again
 
 TEST(Pipeline, ReplayEndsADoubtByAnOrderIdOnly) {

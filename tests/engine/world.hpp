@@ -39,10 +39,11 @@ enum class Does {
 };
 
 struct Exchange {
-  Slot slot;
+  Slot slot = 0;
   std::string wire;
-  std::uint64_t row;
-  Does does;
+  std::uint64_t row = 0;
+  Does does = Does::order;
+  bool leaving = false;  // held, and told to leave
 };
 
 inline const std::string kSecret = "testsecret";  // the server's errors echo it
@@ -68,6 +69,7 @@ class World {
   std::uint64_t crash_at_step = 0;      // 0: never
   std::uint64_t interrupt_at_step = 0;  // 0: never
   bool shuffled = true;                 // replies and commits end in any order
+  std::uint64_t handshake_ends_in = 3;  // of a held request: one step in so many
 
   // --- what a test looks at
   std::vector<Record> ledger;                                  // durable records
@@ -75,7 +77,8 @@ class World {
   std::map<std::uint64_t, std::vector<std::string>> executed;  // OrderIds by row
   std::vector<SteadyTime> sent_at;
   std::set<std::string> nonces;
-  std::uint64_t retired = 0;  // connections not trusted any more
+  std::uint64_t retired = 0;         // connections not trusted any more
+  std::uint64_t held = 0, left = 0;  // requests that were held; that left without a byte
   std::uint64_t requests = 0, commits = 0, appends = 0, steps = 0;
   std::uint32_t in_flight_seen = 0, on_wire_seen = 0;
   std::vector<std::string> violations;
@@ -149,6 +152,9 @@ class World {
     finished_ = false;
     next_row_ = 1;
     exchanges_.clear();
+    connecting_.clear();
+    connected_.clear();
+    found_open_.clear();
     wanted_ = 0;
     append_broke_ = false;
     commit_ = {};
@@ -187,7 +193,7 @@ class World {
   }
 
   void step() {
-    const std::size_t choices = exchanges_.size() + (commit_.empty() ? 0 : 1);
+    const std::size_t choices = exchanges_.size() + connecting_.size() + (commit_.empty() ? 0 : 1);
     if (choices == 0 || (wake_at_ && chance() % 8 == 0)) {
       if (wake_at_) {
         steady_ = std::max(steady_, *wake_at_);
@@ -202,6 +208,8 @@ class World {
     const std::size_t pick = shuffled ? chance() % choices : 0;
     if (pick < exchanges_.size()) {
       finish(pick);
+    } else if (pick < exchanges_.size() + connecting_.size()) {
+      if (chance() % handshake_ends_in == 0) finish_connect(pick - exchanges_.size());
     } else {
       finish_commit();
     }
@@ -308,8 +316,16 @@ class World {
   /// Does what the pipeline says, and goes on feeding it rows as long as it wants some.
   void act(const Actions& first) {
     perform(first);
-    while (wanted_ > 0 || append_broke_) {
-      if (append_broke_) {
+    while (wanted_ > 0 || append_broke_ || !found_open_.empty()) {
+      if (!found_open_.empty()) {
+        const Exchange exchange = found_open_.back();
+        found_open_.pop_back();
+        const bool left_meanwhile =
+            std::any_of(connecting_.begin(), connecting_.end(),
+                        [&](const Exchange& each) { return each.slot == exchange.slot; });
+        if (!left_meanwhile) connected_.push_back(exchange);
+        perform(pipeline->resume(event::Connected{exchange.slot}, now()));
+      } else if (append_broke_) {
         append_broke_ = false;
         perform(pipeline->resume(event::AppendFailed{"disk full"}, now()));
       } else if (next_row_ <= rows_total) {
@@ -336,7 +352,68 @@ class World {
       if (!commit_.empty()) violations.push_back("two commits at a time");
       commit_ = actions.commit;
     }
-    for (const Send& send : actions.sends) start_exchange(send);
+    for (const Slot slot : actions.leave) leave(slot);
+    for (const Send& send : actions.sends) {
+      Exchange exchange{send.slot, std::string(send.wire), 0, server(++requests), false};
+      if (send.hold) {
+        hold(exchange);
+      } else {
+        start_exchange(exchange);
+      }
+    }
+    for (const Slot slot : actions.go) go(slot);
+  }
+
+  /// Some held requests find an open connection, the others have to connect.
+  void hold(const Exchange& exchange) {
+    ++held;
+    const bool finds_one = exchange.does != Does::refuse_connect && chance() % 2 == 0;
+    (finds_one ? found_open_ : connecting_).push_back(exchange);
+  }
+
+  void finish_connect(std::size_t pick) {
+    const Exchange exchange = connecting_[pick];
+    connecting_.erase(connecting_.begin() + static_cast<std::ptrdiff_t>(pick));
+    if (exchange.leaving) {
+      ++left;
+      fault(exchange.slot, FaultKind::cancelled, 0);
+    } else if (exchange.does == Does::refuse_connect) {
+      fault(exchange.slot, FaultKind::connect_failed, 0);
+    } else {
+      connected_.push_back(exchange);
+      act(pipeline->resume(event::Connected{exchange.slot}, now()));
+    }
+  }
+
+  void go(Slot slot) {
+    const auto found = std::find_if(connected_.begin(), connected_.end(),
+                                    [&](const Exchange& each) { return each.slot == slot; });
+    if (found == connected_.end()) {
+      violations.push_back("a request was told to go that is not connected");
+      return;
+    }
+    const Exchange exchange = *found;
+    connected_.erase(found);
+    start_exchange(exchange);
+  }
+
+  /// Its fault comes later, and may be crossed by the word that it is connected.
+  void leave(Slot slot) {
+    const auto is_it = [&](const Exchange& each) { return each.slot == slot; };
+    for (auto* from : {&connecting_, &connected_, &found_open_}) {
+      const auto found = std::find_if(from->begin(), from->end(), is_it);
+      if (found == from->end()) continue;
+      Exchange exchange = *found;
+      exchange.leaving = true;
+      if (from == &connecting_) {
+        *found = exchange;
+        return;
+      }
+      if (from == &connected_) from->erase(found);
+      connecting_.push_back(exchange);
+      return;
+    }
+    violations.push_back("a request was told to leave that is not held");
   }
 
   void fill_order(std::uint64_t row) {
@@ -364,8 +441,8 @@ class World {
     return true;
   }
 
-  void start_exchange(const Send& send) {
-    Exchange exchange{send.slot, std::string(send.wire), 0, server(++requests)};
+  void start_exchange(Exchange exchange) {
+    if (pipeline->stop() != Stop::none) violations.push_back("sent although the run stops");
     const std::size_t seats = exchange.wire.find("UserCount=");
     exchange.row = std::stoull(exchange.wire.substr(seats + 10));
     const std::string name = "x-acs-signature-nonce:";
@@ -407,7 +484,10 @@ class World {
   [[nodiscard]] Moment now() const { return {steady_, wall()}; }
 
   SteadyTime steady_{seconds(1000)};
-  std::vector<Exchange> exchanges_;
+  std::vector<Exchange> exchanges_;   // on the wire
+  std::vector<Exchange> connecting_;  // held, with no connection yet, or leaving
+  std::vector<Exchange> connected_;   // held, may be told to go
+  std::vector<Exchange> found_open_;  // held, on an open connection, the pipeline not yet told
   std::span<const Record> commit_;
   std::optional<SteadyTime> wake_at_;
   bool finished_ = false;

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -33,12 +34,11 @@ class PoolClient {
                                      [this](const Completion& done) { completed(done); })) {}
 
   /// Slot and X-Id are the same number, from 1.
-  void send(std::uint32_t id, const Endpoint& endpoint) {
-    wires_[id] = request_of(id);
-    endpoints_[id] = endpoint;
-    in_send_ = true;
-    pool_->send(id, endpoints_[id], wires_[id]);
-    in_send_ = false;
+  void send(std::uint32_t id, const Endpoint& endpoint) { begin(id, endpoint, false); }
+
+  /// It is `connected` once it has its connection, and leaves at pool().go(id).
+  void hold(std::uint32_t id, const Endpoint& endpoint) {
+    if (begin(id, endpoint, true)) connected.insert(id);
   }
 
   /// Sends and waits for the end.
@@ -76,12 +76,26 @@ class PoolClient {
   Pool& pool() { return *pool_; }
 
   std::function<void(const Completion&)> on_completion;
+  std::set<std::uint32_t> connected;  ///< held ones that have a connection
   bool completed_within_send = false;
   int completions = 0;
 
  private:
+  bool begin(std::uint32_t id, const Endpoint& endpoint, bool hold) {
+    wires_[id] = request_of(id);
+    endpoints_[id] = endpoint;
+    in_send_ = true;
+    const bool connected_at_once = pool_->send(id, endpoints_[id], wires_[id], hold);
+    in_send_ = false;
+    return connected_at_once;
+  }
+
   void completed(const Completion& done) {
     completed_within_send |= in_send_;
+    if (done.connected()) {
+      connected.insert(done.slot);
+      return;
+    }
     ++completions;
     Ending& ending = endings_[done.slot];
     ++ending.times;
@@ -90,7 +104,7 @@ class PoolClient {
       ending.body = done.reply->body;
     }
     if (done.fault != nullptr) ending.fault = *done.fault;
-    if ((done.reply == nullptr) == (done.fault == nullptr)) ending.times += 1000;
+    if (done.reply != nullptr && done.fault != nullptr) ending.times += 1000;
     if (on_completion) on_completion(done);
     // Views must still hold after whatever the handler did.
     if (done.reply != nullptr && done.reply->body != ending.body) ending.times += 1000;

@@ -57,6 +57,7 @@ TEST(RecordFollower, SeesTheSameInPiecesOfAnySize) {
 /// Drives one connection by hand.
 class ConnectionTest : public ::testing::Test, public Connection::Owner {
  protected:
+  void connected(Connection& /*connection*/) override { ++connected_; }
   void finished(Connection&, const Reply* reply, const Fault* fault) override {
     ++finished_;
     if (reply != nullptr) body_ = reply->body;
@@ -88,6 +89,7 @@ class ConnectionTest : public ::testing::Test, public Connection::Owner {
   TlsContext tls_{TrustedAuthority::get().ca_file};
   std::string wire_;
   int finished_ = 0;
+  int connected_ = 0;
   std::string body_;
   std::optional<Fault> fault_;
 };

@@ -106,6 +106,94 @@ TEST(Pool, ThousandExchangesOverEightConnectionsArriveOnceEach) {
   EXPECT_EQ(client.counters().reused + client.counters().connects, kCount);
 }
 
+TEST(Pool, AHeldRequestLeavesWhenToldAndNotBefore) {
+  TlsServer server;
+  PoolClient client(options_of(2));
+  client.hold(1, at(server));
+  EXPECT_EQ(client.connected.count(1), 0U) << "there is no connection yet";
+  ASSERT_TRUE(client.run_until([&] { return client.connected.count(1) == 1; }));
+  client.run_for(50ms);
+  EXPECT_EQ(server.seen().times(1), 0);
+  client.pool().go(7);  // no such one: nothing happens
+  client.pool().go(1);
+  client.pool().go(1);  // once is enough
+  ASSERT_TRUE(client.run_until([&] { return client.ending(1).times > 0; }));
+  EXPECT_EQ(client.ending(1).status, 200);
+
+  client.hold(2, at(server));
+  EXPECT_EQ(client.connected.count(2), 1U) << "the open connection is its at once";
+  client.send(3, at(server));
+  client.pool().go(2);
+  ASSERT_TRUE(client.run_until([&] { return client.completions == 3; }));
+  for (const int id : {1, 2, 3}) EXPECT_EQ(server.seen().times(id), 1) << id;
+  EXPECT_EQ(server.seen().accepted, 2) << "a held connection is nobody else's";
+  EXPECT_EQ(client.counters().reused, 1U);
+  EXPECT_FALSE(client.completed_within_send);
+}
+
+TEST(Pool, AHeldRequestThatIsLeftSendsNothingAndItsConnectionServesTheNext) {
+  TlsServer server;
+  PoolClient client(options_of(1));
+  client.hold(1, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.connected.count(1) == 1; }));
+  client.pool().leave(1);
+  client.pool().go(1);
+  ASSERT_TRUE(client.run_until([&] { return client.ending(1).times > 0; }));
+  ASSERT_TRUE(client.ending(1).fault);
+  EXPECT_EQ(client.ending(1).fault->kind, FaultKind::cancelled);
+  EXPECT_EQ(client.ending(1).fault->bytes_accepted, 0U);
+  EXPECT_EQ(client.exchange(2, at(server)).status, 200);
+  EXPECT_EQ(server.seen().times(1), 0);
+  EXPECT_EQ(server.seen().accepted, 1);
+}
+
+TEST(Pool, AHeldRequestMayBeLeftWhileItConnects) {
+  TlsServer server;
+  PoolClient client(options_of(1));
+  client.hold(1, at(server));
+  client.pool().leave(1);
+  ASSERT_TRUE(client.run_until([&] { return client.ending(1).times > 0; }));
+  EXPECT_EQ(client.ending(1).fault->kind, FaultKind::cancelled);
+  EXPECT_EQ(client.exchange(2, at(server)).status, 200);
+  EXPECT_EQ(client.ending(1).times, 1);
+  EXPECT_EQ(client.connected.count(1), 0U);
+  EXPECT_EQ(server.seen().times(1), 0);
+}
+
+TEST(Pool, ClosingEndsWhatIsHeld) {
+  TlsServer server;
+  PoolClient client(options_of(2));
+  client.hold(1, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.connected.count(1) == 1; }));
+  client.hold(2, at(server));
+  client.close();
+  client.pool().go(1);
+  client.pool().leave(2);
+  ASSERT_TRUE(client.run_until([&] { return client.completions == 2; }));
+  client.run_for(20ms);
+  for (const int id : {1, 2}) {
+    EXPECT_EQ(client.ending(id).times, 1);
+    EXPECT_EQ(client.ending(id).fault->kind, FaultKind::cancelled);
+    EXPECT_EQ(client.ending(id).fault->bytes_accepted, 0U);
+    EXPECT_EQ(server.seen().times(id), 0);
+  }
+}
+
+TEST(Pool, AHeldConnectionThatTheServerClosedCostsNotAByte) {
+  TlsServer server;
+  PoolClient client(options_of(1));
+  client.hold(1, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.connected.count(1) == 1; }));
+  server.end_connections();
+  client.run_for(50ms);
+  EXPECT_EQ(client.ending(1).times, 0) << "nobody looked yet";
+  client.pool().go(1);
+  ASSERT_TRUE(client.run_until([&] { return client.ending(1).times > 0; }));
+  ASSERT_TRUE(client.ending(1).fault);
+  EXPECT_EQ(client.ending(1).fault->kind, FaultKind::closed_before_write);
+  EXPECT_EQ(client.ending(1).fault->bytes_accepted, 0U);
+}
+
 TEST(Pool, ARetiredConnectionIsNotUsedAgain) {
   TlsServer server;
   PoolClient client(options_of(4));
