@@ -80,20 +80,23 @@ std::string folded(std::string_view name) {
   return fold.substr(0, kShownBytesMax);
 }
 
-// Levenshtein's.
+// Letters left out, added, replaced, or exchanged with the next: one each.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::array<std::size_t, kShownBytesMax + 1> row{};
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  using Line = std::array<std::size_t, kShownBytesMax + 1>;
+  Line before{}, last{}, line{};
+  for (std::size_t j = 0; j <= b.size(); ++j) line[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
+    before = last;
+    last = line;
+    line[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+      const std::size_t replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      line[j] = std::min({replaced, last[j] + 1, line[j - 1] + 1});
+      const bool exchanged = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (exchanged) line[j] = std::min(line[j], before[j - 2] + 1);
     }
   }
-  return row[b.size()];
+  return line[b.size()];
 }
 
 // --- A number ---

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "engine/wording.hpp"
 #include "io/log.hpp"
 
 namespace sagorder::io {
@@ -192,32 +193,12 @@ void add_resolve(CLI::App& app, Arguments& given) {
   add_ledger(resolve, given);
 }
 
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i + 1);
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row[b.size()];
-}
-
 /// Empty if nothing is near: then a suggestion would be a guess.
-std::string nearest(std::string_view given, const std::vector<std::string>& names) {
-  std::string best;
-  std::size_t best_distance = std::max<std::size_t>(given.size() / 3, 2) + 1;
+std::string nearest_of(std::string_view given, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
-    const bool begun = given.size() >= 4 && name.starts_with(given);  // a shortened name
-    const std::size_t distance = begun ? 0 : edit_distance(given, name);
-    if (distance >= best_distance) continue;
-    best_distance = distance;
-    best = name;
+    if (given.size() >= 4 && name.starts_with(given)) return name;  // a shortened name
   }
-  return best;
+  return std::string(nearest(given, std::vector<std::string_view>(names.begin(), names.end()), 2));
 }
 
 std::vector<std::string> option_names(const CLI::App& command) {
@@ -238,7 +219,7 @@ std::string help_of(const CLI::App& command) {
   }
   // Without its value, which may be what is kept secret elsewhere.
   const std::string name = argument.substr(0, argument.find('='));
-  const std::string near = nearest(name, option_names(command));
+  const std::string near = nearest_of(name, option_names(command));
   throw UsageError("unknown option of " + command.get_name() + ": " + shown_argument(name),
                    near.empty() ? help_of(command) : "did you mean " + near + "?");
 }
@@ -248,7 +229,7 @@ std::string help_of(const CLI::App& command) {
     throw UsageError("unknown option: " + shown_argument(argument.substr(0, argument.find('='))),
                      "see sagorder --help");
   }
-  const std::string near = nearest(argument, {"run", "check", "status", "resolve"});
+  const std::string near = nearest_of(argument, {"run", "check", "status", "resolve"});
   throw UsageError("unknown command: " + shown_argument(argument),
                    near.empty() ? "the commands are run, check, status and resolve"
                                 : "did you mean sagorder " + near + "?");

@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
+#include "engine/expect.hpp"
 #include "engine/pipeline.hpp"
 #include "io/connection.hpp"
 
@@ -17,12 +16,6 @@ namespace sagorder::io {
 namespace {
 
 using ConnectionPointer = std::shared_ptr<Connection>;
-
-void expect(bool promise, const char* words) {
-  if (promise) return;
-  std::fprintf(stderr, "sagorder: broken promise: %s\n", words);
-  std::abort();
-}
 
 SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
 

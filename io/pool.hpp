@@ -89,7 +89,7 @@ class Pool {
   /// Starts one exchange. `endpoint` and `wire` must live until its completion. The handler is
   /// never called from within send() or close(), and may call both. No more than `connections`
   /// exchanges may be under way, and one counts until its connection has had the word it waits
-  /// for: one more ends the program (std::abort). After close() it sends nothing and completes as
+  /// for: one more throws BrokenPromise. After close() it sends nothing and completes as
   /// cancelled.
   /// @param hold  gives it a connection and waits for go() or leave()
   /// @return it is held and connected already: the handler will not be told

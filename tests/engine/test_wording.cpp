@@ -26,7 +26,8 @@ TEST(Wording, NamesTheNearest) {
   EXPECT_EQ(nearest("region_id", kNames, 2), "RegionId");
   EXPECT_EQ(nearest("User Count", kNames, 2), "UserCount");
   EXPECT_EQ(nearest("Peirod", kNames, 2), "Period");
-  EXPECT_EQ(nearest("Peirod", kNames, 4), "");
+  EXPECT_EQ(nearest("Peirod", kNames, 6), "Period") << "two letters exchanged are one mistake";
+  EXPECT_EQ(nearest("Peirod", kNames, 7), "");
   EXPECT_EQ(nearest("Note", kNames, 2), "");
   EXPECT_EQ(nearest("", kNames, 2), "");
   EXPECT_EQ(nearest(std::string(1000, 'x'), kNames, 2), "");

@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include "engine/expect.hpp"
 #include "io/http_answer.hpp"
 #include "tests/io/pool_client.hpp"
 #include "tests/io/tls_server.hpp"
@@ -781,29 +782,19 @@ TEST(Pool, RefusesOptionsOutOfRange) {
   EXPECT_THROW(make(options_of(1, 0ms)), std::invalid_argument);
 }
 
-TEST(PoolDeathTest, OneExchangeTooManyEndsTheProgram) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(
-      {
-        PoolClient client(options_of(1));
-        client.send(1, {"127.0.0.1", 1});
-        client.send(2, {"127.0.0.1", 1});
-      },
-      "more exchanges than connections");
+TEST(Pool, OneExchangeTooManyBreaksThePromise) {
+  PoolClient client(options_of(1));
+  client.send(1, {"127.0.0.1", 1});
+  EXPECT_THROW(client.send(2, {"127.0.0.1", 1}), BrokenPromise);
 }
 
-TEST(PoolDeathTest, AnExchangeCountsUntilTheWordOnItHasCome) {
-  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_DEATH(
-      {
-        TlsServer server;
-        PoolOptions options = options_of(1);
-        options.wait_for_word = true;
-        PoolClient client(options);
-        client.exchange(1, at(server));
-        client.send(2, at(server));
-      },
-      "more exchanges than connections");
+TEST(Pool, AnExchangeCountsUntilTheWordOnItHasCome) {
+  TlsServer server;
+  PoolOptions options = options_of(1);
+  options.wait_for_word = true;
+  PoolClient client(options);
+  client.exchange(1, at(server));
+  EXPECT_THROW(client.send(2, at(server)), BrokenPromise);
 }
 
 }  // namespace
