@@ -1,0 +1,412 @@
+"""What every campaign is: trials without end, tallied over many runs of one command.
+
+    tests/campaign NAME [--trials N] [--seconds S] [--seed N] [--only CASE] [--short] [...]
+
+A campaign is a module beside this one that says `CAMPAIGN = ` a subclass of Campaign. It can be
+stopped at any time (SIGINT, SIGTERM: after the trial under way; twice: at once) and goes on later:
+its tally is kept in a file, one for each program, told apart by the digest of its bytes, so that
+what one program did is never counted for another. At the end it prints one table, and exits with 0
+if that shows no violation, else with 1 (2: wrong usage, 75: the tally is in use).
+
+Each trial is named by a case: a text without spaces that alone repeats it, by `--only CASE`.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import importlib
+import json
+
+import pathlib
+import random
+import re
+import shlex
+import signal
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+
+from harness import BUILD, SAGORDER, random_seed
+
+HERE = pathlib.Path(__file__).resolve().parent
+VIOLATIONS_KEPT = 100  # of each tally; all are counted
+SAVE_SECONDS = 2.0
+PROGRESS_SECONDS = 20.0
+NO_VIOLATION, VIOLATIONS, USAGE, BUSY = 0, 1, 2, 75
+
+
+# ------------------------------------------------------------------------ what a campaign fills in
+
+
+@dataclass
+class Trial:
+    """What came of one trial.
+
+    faults      class of fault to how often it struck
+    violations  sentences; empty if every promise was kept
+    counts      anything else that is added up: name to number
+    peaks       anything of which the largest is kept: name to number
+    detail      for whoever repeats it by --only; not kept
+    """
+
+    faults: dict = field(default_factory=dict)
+    violations: list = field(default_factory=list)
+    counts: dict = field(default_factory=dict)
+    peaks: dict = field(default_factory=dict)
+    detail: str = ""
+
+
+class Campaign:
+    """One campaign; made anew for each run of the command.
+
+    summary  one line for the list of campaigns
+    short    options and their values in the short form, which the tests of a build run
+    """
+
+    summary = ""
+    short = {}
+
+    def __init__(self):
+        self.options = None  # argparse's, from before `begin`
+        self.held = contextlib.ExitStack()  # what lives as long as the run; closed at its end
+
+    def add_options(self, parser):
+        """Options of this campaign alone. What changes a trial must go into its case."""
+
+    def programs(self):
+        """The files that are on trial: their bytes tell the tallies apart."""
+        return [SAGORDER]
+
+    def begin(self):
+        """Before the first trial; what must be closed afterwards goes into `held`."""
+
+    def case(self, position, seed):
+        """The case number `position` (from 0; it counts on over the runs), whose chances come from
+        `seed`, which is this case's own. None: there are no more."""
+        raise NotImplementedError
+
+    def trial(self, case):
+        """Tries one case. @return its Trial. An exception counts as a violation; ValueError and
+        KeyError too, so look at a case that somebody typed by hand in good time."""
+        raise NotImplementedError
+
+    def report(self, tally):
+        """More lines for the end of the table."""
+        return []
+
+
+# ------------------------------------------------------------------------------------- the tallies
+
+
+def digest_of(paths):
+    """What tells programs apart: 16 hex digits of their bytes."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(pathlib.Path(path).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def seed_of_case(seed, position):
+    """The seed of one case: the same whatever came before it."""
+    text = hashlib.sha256(f"{seed}:{position}".encode()).digest()
+    return int.from_bytes(text[:4], "big")
+
+
+def new_tally(seed):
+    return {
+        "seed": seed,
+        "position": 0,
+        "trials": 0,
+        "seconds": 0.0,
+        "faults": {},
+        "counts": {},
+        "peaks": {},
+        "violations_total": 0,
+        "violations": [],
+    }
+
+
+def add(tally, case, trial):
+    """Adds what came of one trial."""
+    tally["trials"] += 1
+    for name in ("faults", "counts"):
+        for key, number in getattr(trial, name).items():
+            tally[name][key] = tally[name].get(key, 0) + number
+    for key, number in trial.peaks.items():
+        tally["peaks"][key] = max(tally["peaks"].get(key, number), number)
+    tally["violations_total"] += len(trial.violations)
+    kept = [{"case": case, "text": text} for text in trial.violations]
+    tally["violations"] = (tally["violations"] + kept)[:VIOLATIONS_KEPT]
+
+
+class TallyFile:
+    """The tallies of one campaign, by program. One run at a time holds it."""
+
+    def __init__(self, path, name):
+        self.path = pathlib.Path(path)
+        self.name = name
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = open(str(self.path) + ".lock", "a", encoding="utf-8")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.tallies = self.read()
+        except BaseException:
+            self.lock.close()
+            raise
+
+    def read(self):
+        if not self.path.exists():
+            return {}
+        kept = json.loads(self.path.read_text(encoding="utf-8"))
+        if kept.get("campaign") != self.name:
+            raise ValueError(f"{self.path}: is a tally of {kept.get('campaign')}, not {self.name}")
+        return kept["tallies"]
+
+    def write(self):
+        text = json.dumps({"campaign": self.name, "tallies": self.tallies}, indent=1)
+        beside = self.path.with_name(self.path.name + ".new")
+        beside.write_text(text + "\n", encoding="utf-8")
+        beside.replace(self.path)
+
+    def close(self):
+        self.lock.close()
+
+
+# ----------------------------------------------------------------------------------- running trials
+
+
+class Stop:
+    """SIGINT and SIGTERM: the first lets the trial under way end, the second does not."""
+
+    def __init__(self):
+        self.asked = False
+
+    def __enter__(self):
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self.before = {number: signal.signal(number, self.take) for number in numbers}
+        return self
+
+    def __exit__(self, *ignored):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def take(self, *ignored):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+def tried(campaign, case):
+    """The Trial of a case, also if it broke."""
+    try:
+        return campaign.trial(case)
+    except Exception as error:  # pylint: disable=broad-except
+        told = "".join(traceback.format_exception(error))
+        text = f"the trial broke: {type(error).__name__}: {error}"
+        return Trial(violations=[text], detail=told)
+
+
+def repeats(name, case):
+    return f"tests/campaign {name} --only {shlex.quote(case)}"
+
+
+class Runner:
+    """Trials until a limit, a signal or the last case."""
+
+    def __init__(self, name, campaign, tally, save):
+        self.name = name
+        self.campaign = campaign
+        self.tally = tally
+        self.save = save
+        self.seconds_before = tally["seconds"]
+        self.begun = self.saved = self.told = time.monotonic()
+        self.done = 0
+        self.why = ""
+
+    def over(self, stop):
+        """Why there is no further trial; empty: there is one."""
+        options = self.campaign.options
+        if stop.asked:
+            return "stopped; the same command goes on"
+        if options.trials is not None and self.done >= options.trials:
+            return f"{options.trials} trials, as asked"
+        if options.seconds is not None and time.monotonic() - self.begun >= options.seconds:
+            return f"{options.seconds:g} s, as asked"
+        return ""
+
+    def run(self, stop):
+        try:
+            while not self.why:
+                self.why = self.over(stop) or self.next()
+        except KeyboardInterrupt:
+            self.why = "stopped within a trial, which is not counted"
+        self.keep(True)
+
+    def next(self):
+        """One trial. @return why it was the last one"""
+        position = self.tally["position"]
+        case = self.campaign.case(position, seed_of_case(self.tally["seed"], position))
+        if case is None:
+            return "complete: every case was tried (--fresh begins anew)"
+        trial = tried(self.campaign, case)
+        self.done += 1
+        self.tally["position"] += 1
+        add(self.tally, case, trial)
+        for text in trial.violations:
+            print(f"VIOLATION {text}\n  {repeats(self.name, case)}", flush=True)
+        if trial.violations and trial.detail:
+            print(trial.detail, flush=True)
+        self.keep(bool(trial.violations))
+        return ""
+
+    def keep(self, now):
+        clock = time.monotonic()
+        self.tally["seconds"] = self.seconds_before + clock - self.begun
+        if now or clock - self.saved >= SAVE_SECONDS:
+            self.saved = clock
+            self.save()
+        if clock - self.told >= PROGRESS_SECONDS:
+            self.told = clock
+            print(progress(self.tally), file=sys.stderr, flush=True)
+
+
+# --------------------------------------------------------------------------------------- the table
+
+
+def shown(number):
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.1f}"
+
+
+def progress(tally):
+    violations, seconds = tally["violations_total"], tally["seconds"]
+    return f"{tally['trials']:,} trials, {violations} violations, {seconds:,.0f} s"
+
+
+def table(name, tally, digest, others):
+    """The tally as lines."""
+    lines = [f"campaign {name}, program {digest}"]
+    if others:
+        trials = sum(other["trials"] for other in others)
+        lines.append(f"  (kept beside it: {trials:,} trials of {len(others)} other programs)")
+
+    def line(text, value):
+        lines.append(f"  {text:<52} {value:>14}")
+
+    line("trials", shown(tally["trials"]))
+    for title, name_of_sums in (("fault: ", "faults"), ("", "counts"), ("most ", "peaks")):
+        for key, number in sorted(tally[name_of_sums].items()):
+            line(title + key, shown(number))
+    line("wall time, s", shown(float(tally["seconds"])))
+    line("violations", shown(tally["violations_total"]))
+    for violation in tally["violations"]:
+        lines.append(f"    {violation['text']}")
+        lines.append(f"      {repeats(name, violation['case'])}")
+    return lines
+
+
+# ------------------------------------------------------------------------------------- the command
+
+
+def names():
+    """The campaigns there are: modules here that say CAMPAIGN."""
+    said = re.compile(r"^CAMPAIGN = ", re.MULTILINE)
+    return sorted(
+        path.stem for path in HERE.glob("*.py") if said.search(path.read_text(encoding="utf-8"))
+    )
+
+
+def parser_of(name, campaign):
+    parser = argparse.ArgumentParser(
+        prog=f"tests/campaign {name}",
+        description=sys.modules[type(campaign).__module__].__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--trials", type=int, metavar="N", help="at most so many in this run")
+    parser.add_argument("--seconds", type=float, metavar="S", help="no trial begins after that")
+    parser.add_argument("--seed", type=int, metavar="N", help="of the chances from here on")
+    parser.add_argument("--only", metavar="CASE", help="repeats one trial, which is not tallied")
+    parser.add_argument("--short", action="store_true", help="as the tests of a build run it")
+    parser.add_argument("--tally", metavar="FILE", help=f"default build/campaigns/{name}.json")
+    parser.add_argument("--fresh", action="store_true", help="forgets this program's tally")
+    campaign.add_options(parser)
+    return parser
+
+
+def parse(name, campaign, argv):
+    """The options: those given, before those of the short form, before the usual ones."""
+    parser = parser_of(name, campaign)
+    if parser.parse_args(argv).short:
+        parser.set_defaults(fresh=True, **campaign.short)
+    options = parser.parse_args(argv)
+    if options.tally is None:
+        form = name + ("-short" if options.short else "")
+        options.tally = BUILD / "campaigns" / f"{form}.json"
+    return options
+
+
+def repeat(name, campaign):
+    """--only: one trial, told at length."""
+    with campaign.held:
+        campaign.begin()
+        trial = tried(campaign, campaign.options.only)
+    if trial.detail:
+        print(trial.detail)
+    tally = new_tally(0)
+    add(tally, campaign.options.only, trial)
+    print("\n".join(table(name, tally, digest_of(campaign.programs()), [])))
+    return VIOLATIONS if trial.violations else NO_VIOLATION
+
+
+def tally_of(file, digest, options):
+    """This program's tally: kept from before or new. A given seed counts from now on."""
+    if options.fresh or digest not in file.tallies:
+        seed = random_seed() if options.seed is None else options.seed
+        file.tallies[digest] = new_tally(seed)
+    tally = file.tallies[digest]
+    if options.seed is not None:
+        tally["seed"] = options.seed
+    return tally
+
+
+def run(name, campaign, argv):
+    """One run of the command. @return its exit code"""
+    campaign.options = options = parse(name, campaign, argv)
+    if options.only is not None:
+        return repeat(name, campaign)
+    try:
+        file = TallyFile(options.tally, name)
+    except BlockingIOError:
+        print(f"{options.tally}: another run of this campaign adds to it", file=sys.stderr)
+        return BUSY
+    with contextlib.closing(file):
+        digest = digest_of(campaign.programs())
+        tally = tally_of(file, digest, options)
+        others = [other for key, other in file.tallies.items() if key != digest]
+        if others and tally["trials"] == 0:
+            print("the tally is of other programs; they are kept, this one begins anew")
+        print(f"seed {tally['seed']}, from case {tally['position']}", flush=True)
+        runner = Runner(name, campaign, tally, file.write)
+        with Stop() as stop, campaign.held:
+            campaign.begin()
+            runner.run(stop)
+        print(runner.why)
+        print("\n".join(table(name, tally, digest, others) + campaign.report(tally)))
+        return VIOLATIONS if tally["violations_total"] else NO_VIOLATION
+
+
+def main(argv):
+    """`tests/campaign`. @return its exit code"""
+    if not argv or argv[0] not in names():
+        print(__doc__)
+        for name in names():
+            print(f"  {name:<12} {importlib.import_module(name).CAMPAIGN.summary}")
+        return NO_VIOLATION if argv in (["-h"], ["--help"]) else USAGE
+    name = argv[0]
+    return run(name, importlib.import_module(name).CAMPAIGN(), argv[1:])
+
+
+def chance_of(*words):
+    """A source of chance for a case: the same words, the same chances."""
+    return random.Random(":".join(str(word) for word in words))
