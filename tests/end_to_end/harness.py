@@ -124,6 +124,7 @@ class Gateway:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                process_group=0,  # a Ctrl-C is for whoever runs the tests, who ends it in order
             )
         deadline = time.monotonic() + 30
         while not port_file.exists():
@@ -168,11 +169,21 @@ class Batch:
 
     Every run has the same `options`, so that the same command is given again; what `run` takes
     beyond them is added behind. By default UserCount is the number of the row, so that the
-    gateway's executed log names the row without anybody's help.
+    gateway's executed log names the row without anybody's help. `program` is another build of it.
     """
 
-    def __init__(self, gateway, *options, rows=0, output="results.csv", env=None, rate="unlimited"):
+    def __init__(
+        self,
+        gateway,
+        *options,
+        rows=0,
+        output="results.csv",
+        env=None,
+        rate="unlimited",
+        program=SAGORDER,
+    ):
         self.gateway = gateway
+        self.program = str(program)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-batch-"))
         self.input = self.folder / "orders.csv"
         self.output = self.folder / output
@@ -218,7 +229,7 @@ class Batch:
     def command(self, *extra):
         """`sagorder run` as a list of arguments."""
         return [
-            *(str(SAGORDER), "run", str(self.input), "--output", str(self.output), "--yes"),
+            *(self.program, "run", str(self.input), "--output", str(self.output), "--yes"),
             *("--endpoint", self.gateway.endpoint, "--ca-file", str(self.gateway.ca)),
             *("--progress", "none", "--summary", str(self.summary_path)),
             *(str(option) for option in self.options),
@@ -232,7 +243,7 @@ class Batch:
     def sagorder(self, *arguments, timeout=60, env=None, **more):
         """Any command of the program, in the batch's directory and environment."""
         return subprocess.run(
-            [str(SAGORDER), *(str(argument) for argument in arguments)],
+            [self.program, *(str(argument) for argument in arguments)],
             **{"stdin": subprocess.DEVNULL, **more},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -242,6 +253,7 @@ class Batch:
             cwd=self.folder,
             env={**self.env, **(env or {})},
             check=False,
+            process_group=0,
         )
 
     def start(self, *extra):
@@ -255,6 +267,7 @@ class Batch:
                 stderr=log,
                 cwd=self.folder,
                 env=self.env,
+                process_group=0,
             )
         self.started.append(process)
         return process
