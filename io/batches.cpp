@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "io/file.hpp"
+#include "io/kill_point.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -146,8 +147,11 @@ std::optional<Batch> Batches::remember(std::string_view digest, const Batch& bat
       if (!again && is_later_run(*ours, known)) return *ours;
       *ours = batch;
     }
+    kill_point("batches:locked");
     Replacement file(path);
+    kill_point("batches:file-made");
     write_all(file.file(), written(batches), file.name());
+    kill_point("batches:written");
     if (!first) {
       file.take_over();
     } else if (!file.take_free_name()) {
@@ -170,8 +174,10 @@ void Batches::forget(std::string_view digest, std::string_view ledger_id) {
     });
     if (gone == batches.end()) return;
     batches.erase(gone, batches.end());
+    kill_point("batches:before-forgotten");
     if (batches.empty()) {
       if (::unlink(path.c_str()) != 0) throw file_error(path, "remove it", errno);
+      kill_point("batches:forgotten");
       sync_directory_of(path);
       return;
     }

@@ -5,6 +5,7 @@
 #include "io/commands.hpp"
 #include "io/driver.hpp"
 #include "io/file.hpp"
+#include "io/kill_point.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/results_file.hpp"
 
@@ -108,15 +109,20 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   if (scan.content == ResultsFile::Content::foreign) {
     throw OutputError(settings.output + ": is not the results file of this ledger");
   }
+  kill_point("resolve:before-intents-closed");
   close_open_intents(ledger, rows);
+  kill_point("resolve:intents-closed");
   const Row row = settings.resolution.row;
   refuse_unless_in_doubt(rows, row);
   refuse_if_taken(ledger, rows, settings.resolution);
 
   const Record record = record_of(settings.resolution, rows.attempts(row));
+  kill_point("resolve:before-commit");
   ledger.commit(std::span<const Record>(&record, 1));
+  kill_point("resolve:committed");
   rows.apply({record.kind, record.row, record.attempt});
   update_results(results, record, rows.attempts(row), columns);
+  kill_point("resolve:results-written");
 
   if (results.created()) {
     results.remove_if_unused();

@@ -12,6 +12,7 @@
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
+#include "io/kill_point.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/process.hpp"
 #include "io/results_file.hpp"
@@ -68,13 +69,18 @@ class Run {
 
   /// Whatever can refuse does so before a ledger is made.
   void prepare() {
+    kill_point("start:validated");
     refuse_bad_paths();
     open_existing_ledger();
+    kill_point("start:ledger-opened");
     refuse_if_ordered_before();
     replay();
+    kill_point("start:replayed");
     close_open_intents();
     refuse_other_settings();
+    kill_point("start:before-results");
     compare_results();
+    kill_point("start:results-compared");
     if (left_.orders > 0) {
       credentials_ = find_credentials(settings_.profile);
       log_.info("credentials from the " + credentials_.source);
@@ -82,7 +88,9 @@ class Run {
       confirm();
     }
     make_ledger();
+    kill_point("start:ledger-ready");
     repair_results();
+    kill_point("start:results-ready");
   }
 
   // --- before anything is written
@@ -326,7 +334,9 @@ class Run {
   void close_open_intents() {
     const std::vector<Record> records = open_as_in_doubt(*rows_, now().wall);
     if (records.empty()) return;
+    kill_point("start:before-intents-closed");
     ledger_->commit(records);
+    kill_point("start:intents-closed");
     for (const Record& record : records) rows_->apply({record.kind, record.row, record.attempt});
     log_.warning(fmt::format(
         "rows under way when the last run ended: {}; they are in doubt and are not sent again",
@@ -356,14 +366,17 @@ class Run {
   /// Makes the results file the projection of the ledger again, before anything is sent.
   void repair_results() {
     if (scan_.torn_bytes > 0) results_->cut_torn_tail();
+    kill_point("repair:before");
     if (projection_->repair() == Repair::append) {
       log_.info(fmt::format("lines missing in the results, added now: {}", projection_->missing()));
       write_lines([&](Row row) { return projection_->lacks_line(row); },
                   [&](std::string_view lines) { results_->append(lines); });
+      kill_point("repair:lines-added");
     } else if (projection_->repair() == Repair::rebuild) {
       log_.warning("the results file does not agree with the ledger; it is written anew");
       results_->rebuild(
           [&](const ResultsFile::Sink& sink) { write_lines([](Row) { return true; }, sink); });
+      kill_point("repair:rebuilt");
     }
     projection_.reset();  // a byte a row
   }
@@ -431,10 +444,13 @@ class Run {
       if (!is_later_run(batch, known)) last = batch.run;
     }
     const std::string run = random_hex();
+    kill_point("remember:before");
     ledger_->set_facts({{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}});
+    kill_point("remember:run-drawn");
     const Batch batch{absolute(settings_.output), absolute(ledger_->path()), id,
                       timestamp(now().wall),      settings_.command_line,    run};
     const auto before = batches().remember(input_.sha256(), batch, settings_.again, known);
+    kill_point("remember:after");
     if (!before) return;
     if (before->ledger_id == id) refuse_as_older(*before);
     refuse_as_before(*before);
@@ -500,7 +516,9 @@ class Run {
     const std::uint64_t not_sent = left_.orders - tally.placed - tally.rejected - tally.in_doubt;
     // Remembered a moment before the first send: if no byte left, nothing was ordered.
     if (new_batch_ && tally.sent == 0) {
+      kill_point("end:before-forgotten");
       batches().forget(input_.sha256(), fact(facts_, kFactLedgerId, settings_.ledger));
+      kill_point("end:forgotten");
     }
     Summary summary{*rows_,
                     tally,
@@ -526,6 +544,7 @@ class Run {
       replace_file(settings_.summary,
                    [&](const Fd& file) { write_all(file, to_json(summary), settings_.summary); });
     }
+    kill_point("end:told");
     return code;
   }
 

@@ -11,6 +11,8 @@
 #include <system_error>
 #include <utility>
 
+#include "io/kill_point.hpp"
+
 namespace sagorder::io {
 namespace {
 
@@ -181,6 +183,7 @@ void Connection::connected(const Error& error) {
 }
 
 void Connection::begin_handshake() {
+  kill_point("connection:made");
   phase_ = Phase::handshaking;
   wire_.fd = socket_.native_handle();
   try {
@@ -210,6 +213,7 @@ void Connection::handshake() {
 }
 
 void Connection::handshaken() {
+  kill_point("connection:handshaken");
   resumed_ = SSL_session_reused(ssl_.get()) == 1;
   if (const auto refusal = certificate_refusal(ssl_.get(), endpoint_, true)) {
     return fail(fault(FaultKind::certificate_refused, *refusal));
@@ -269,10 +273,12 @@ std::optional<Fault> Connection::exchange(const Exchange& exchange) {
 }
 
 std::optional<Fault> Connection::write() {
+  kill_point("request:before-write");
   ERR_clear_error();
   const int result =
       SSL_write(ssl_.get(), exchange_.wire.data(), static_cast<int>(exchange_.wire.size()));
   if (result > 0) {
+    kill_point("request:written");
     // The answer cannot be here yet: no read before the first wait.
     phase_ = Phase::reading;
     wait(Tcp::socket::wait_read);
@@ -302,6 +308,7 @@ void Connection::read() {
     const int count = SSL_read(ssl_.get(), room.data(), static_cast<int>(room.size()));
     if (count <= 0) return read_failed(count);
     answered_ += static_cast<std::uint64_t>(count);
+    kill_point("reply:bytes-read");
     switch (answer_.take(static_cast<std::size_t>(count))) {
       case HttpAnswer::Progress::need_more:
         continue;
@@ -340,6 +347,7 @@ Fault Connection::stream_fault(int reason, std::string_view how_far) {
 /// The answer is whole and stands, whatever is found behind it.
 void Connection::answered() {
   const auto self = shared_from_this();
+  kill_point("reply:whole");
   phase_ = Phase::idle;
   has_served_ = true;
   if (!answer_.keeps_alive()) close();

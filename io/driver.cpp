@@ -12,6 +12,7 @@
 #include <deque>
 #include <thread>
 
+#include "io/kill_point.hpp"
 #include "io/ledger_thread.hpp"
 
 namespace sagorder::io {
@@ -109,9 +110,11 @@ class Driver::Loop {
     ledger_thread_ = &thread;
     dispatch(event::Started{});
     context_.run();
+    kill_point("run:last-event");
     parts_.progress.finish(parts_.pipeline.tally(), parts_.pipeline.pacer(), parts_.rows_total,
                            now().steady);
     close_pools();
+    kill_point("run:connections-closed");
   }
 
   [[nodiscard]] PoolCounters counters() const {
@@ -225,6 +228,7 @@ class Driver::Loop {
 
   void completed(const Completion& completion) {
     if (completion.connected()) return dispatch(event::Connected{completion.slot});
+    kill_point("reply:before-judged");
     --workers_[owner_[completion.slot]]->under_way;
     if (completion.reply != nullptr) {
       dispatch(event::Replied{completion.slot, completion.reply}, completion.slot);
@@ -292,8 +296,14 @@ class Driver::Loop {
       keep(*answered);
     }
     for (const Slot slot : actions.leave) leave(slot);
-    for (const Send& one : actions.sends) send(one);
-    for (const Slot slot : actions.go) go(slot);
+    for (const Send& one : actions.sends) {
+      kill_point("request:before-handed-over");
+      send(one);
+    }
+    for (const Slot slot : actions.go) {
+      kill_point("request:before-let-go");
+      go(slot);
+    }
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) cancel_exchanges();
   }
@@ -311,11 +321,13 @@ class Driver::Loop {
       parts_.before_first_commit();
       parts_.before_first_commit = nullptr;
     }
+    kill_point("commit:before-handed-over");
     ledger_thread_->commit(records);
   }
 
   void committed(const std::exception_ptr& error) {
     if (!error) {
+      kill_point("commit:before-told");
       dispatch(event::Committed{});
       return;
     }
@@ -356,7 +368,9 @@ class Driver::Loop {
                                      " answers. Interrupt again to give them up as in doubt"
                                : "interrupted again: giving up " + waiting + " answers");
       listen_for_signals();
+      kill_point("interrupt:before");
       dispatch(event::Interrupted{});
+      kill_point("interrupt:after");
     });
   }
 

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <utility>
 
+#include "io/kill_point.hpp"
+
 namespace sagorder::io {
 namespace {
 
@@ -189,18 +191,22 @@ Replacement::~Replacement() {
 
 Fd Replacement::take_over() {
   sync_file(file_, name_);
+  kill_point("file:before-rename");
   if (::rename(name_.c_str(), path_.c_str()) != 0) throw file_error(path_, "replace it", errno);
   named_ = false;
+  kill_point("file:renamed");
   sync_directory_of(path_);
   return std::move(file_);
 }
 
 bool Replacement::take_free_name() {
   sync_file(file_, name_);
+  kill_point("file:before-link");
   if (::link(name_.c_str(), path_.c_str()) != 0) {
     if (errno == EEXIST) return false;
     throw file_error(path_, "create it", errno);
   }
+  kill_point("file:linked");
   sync_directory_of(path_);
   return true;
 }

@@ -10,14 +10,15 @@
 #include <utility>
 
 #include "io/file.hpp"
+#include "io/kill_point.hpp"
 
 namespace sagorder::io {
 namespace {
 
 constexpr int kApplicationId = 0x5361676f;  // "Sago"
 constexpr int kReaderPatienceMs = 10'000;
-constexpr int kCheckpointPages = 4096;  // 16 MiB of WAL between checkpoints
-constexpr int kBusyMs = 10'000;         // for a person's sqlite3 shell that holds the file
+constexpr int kCheckpointPages = sooner(4096);  // 16 MiB of WAL between checkpoints
+constexpr int kBusyMs = 10'000;                 // for a person's sqlite3 shell that holds the file
 
 // The numbers in the file; `kind` in the file names them.
 static_assert(static_cast<int>(RecordKind::intent) == 0);
@@ -220,7 +221,9 @@ SqliteLedger::State::~State() {
   for (auto* held : {&begin, &commit, &insert_intent, &insert_outcome, &last_outcome}) {
     held->reset();
   }
+  kill_point("ledger:before-close");
   sqlite3_close(database.handle);
+  kill_point("ledger:closed");
 }
 
 void SqliteLedger::State::open(int flags, const std::string& name) {
@@ -259,7 +262,9 @@ void SqliteLedger::State::check_or_create() {
 }
 
 void SqliteLedger::State::create() {
+  kill_point("ledger:empty");
   database.run("PRAGMA journal_mode=WAL", "switch to WAL");
+  kill_point("ledger:in-wal-mode");
   database.run("BEGIN IMMEDIATE", "create its tables");
   database.run(kSchema, "create its tables");
   const Statement insert(database, "INSERT INTO kind(id, name) VALUES(?1, ?2)");
@@ -270,7 +275,9 @@ void SqliteLedger::State::create() {
   }
   const std::string marks = "PRAGMA application_id=" + std::to_string(kApplicationId) +
                             "; PRAGMA user_version=" + std::to_string(kLedgerFormat) + "; COMMIT";
+  kill_point("ledger:before-tables");
   database.run(marks.c_str(), "create its tables");
+  kill_point("ledger:tables-made");
   created = true;
 }
 
@@ -374,9 +381,13 @@ void SqliteLedger::State::transact(const std::function<void()>& write) {
   require_writable();
   failed = true;  // until it is durable
   try {
+    kill_point("commit:before-begin");
     begin->execute("begin a commit");
+    kill_point("commit:begun");
     write();
+    kill_point("commit:written");
     commit->execute("commit");
+    kill_point("commit:durable");
     require_named();
     checkpoint();
   } catch (const FileError& error) {
@@ -400,31 +411,37 @@ void SqliteLedger::State::abandon() const {
 /// read, a further sync says nothing of them, and only a fresh write makes them durable.
 void SqliteLedger::State::take_in_log() {
   sqlite3_busy_timeout(database.handle, kReaderPatienceMs);
+  kill_point("log:before-taken-in");
   const int code = sqlite3_wal_checkpoint_v2(database.handle, "main", SQLITE_CHECKPOINT_TRUNCATE,
                                              nullptr, nullptr);
   if ((code & 0xff) == SQLITE_BUSY) {
     throw LedgerBusy(database.path + ": somebody is reading it and does not end");
   }
   if (code != SQLITE_OK) database.fail("move its log into it");
+  kill_point("log:taken-in");
 }
 
 /// Done here and not by SQLite itself, which would go on after an error of the disk.
 void SqliteLedger::State::checkpoint() {
   if (wal_pages < kCheckpointPages) return;
+  kill_point("checkpoint:before");
   const int code = sqlite3_wal_checkpoint_v2(database.handle, "main", SQLITE_CHECKPOINT_PASSIVE,
                                              nullptr, nullptr);
   if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY) database.fail("move its log into it");
+  kill_point("checkpoint:after");
 }
 
 void SqliteLedger::State::index_outcomes() {
   if (last_outcome) return;
   if (!reading) {
     require_writable();
+    kill_point("index:before");
     // Sorted in a file, since memory does not grow with the rows.
     database.run(
         "PRAGMA temp_store=FILE; CREATE INDEX IF NOT EXISTS outcome_row ON outcome(row);"
         "PRAGMA temp_store=MEMORY",
         "make an index of its rows");
+    kill_point("index:made");
   }
   last_outcome.emplace(database, std::string("SELECT ") + kOutcomeColumns +
                                      " FROM outcome WHERE row = ?1 AND kind <> 5"
@@ -539,18 +556,24 @@ void SqliteLedger::set_facts(const Facts& facts) {
   state_->require_writable();
   const Statement insert(state_->database,
                          "INSERT OR REPLACE INTO meta(name, value) VALUES(?1, coalesce(?2, ''))");
+  kill_point("facts:before");
   state_->transact([&] {
     for (const auto& [name, value] : facts) {
       insert.bind(1, name);
       insert.bind(2, value);
       insert.execute("write a fact");
+      kill_point("facts:one-written");
     }
   });
+  kill_point("facts:durable");
 }
 
 void SqliteLedger::commit(std::span<const Record> records) {
   state_->transact([&] {
-    for (const Record& record : records) state_->insert(record);
+    for (const Record& record : records) {
+      state_->insert(record);
+      kill_point("commit:record-written");
+    }
   });
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/csv.hpp"
+#include "io/kill_point.hpp"
 #include "io/ledger.hpp"
 
 namespace sagorder::io {
@@ -57,6 +58,7 @@ ResultsFile::ResultsFile(std::string path, std::vector<std::string> input_column
       created_ = !identity_of(path_, before);
       file_ = open_private(path_, O_RDWR | O_CREAT);
     } while (!lock_named(file_, path_));
+    kill_point("results:opened");
     if (created_) sync_directory_of(path_);
     known_ = size_of(file_, path_) == 0;
   });
@@ -116,9 +118,11 @@ ResultsFile::Scan ResultsFile::conclude(Scan scan, ResultScan what, std::string_
 
 void ResultsFile::cut_torn_tail() {
   if (torn_ == 0 || !known_) return;
+  kill_point("torn:before-cut");
   if (::ftruncate(file_.get(), static_cast<off_t>(size_)) != 0) {
     throw OutputError(file_error(path_, "cut its torn last line", errno).what());
   }
+  kill_point("torn:cut");
   torn_ = 0;
 }
 
@@ -137,9 +141,11 @@ void ResultsFile::append(std::string_view lines) {
 
 void ResultsFile::write_at_end(std::string_view bytes) {
   std::uint64_t at = size_;
+  kill_point("append:before");
   while (!bytes.empty()) {
     const ssize_t written =
-        ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
+        ::pwrite(file_.get(), bytes.data(), piece_of(bytes.size()), static_cast<off_t>(at));
+    kill_point("append:piece");
     if (written > 0) {
       at += static_cast<std::uint64_t>(written);
       bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -151,11 +157,14 @@ void ResultsFile::write_at_end(std::string_view bytes) {
     }
   }
   size_ = at;
+  kill_point("append:after");
 }
 
 void ResultsFile::sync() {
   as_output([this] {
+    kill_point("results:before-sync");
     sync_file(file_, path_);
+    kill_point("results:synced");
     FileIdentity named;
     if (!identity_of(path_, named) || named != identity_of(file_, path_)) {
       throw OutputError(path_ + ": was removed or replaced while running; the ledger has it all, " +
@@ -173,6 +182,7 @@ void ResultsFile::replace_with(const std::function<void(const Sink&)>& fill) {
     std::string pending;
     std::uint64_t size = 0;
     const auto flush = [&] {
+      kill_point("rewrite:before-block");
       write_all(replacement.file(), pending, replacement.name());
       size += pending.size();
       pending.clear();
@@ -183,7 +193,9 @@ void ResultsFile::replace_with(const std::function<void(const Sink&)>& fill) {
       if (pending.size() >= kChunkBytes) flush();
     });
     flush();
+    kill_point("rewrite:before-rename");
     file_ = replacement.take_over();  // the old lock goes with the old descriptor
+    kill_point("rewrite:renamed");
     size_ = size;
     torn_ = 0;
     known_ = true;
