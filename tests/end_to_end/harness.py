@@ -256,17 +256,21 @@ class Batch:
             process_group=0,
         )
 
-    def start(self, *extra):
-        """Starts it and does not wait; ends with the batch at the latest. What it writes goes to
-        `log`. @return Popen"""
+    def start(self, *extra, env=None):
+        """Starts `sagorder run` and does not wait, as start_any does."""
+        return self.start_any(self.command(*extra), env=env)
+
+    def start_any(self, command, *, env=None):
+        """Starts any command; it ends with the batch at the latest. What it writes goes to `log`.
+        @return Popen"""
         with open(self.log, "ab") as log:
             process = subprocess.Popen(
-                self.command(*extra),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=self.env,
+                env={**self.env, **(env or {})},
                 process_group=0,
             )
         self.started.append(process)
@@ -321,11 +325,12 @@ class Batch:
         """The rows that the gateway executed, as their UserCount tells, in its order."""
         return [line["user_count"] for line in self.gateway.executed()]
 
-    def violations(self, *, finished=True, torn=False, set_columns=None):
-        """What the independent check finds wrong: nothing, if the promises were kept."""
+    def violations(self, *, finished=True, torn=False, set_columns=None, results=True):
+        """What the independent check finds wrong: nothing, if the promises were kept. `results`:
+        False leaves them out, as if they were lost."""
         return checker.check(
             self.input,
-            self.output,
+            self.output if results else self.folder / "no results",
             self.ledger,
             self.gateway.executed_path,
             finished=finished,
