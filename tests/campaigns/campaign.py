@@ -40,6 +40,27 @@ NO_VIOLATION, VIOLATIONS, USAGE, BUSY = 0, 1, 2, 75
 # ------------------------------------------------------------------------ what a campaign fills in
 
 
+class Stop:
+    """SIGINT and SIGTERM: the first lets the trial under way end, the second does not."""
+
+    def __init__(self):
+        self.asked = False
+
+    def __enter__(self):
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self.before = {number: signal.signal(number, self.take) for number in numbers}
+        return self
+
+    def __exit__(self, *ignored):
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def take(self, *ignored):
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
 @dataclass
 class Trial:
     """What came of one trial.
@@ -71,6 +92,7 @@ class Campaign:
     def __init__(self):
         self.options = None  # argparse's, from before `begin`
         self.held = contextlib.ExitStack()  # what lives as long as the run; closed at its end
+        self.stop = Stop()  # a long trial may look at `stop.asked` and end early
 
     def add_options(self, parser):
         """Options of this campaign alone. What changes a trial must go into its case."""
@@ -175,27 +197,6 @@ class TallyFile:
 
 
 # ----------------------------------------------------------------------------------- running trials
-
-
-class Stop:
-    """SIGINT and SIGTERM: the first lets the trial under way end, the second does not."""
-
-    def __init__(self):
-        self.asked = False
-
-    def __enter__(self):
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        self.before = {number: signal.signal(number, self.take) for number in numbers}
-        return self
-
-    def __exit__(self, *ignored):
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def take(self, *ignored):
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
 
 
 def tried(campaign, case):
@@ -348,7 +349,7 @@ def parse(name, campaign, argv):
 
 def repeat(name, campaign):
     """--only: one trial, told at length."""
-    with campaign.held:
+    with campaign.stop, campaign.held:
         campaign.begin()
         trial = tried(campaign, campaign.options.only)
     if trial.detail:
@@ -388,9 +389,9 @@ def run(name, campaign, argv):
             print("the tally is of other programs; they are kept, this one begins anew")
         print(f"seed {tally['seed']}, from case {tally['position']}", flush=True)
         runner = Runner(name, campaign, tally, file.write)
-        with Stop() as stop, campaign.held:
+        with campaign.stop, campaign.held:
             campaign.begin()
-            runner.run(stop)
+            runner.run(campaign.stop)
         print(runner.why)
         print("\n".join(table(name, tally, digest, others) + campaign.report(tally)))
         return VIOLATIONS if tally["violations_total"] else NO_VIOLATION

@@ -4,15 +4,15 @@ Two kinds of trials, mixed:
 
   random:SEED    a batch against a gateway that fails in every way, killed by SIGKILL after a random
                  while, up to 25 times in a row, also while it recovers from the kill before
-  at:NAME:SEED   a batch that dies at a point of that name (io/kill_point.hpp; the names are found in
-                 the sources) in a program that is built for it, is then perhaps killed once more, and
-                 goes on with the usual program
+  at:NAME:SEED   a batch that dies at a point of that name (io/kill_point.hpp; the names are found
+                 in the sources) in a program that is built for it, is then perhaps killed once
+                 more, and goes on with the usual program
 
-The oracle is tests/end_to_end/checker.py, which reads the input, the results, the ledger and the log
-of what the gateway executed, after each kill and at the end: no row is executed twice; what was
-executed is placed under that OrderId or in doubt; every row is in the results once; a kill leaves no
-more rows under way than --max-in-flight; and a finished batch, run again, opens no connection. A point
-that its trial does not come to is a violation too.
+The oracle is tests/end_to_end/checker.py, which reads the input, the results, the ledger and the
+log of what the gateway executed, after each kill and at the end: no row is executed twice; what was
+executed is placed under that OrderId or in doubt; every row is in the results once; a kill leaves
+no more rows under way than --max-in-flight; and a finished batch, run again, opens no connection. A
+point that its trial does not come to is a violation too.
 """
 
 import contextlib
@@ -30,8 +30,8 @@ KILLS_OF_A_BATCH = 25
 KILL_AFTER_MS_MAX = 300
 TRIES = 5  # until a trial comes to its point
 
-# Where a point is not met on the way of any run: what has to be done so that it is. The names of the
-# scenes are those of the methods of Scene below.
+# Where a point is not met on the way of any run: what has to be done so that it is. The names of
+# the scenes are those of the methods of Scene below.
 SCENES = {
     "start:before-intents-closed": ("after_open",),
     "start:intents-closed": ("after_open",),
