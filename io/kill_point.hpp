@@ -26,7 +26,7 @@ inline void kill_point(std::string_view name) {
   const std::string_view at(kAt);
   const std::size_t colon = at.rfind(':');
   if (at.substr(0, colon) != name) return;
-  if (++passes != std::atol(kAt + colon + 1)) return;
+  if (++passes != std::strtol(kAt + colon + 1, nullptr, 10)) return;
   ::kill(::getpid(), SIGKILL);
   for (;;) ::pause();
 }
