@@ -29,6 +29,7 @@ PROGRAM_WITH_POINTS = BUILD / "tests" / "campaigns" / "sagorder-kill-points"
 KILLS_OF_A_BATCH = 25
 KILL_AFTER_MS_MAX = 300
 TRIES = 5  # until a trial comes to its point
+RUN_AGAIN_ODDS = 0.33  # of a finished batch of a named point, which takes as long as the trial
 
 # Where a point is not met on the way of any run: what has to be done so that it is. The names of
 # the scenes are those of the methods of Scene below.
@@ -229,7 +230,7 @@ class Scene:
         elif what == "point" and not self.killed.ended:
             self.killed.die_at(self.chance.choice(ANY_TIME), self.chance.randint(1, 4))
         self.batch.program = str(SAGORDER)
-        self.killed.finish()
+        self.killed.finish(again=self.chance.random() < RUN_AGAIN_ODDS)
 
 
 class Kill(Campaign):

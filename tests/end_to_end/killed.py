@@ -102,15 +102,16 @@ class KilledBatch:
         self.violations += [f"after a run ended with {exit_code}: {text}" for text in found]
         self.ended = self.batch.is_finished()
 
-    def finish(self):
-        """Lets it run until every row has its line, and once more: that sends nothing."""
+    def finish(self, again=True):
+        """Lets it run until every row has its line. `again`: and once more, which sends nothing."""
         for run in self.batch.run_until_finished():
             if run.returncode not in ENDS:
                 self.violations.append(f"a run ended with {run.returncode}: {run.stderr}")
         if not self.batch.is_finished():
             self.violations.append("it does not come to an end")
         self.violations += [f"at the end: {text}" for text in self.batch.violations()]
-        self.finished_batch_sends_nothing()
+        if again:
+            self.finished_batch_sends_nothing()
 
     def finished_batch_sends_nothing(self, check=True):
         """Not a request, and not even a connection. `check`: looks at everything again."""
