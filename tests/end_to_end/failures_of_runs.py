@@ -200,7 +200,7 @@ class Others(ProgramTest):
         kept = batch.ledger.read_bytes()
         batch.ledger.unlink()
         done = batch.run("--again")
-        self.assert_ended(done, UNWRITABLE, "row 1", "knows nothing", "nothing was sent")
+        self.assert_ended(done, UNWRITABLE, "has a line of row", "knows nothing", "nothing was sent")
         self.assertFalse(batch.ledger.exists(), "a refused run makes no ledger")
         self.assert_nothing_reached(batch.gateway)
         for tail in ("-wal", "-shm"):
