@@ -348,7 +348,8 @@ class Kill(Campaign):
         never = [name for name, count in met.items() if count == 0]
         lines = [f"  {len(met)} named points, each met at least {min(met.values())} times"]
         if never:
-            lines.append(f"  not met so far: {', '.join(never)}")
+            more = f" and {len(never) - 5} others" if len(never) > 5 else ""
+            lines.append(f"  not met so far: {', '.join(never[:5])}{more}")
         return lines
 
 
