@@ -47,6 +47,7 @@ SCENES = {
     "rewrite:renamed": ("damaged", "resolved"),
     "file:before-rename": ("first", "after_open", "damaged", "resolved"),
     "file:renamed": ("first", "after_open", "damaged", "resolved"),
+    "request:before-let-go": ("rated",),
     "interrupt:before": ("interrupted",),
     "interrupt:after": ("interrupted",),
     "batches:before-forgotten": ("never_sent",),
@@ -63,7 +64,7 @@ ONCE = {  # met while a ledger or a memory is made, and never again
     *("ledger:empty", "ledger:in-wal-mode", "ledger:before-tables", "ledger:tables-made"),
     *("file:before-link", "file:linked", "checkpoint:before", "checkpoint:after"),
 }
-ANY_RUN = ("first", "after_open", "after_lacking", "after_torn")
+ANY_RUN = ("first", "rated", "after_open", "after_lacking", "after_torn")
 # Families of points that a run passes many times.
 OFTEN = ("commit", "append", "request", "reply", "connection")
 
@@ -130,6 +131,11 @@ class Scene:
     def first(self):
         """The first run of the batch."""
         self.open(rows=120 if self.point.startswith("checkpoint") else self.ROWS)
+        self.die()
+
+    def rated(self):
+        """A run that keeps a rate, so that a request waits for its token on an open connection."""
+        self.open(rate="500/s")
         self.die()
 
     def after_open(self):
