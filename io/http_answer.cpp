@@ -1,5 +1,6 @@
 #include "io/http_answer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/basic_parser.hpp>
@@ -8,6 +9,8 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sagorder::io {
@@ -31,13 +34,14 @@ struct Parts {
   int status = 0;
   int version = 0;
   bool close_named = false;
+  bool length_named = false;
   std::string body;
   std::array<std::string, kKeptCount> values;
   std::array<bool, kKeptCount> seen{};
 
   void clear() {
     status = version = 0;
-    close_named = false;
+    close_named = length_named = false;
     body.clear();
     for (std::string& value : values) value.clear();
     seen.fill(false);
@@ -52,6 +56,20 @@ std::optional<Kept> kept_by(http::field field, beast::string_view name) {
   if (beast::iequals(name, "X-RateLimit-User")) return kRateLimitUser;
   if (beast::iequals(name, "X-RateLimit-User-API")) return kRateLimitUserApi;
   return std::nullopt;
+}
+
+bool is_interim(int status) { return status >= 100 && status < 200; }
+
+/// One number, once. Beast lets a length stand twice, or twice in one line, if the two agree.
+bool is_length(beast::string_view value) {
+  return !value.empty() &&
+         std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// Beast joins a folded line (RFC 9112, 5.2), silently.
+bool has_folded_line(std::string_view header) {
+  return header.find("\r\n ") != std::string_view::npos ||
+         header.find("\r\n\t") != std::string_view::npos;
 }
 
 /// One message. Made anew for each (Beast's parsers cannot be reset), which allocates nothing.
@@ -82,9 +100,12 @@ class Parser final : public http::basic_parser<false> {
       }
     } else if (field == http::field::transfer_encoding) {
       // Beast would take a coding it does not know for "the body ends with the stream".
-      if (parts_.version < 11 || !beast::iequals(value, "chunked")) {
-        error = http::error::bad_transfer_encoding;
-      }
+      const bool known = parts_.version >= 11 && beast::iequals(value, "chunked");
+      if (!known || is_interim(parts_.status)) error = http::error::bad_transfer_encoding;
+    } else if (field == http::field::content_length) {
+      // Nor has an interim answer a body: what followed would be read as the answer itself.
+      if (!is_length(value) || is_interim(parts_.status)) error = http::error::bad_content_length;
+      if (std::exchange(parts_.length_named, true)) error = http::error::multiple_content_length;
     } else if (const std::optional<Kept> kept = kept_by(field, name); kept && !parts_.seen[*kept]) {
       parts_.seen[*kept] = true;
       parts_.values[*kept].assign(value.data(), value.size());
@@ -151,9 +172,13 @@ struct HttpAnswer::State {
     error_code error;
     const std::size_t used =
         parser->put(boost::asio::const_buffer(buffer.data() + begin, end - begin), error);
+    const std::string_view understood(buffer.data() + begin, used);
     begin += used;
     if (in_header && header_over_limit(used)) {
       return refuse(Progress::too_large, "the header is too large");
+    }
+    if (in_header && has_folded_line(understood)) {
+      return refuse(Progress::malformed, "the header has a folded line");
     }
     if (error == http::error::need_more) return Progress::need_more;
     if (error) {
@@ -163,7 +188,7 @@ struct HttpAnswer::State {
   }
 
   std::optional<Progress> finish_message() {
-    if (parts.status >= 200) return Progress::whole;
+    if (!is_interim(parts.status)) return Progress::whole;
     if (++interim > kInterimAnswersMax) {
       return refuse(Progress::malformed, "too many interim answers");
     }

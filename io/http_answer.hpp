@@ -5,8 +5,9 @@
 // TLS vouches for. *Interim* answers (1xx) are skipped. *Surplus* are bytes behind the end.
 //
 // Strict where leniency would mistake one answer for another: Content-Length together with
-// Transfer-Encoding, any Transfer-Encoding but `chunked`, and an answer that could only end by a
-// close it does not announce are malformed. Of a header sent twice the first stays; trailers are
+// Transfer-Encoding or given twice, any Transfer-Encoding but `chunked`, either of them in an
+// interim answer, a folded line, and an answer that could only end by a close it does not announce
+// are malformed. Of a header sent twice the first stays; trailers are
 // parsed and not kept.
 //
 // Life: `restart`, then `room` and `take` in turn until it is not `need_more`. Storage is reused
