@@ -38,6 +38,13 @@ int bio_write(BIO* bio, const char* bytes, std::size_t size, std::size_t* writte
 int bio_read(BIO* bio, char* bytes, std::size_t size, std::size_t* read) {
   Wire& wire = wire_of(bio);
   BIO_clear_retry_flags(bio);
+  if (wire.received >= wire.pause_at) {
+    // The rest stays in the kernel, where readiness for it is told again.
+    wire.error = EAGAIN;
+    *read = 0;
+    BIO_set_retry_read(bio);
+    return 0;
+  }
   const ssize_t received = ::recv(wire.fd, bytes, size, 0);
   *read = received > 0 ? static_cast<std::size_t>(received) : 0;
   if (received > 0) {
@@ -197,6 +204,7 @@ void Connection::begin_handshake() {
 }
 
 void Connection::handshake() {
+  begin_turn();
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) return handshaken();
@@ -244,6 +252,7 @@ bool Connection::still_good() {
 
 /// Takes what TLS says to itself; finds the end of file and bytes that nobody asked for.
 Connection::Look Connection::look() {
+  begin_turn();
   for (int looks = 0; looks < kLooksMax; ++looks) {
     char byte = 0;
     if (SSL_has_pending(ssl_.get()) == 0) {
@@ -274,6 +283,7 @@ std::optional<Fault> Connection::exchange(const Exchange& exchange) {
 
 std::optional<Fault> Connection::write() {
   kill_point("request:before-write");
+  begin_turn();
   ERR_clear_error();
   const int result =
       SSL_write(ssl_.get(), exchange_.wire.data(), static_cast<int>(exchange_.wire.size()));
@@ -300,6 +310,7 @@ Fault Connection::write_fault(int reason) {
 }
 
 void Connection::read() {
+  begin_turn();
   if (!fresh_answer_) answer_.restart();
   fresh_answer_ = true;
   for (;;) {

@@ -10,6 +10,9 @@
 // request; `Fault::bytes_answered` is the answer's bytes so far, together with those of a TLS
 // record that was begun and not ended.
 //
+// A turn takes a bounded number of bytes: OpenSSL by itself would go on for as long as records come
+// that are no answer (tickets, key updates), and no deadline would be looked at meanwhile.
+//
 // A connection that failed, timed out or holds bytes nobody asked for is closed hard, without
 // TLS's farewell: after a fault is told nothing more is written, so that no rest of a request that
 // waits in OpenSSL's buffer can follow it.
@@ -41,8 +44,9 @@
 
 namespace sagorder::io {
 
-inline constexpr std::size_t kAddressesMax = 16;  ///< of one host name that are tried
-inline constexpr int kLooksMax = 8;               ///< TLS records taken in one look
+inline constexpr std::size_t kAddressesMax = 16;           ///< of one host name that are tried
+inline constexpr int kLooksMax = 8;                        ///< TLS records taken in one look
+inline constexpr std::uint64_t kTurnBytesMax = 64 * 1024;  ///< taken before others have a turn
 
 /// Follows the frames of TLS records in received bytes.
 class RecordFollower {
@@ -65,6 +69,7 @@ struct Wire {
   bool ended = false;          ///< end of file was read
   std::uint64_t accepted = 0;  ///< bytes the kernel took
   std::uint64_t received = 0;  ///< bytes the kernel gave
+  std::uint64_t pause_at = 0;  ///< of `received`: no more is taken in this turn
   RecordFollower records;
 };
 
@@ -157,6 +162,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void answered();
   Look look();
   void wait(Tcp::socket::wait_type readiness);
+  void begin_turn() { wire_.pause_at = wire_.received + kTurnBytesMax; }
   [[nodiscard]] Fault fault(FaultKind kind, std::string_view words) const;
   [[nodiscard]] Fault write_fault(int reason);
   [[nodiscard]] Fault stream_fault(int reason, std::string_view how_far);

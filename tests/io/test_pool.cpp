@@ -375,6 +375,60 @@ TEST(Pool, ASlowDripDoesNotOutlastTheDeadline) {
   EXPECT_GT(client.ending(1).fault->bytes_answered, 1U);
 }
 
+/// Key updates that are ready to be sent: records that are no answer, made as fast as they can be
+/// read.
+std::string flood_of_key_updates(SSL* ssl, int count) {
+  BIO* memory = BIO_new(BIO_s_mem());
+  BIO_up_ref(memory);
+  BIO* const socket = SSL_get_wbio(ssl);
+  BIO_up_ref(socket);
+  SSL_set0_wbio(ssl, memory);
+  for (int i = 0; i < count; ++i) {
+    SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED);
+    SSL_do_handshake(ssl);
+  }
+  char* bytes = nullptr;
+  const auto size = static_cast<std::size_t>(BIO_get_mem_data(memory, &bytes));
+  std::string flood(bytes, size);
+  SSL_set0_wbio(ssl, socket);
+  BIO_free(memory);
+  return flood;
+}
+
+TEST(Pool, AFloodLeavesOthersTheirTurn) {
+  std::atomic<bool> flooding = false;
+  TlsServer server(scripted([&](Peer& peer) {
+    const std::string flood = flood_of_key_updates(peer.ssl(), 50'000);
+    peer.read_request();
+    flooding = true;
+    peer.raw(flood);
+    peer.write(answer_of("id=1"));
+    peer.wait_for_end();
+  }));
+  PoolClient client(options_of(1, 60'000ms));
+  client.send(1, at(server));
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point begin;
+  Clock::time_point last;
+  Clock::duration longest{0};  // between two turns of others, while the flood was read
+  const std::function<void()> take_turn = [&] {
+    const auto now = Clock::now();
+    if (begin == Clock::time_point()) {
+      if (flooding) begin = last = now;
+    } else {
+      longest = std::max(longest, now - last);
+      last = now;
+    }
+    if (client.ending(1).times == 0) boost::asio::post(client.context(), take_turn);
+  };
+  take_turn();
+  ASSERT_TRUE(client.run_until([&] { return client.ending(1).times > 0; }));
+  take_turn();
+  expect_reply(client.ending(1), 1);
+  // It is read in more than twenty turns: one of them is a small part of them all.
+  EXPECT_LT(longest, (last - begin) / 2);
+}
+
 TEST(Pool, AConnectionThatTimedOutIsNeverUsedAgain) {
   std::atomic<int> served{0};
   TlsServer server(scripted([&](Peer& peer) {
