@@ -104,8 +104,9 @@ class Driver::Loop {
   void run() {
     listen_for_signals();
     show_progress_later();
-    LedgerThread thread(parts_.ledger, [this](const std::exception_ptr& error) {
-      asio::post(context_, [this, error] { committed(error); });
+    // Handed over, not shared: the exception then belongs to one thread at a time.
+    LedgerThread thread(parts_.ledger, [this](std::exception_ptr error) {
+      asio::post(context_, [this, error = std::move(error)] { committed(error); });
     });
     ledger_thread_ = &thread;
     dispatch(event::Started{});
