@@ -59,6 +59,7 @@ Batch batch_of(const json& object, const std::string& path) {
 }
 
 std::vector<Batch> read_batches(const std::string& path) {
+  refuse_link(path);  // one that points nowhere would look like no file at all
   FileIdentity there;
   if (!identity_of(path, there)) return {};
   const std::string bytes = read_all(open_private(path, O_RDONLY), kFileBytesMax, path);
@@ -118,8 +119,17 @@ std::string Batches::file_of(std::string_view digest) const {
   return directory_ + "/" + std::string(digest) + ".json";
 }
 
+/// The two directories that are this program's own; those above may be links, as homes are.
+void Batches::refuse_links() const {
+  refuse_link(directory_);
+  refuse_link(directory_of(directory_));
+}
+
 std::vector<Batch> Batches::all_of(std::string_view digest) const {
-  return as_batches([&] { return read_batches(file_of(digest)); });
+  return as_batches([&] {
+    refuse_links();
+    return read_batches(file_of(digest));
+  });
 }
 
 std::optional<Batch> Batches::find(std::string_view digest, std::string_view ledger_id) const {
@@ -131,6 +141,7 @@ std::optional<Batch> Batches::remember(std::string_view digest, const Batch& bat
   const std::string path = file_of(digest);
   if (batch.ledger_id.empty()) throw BatchesError("a batch without a ledger's id");
   return as_batches([&]() -> std::optional<Batch> {
+    refuse_links();
     make_private_directories(directory_);
     const std::string lock_path = directory_ + "/.lock";
     const Fd guard = open_private(lock_path, O_RDWR | O_CREAT);
@@ -165,6 +176,7 @@ std::optional<Batch> Batches::remember(std::string_view digest, const Batch& bat
 void Batches::forget(std::string_view digest, std::string_view ledger_id) {
   const std::string path = file_of(digest);
   as_batches([&] {
+    refuse_links();
     const std::string lock_path = directory_ + "/.lock";
     const Fd guard = open_private(lock_path, O_RDWR | O_CREAT);
     lock(guard, lock_path);

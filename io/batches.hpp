@@ -68,6 +68,8 @@ class Batches {
   [[nodiscard]] std::string file_of(std::string_view digest) const;
 
  private:
+  void refuse_links() const;
+
   std::string directory_;
 };
 

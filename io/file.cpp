@@ -39,6 +39,8 @@ void require_regular(const Fd& file, std::string_view path) {
       "name the input -");
 }
 
+constexpr std::string_view kIsLink = ": is a symbolic link; name the file that it points to";
+
 Fd open_checked(const std::string& path, int flags, std::string_view what) {
   // Without O_NONBLOCK, opening a fifo would wait for its other end.
   Fd file(::open(path.c_str(), flags | O_CLOEXEC | O_NONBLOCK, kPrivate));
@@ -48,7 +50,7 @@ Fd open_checked(const std::string& path, int flags, std::string_view what) {
   }
   const int code = errno;
   if (code == ELOOP && (flags & O_NOFOLLOW) != 0) {
-    throw FileError(path + ": is a symbolic link; name the file that it points to", code);
+    throw FileError(path + std::string(kIsLink), code);
   }
   throw file_error(path, what, code);
 }
@@ -152,6 +154,12 @@ void sync_directory_of(const std::string& path) {
   sync_file(handle, directory);
 }
 
+void refuse_link(const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISLNK(status.st_mode)) return;
+  throw FileError(path + std::string(kIsLink), ELOOP);
+}
+
 void make_private_directories(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) == 0) {
@@ -181,6 +189,7 @@ void lock(const Fd& file, std::string_view path) {
 }
 
 Replacement::Replacement(const std::string& path) : path_(path), name_(path + ".XXXXXX") {
+  refuse_link(path);
   file_ = Fd(::mkostemp(name_.data(), O_CLOEXEC));  // O_EXCL, 0600
   if (!file_.open()) throw file_error(path, "make a new file beside it", errno);
 }

@@ -81,6 +81,10 @@ void sync_directory_of(const std::string& path);
 /// The directory part of a path, "." if it has none.
 std::string directory_of(const std::string& path);
 
+/// Throws FileError if `path` itself is a symbolic link, wherever it points; whoever made the link
+/// would choose where things are written.
+void refuse_link(const std::string& path);
+
 /// Makes a directory and its parents, new ones 0700.
 void make_private_directories(const std::string& path);
 
@@ -91,7 +95,7 @@ bool try_lock(const Fd& file, std::string_view path);
 void lock(const Fd& file, std::string_view path);
 
 /// A new private file beside `path`, under a name of its own until it takes the place of `path`.
-/// It is removed again if it never does.
+/// It is removed again if it never does. A symbolic link at `path` is refused.
 class Replacement {
  public:
   explicit Replacement(const std::string& path);

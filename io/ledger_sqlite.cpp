@@ -480,6 +480,11 @@ void require_one_name(const Fd& file, const std::string& path) {
   throw LedgerError(path + ": has a second name (a hard link); remove the other name first");
 }
 
+/// SQLite would remove such a link, or say no more than that it cannot open it.
+void refuse_links_beside(const std::string& path) {
+  for (const char* end : {"-wal", "-shm", "-journal"}) refuse_link(path + end);
+}
+
 }  // namespace
 
 SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<State>()) {
@@ -493,6 +498,7 @@ SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<St
     }
     state.identity = identity_of(state.lock, name);
     require_one_name(state.lock, name);
+    refuse_links_beside(name);
     state.open(SQLITE_OPEN_READWRITE, name);
     state.check_or_create();
     state.take_in_log();

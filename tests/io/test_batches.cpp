@@ -152,11 +152,29 @@ TEST(Batches, NameOfAFileIsADigest) {
 }
 
 TEST(Batches, LinkInThePlaceOfAFileIsRefused) {
-  const TemporaryDirectory directory;
-  Batches batches(directory.path());
-  put(directory / "target", "[]");
-  std::filesystem::create_symlink("target", batches.file_of(kDigest));
-  EXPECT_THROW(batches.remember(kDigest, batch_of("one"), false), BatchesError);
+  for (const char* target : {"target", "nowhere"}) {
+    const TemporaryDirectory directory;
+    Batches batches(directory.path());
+    put(directory / "target", "[]");
+    std::filesystem::create_symlink(target, batches.file_of(kDigest));
+    EXPECT_THROW(batches.remember(kDigest, batch_of("one"), false), BatchesError);
+    EXPECT_THROW((void)batches.all_of(kDigest), BatchesError);
+    EXPECT_EQ(content_of(directory / "target"), "[]");
+  }
+}
+
+TEST(Batches, LinkInThePlaceOfADirectoryIsRefused) {
+  for (const std::string link : {"state/sagorder", "state/sagorder/batches"}) {
+    const TemporaryDirectory directory;
+    std::filesystem::create_directories(directory / "elsewhere/batches");
+    std::filesystem::create_directories(std::filesystem::path(directory / link).parent_path());
+    std::filesystem::create_directory_symlink(directory / "elsewhere", directory / link);
+    Batches batches(directory / "state/sagorder/batches");
+    EXPECT_THROW((void)batches.all_of(kDigest), BatchesError);
+    EXPECT_THROW(batches.remember(kDigest, batch_of("one"), false), BatchesError);
+    EXPECT_THROW(batches.forget(kDigest, "one"), BatchesError);
+    EXPECT_TRUE(std::filesystem::is_empty(directory / "elsewhere/batches"));
+  }
 }
 
 TEST(Batches, OfManyProcessesAtOnceOneIsFirst) {

@@ -130,6 +130,16 @@ TEST(File, ReplacementIsWholeOrNotAtAll) {
   EXPECT_EQ(directory.entries(), 1U);
 }
 
+TEST(File, ReplacementDoesNotTakeThePlaceOfALink) {
+  const TemporaryDirectory directory;
+  put(directory / "target", "precious");
+  std::filesystem::create_symlink("target", directory / "link");
+  EXPECT_THROW(replace_file(directory / "link", [](const Fd&) {}), FileError);
+  EXPECT_TRUE(std::filesystem::is_symlink(directory / "link"));
+  EXPECT_EQ(content_of(directory / "target"), "precious");
+  EXPECT_EQ(directory.entries(), 2U);
+}
+
 TEST(File, FreeNameIsTakenOnce) {
   const TemporaryDirectory directory;
   for (const bool free : {true, false}) {
