@@ -171,6 +171,14 @@ HiddenValues::HiddenValues(std::vector<Secret> values) {
 }
 
 void HiddenValues::append(std::string& out, std::string_view text, std::size_t most) const {
+  const auto stands_in = [text](const Secret& form) {
+    return text.find(form.reveal()) != std::string_view::npos;
+  };
+  const bool escaped = text.find('\\') != std::string_view::npos;
+  if (!escaped && std::ranges::none_of(forms_, stands_in)) {
+    out.append(text.substr(0, most));
+    return;
+  }
   const std::size_t end = out.size() + most;
   while (!text.empty() && out.size() < end) {
     std::size_t size = 0;

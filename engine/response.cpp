@@ -180,6 +180,12 @@ struct AnswerReader::State {
     redact(out);
   }
 
+  // An identifier or a code, in which nothing is hidden as a rule.
+  void assign_shown(std::string& out, std::string_view text) const {
+    out.clear();
+    hidden.append(out, text, text.size());
+  }
+
   // What the body says about the order, if it is well-formed.
   struct Understood {
     bool may_place = true;  // XML: the root's name says which it is
@@ -221,15 +227,16 @@ void AnswerReader::read(const Reply& reply, Answer& answer) {
   const bool real_status = reply.status >= 100 && reply.status <= 599;
   if (real_status && state_->understand(reply.body, understood)) {
     answer.kind = kind_of(reply.status, understood.may_place, understood.may_refuse, fields);
-    answer.request_id = id_of(fields.request_id);
-    answer.sag_id = id_of(fields.sag_id);
+    state_->assign_shown(answer.request_id, id_of(fields.request_id));
+    state_->assign_shown(answer.sag_id, id_of(fields.sag_id));
     state_->append_shown(answer.message, fields.message.text, kMessageMax, " ");
   }
   if (answer.kind == AnswerKind::error && mentions_order_id(reply.body)) {
     answer.kind = AnswerKind::not_understood;
   }
   if (answer.kind == AnswerKind::ordered) answer.order_id = fields.order_id.text;
-  if (answer.kind == AnswerKind::error) answer.code = fields.code.text;
+  // A secret in it makes it a code that nobody knows.
+  if (answer.kind == AnswerKind::error) state_->assign_shown(answer.code, fields.code.text);
   if (answer.kind != AnswerKind::ordered) {
     state_->append_shown(answer.body_head, reply.body, kBodyHeadMax, ".");
   }

@@ -66,7 +66,7 @@ class AnswerReader {
   ~AnswerReader();
   AnswerReader(AnswerReader&&) noexcept;
   AnswerReader& operator=(AnswerReader&&) noexcept;
-  /// What `message` and `body_head` never show: secret, security token. Empty ones are ignored.
+  /// What no text of an answer ever shows: secret, security token. Empty ones are ignored.
   void hide(std::vector<Secret> values);
   void read(const Reply& reply, Answer& answer);
 

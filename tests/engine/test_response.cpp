@@ -399,6 +399,29 @@ TEST(Response, SecretsAreHiddenWhereNothingNamesThem) {
   }
 }
 
+TEST(Response, SecretsAreHiddenInIdentifiersAndCodes) {
+  AnswerReader reader;
+  reader.hide({Secret("TheSecretItself"), Secret("CAIS-token")});
+  Answer answer;
+  const auto read_body = [&](int status, const std::string& body) {
+    Reply reply;
+    reply.status = status;
+    reply.body = body;
+    reader.read(reply, answer);
+  };
+  read_body(400, R"({"Code":"TheSecretItself","RequestId":"CAIS-token","Message":"m"})");
+  EXPECT_EQ(answer.kind, AnswerKind::error);
+  EXPECT_EQ(answer.code, "***");
+  EXPECT_EQ(answer.request_id, "***");
+  read_body(400, R"({"Code":"InvalidTheSecretItself","RequestId":"R-1","Message":"m"})");
+  EXPECT_EQ(answer.code, "Invalid***");
+  EXPECT_EQ(answer.request_id, "R-1");
+  read_body(200, R"({"OrderId":"1","SmartAGId":"sag-TheSecretItself","RequestId":"CAIS-token"})");
+  EXPECT_EQ(answer.kind, AnswerKind::ordered);
+  EXPECT_EQ(answer.sag_id, "sag-***");
+  EXPECT_EQ(answer.request_id, "***");
+}
+
 // ---- headers -------------------------------------------------------------------------------
 
 Answer read_headers(Reply reply) {
