@@ -36,6 +36,9 @@ ACCESS_KEY_SECRET = "testsecret"
 ALL_PLACED, SOME_REJECTED, USAGE, IN_DOUBT, INPUT, LIMIT, CREDENTIALS = range(7)
 INTERNAL, UNWRITABLE, BUSY, INTERRUPTED = 70, 74, 75, 130
 
+# How much longer things may take: SAGORDER_TIME_SCALE=5 where sanitizers make everything slow.
+TIME_SCALE = float(os.environ.get("SAGORDER_TIME_SCALE", "1"))
+
 # Doubts and refusals do not end a run that is given these.
 PATIENT = ("--max-doubts", "1000000", "--max-failures", "1000000")
 
@@ -126,7 +129,7 @@ class Gateway:
                 stderr=output,
                 process_group=0,  # a Ctrl-C is for whoever runs the tests, who ends it in order
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 30 * TIME_SCALE
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the gateway did not start: " + self.output())
@@ -249,7 +252,7 @@ class Batch:
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout,
+            timeout=timeout * TIME_SCALE,
             cwd=self.folder,
             env={**self.env, **(env or {})},
             check=False,
