@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -43,6 +44,17 @@ TIME_SCALE = float(os.environ.get("SAGORDER_TIME_SCALE", "1"))
 PATIENT = ("--max-doubts", "1000000", "--max-failures", "1000000")
 
 _shared = {}
+
+
+def build_setting(name):
+    """What the build was configured with; None: CMake does not know the name."""
+    cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
+    found = re.search(rf"^{name}:\w+=(.*)$", cache, re.MULTILINE)
+    return found[1] if found else None
+
+
+def is_sanitized():
+    return build_setting("SAGORDER_SANITIZE") not in (None, "OFF")
 
 
 def shared_pki():

@@ -1,9 +1,9 @@
 """Answers made to be misread: whatever a server sends, no row is given an OrderId that is not its
 own, and a connection that is no longer understood is not used again.
 
-A row's own OrderId is known (hostile.order_id_of); every other one in these bytes is a smuggled one.
-Behind each hostile answer the next row is answered well, and over which connection it came tells
-whether the last one was used again.
+A row's own OrderId is known (hostile.order_id_of); every other one in these bytes is smuggled. Behind
+each hostile answer the next row is answered well, and over which connection it came tells whether
+the last one was used again.
 """
 
 import csv
@@ -241,11 +241,14 @@ class Smuggling(ProgramTest):
 
 
 class Display(ProgramTest):
-    """What a server sends does not act on a terminal, a log or a spreadsheet, wherever it stands."""
+    """What a server sends acts on no terminal, log or spreadsheet, wherever it stands."""
 
-    SEQUENCES = ("\x1b]0;owned\x07", "\x1b[2J\x1b[1;1H", "\x9b31m", "\u009b2K", "\u202e\u2066", "\x08\x7f")
+    SEQUENCES = (
+        *("\x1b]0;owned\x07", "\x1b[2J\x1b[1;1H", "\x9b31m"),
+        *("\u009b2K", "\u202e\u2066", "\x08\x7f"),
+    )
     HARMFUL = set("\x1b\x07\x08\x7f\x9b\u202e\u2066")
-    FORMULAS = ("=HYPERLINK(\"http://x\")", "+1+1", "-2+3", "@SUM(1)", "\t=1")
+    FORMULAS = ('=HYPERLINK("http://x")', "+1+1", "-2+3", "@SUM(1)", "\t=1")
 
     def answers(self):
         for evil in self.SEQUENCES:
@@ -314,4 +317,4 @@ class Display(ProgramTest):
             cells = [cell for line in csv.reader(file) for cell in line]
         for cell in cells:
             self.assertNotIn(cell[:1], set("=+-@\t\r"), cells)
-        self.assertIn("'=HYPERLINK(\"http://x\")", cells)
+        self.assertIn("'" + self.FORMULAS[0], cells)

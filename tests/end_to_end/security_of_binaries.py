@@ -4,15 +4,10 @@ import re
 import subprocess
 import unittest
 
-from harness import BUILD, GATEWAY, SAGORDER
+from harness import BUILD, GATEWAY, SAGORDER, build_setting
 
 # What a program that is made to fail on purpose would bear.
 HOOKS = re.compile(r"kill_point|planted|fault_point|SAGORDER_KILL|SAGORDER_PLANT", re.IGNORECASE)
-
-
-def is_release():
-    cache = (BUILD / "CMakeCache.txt").read_text()
-    return "CMAKE_BUILD_TYPE:STRING=Release" in cache
 
 
 def output_of(*command):
@@ -20,7 +15,7 @@ def output_of(*command):
     return done.stdout
 
 
-@unittest.skipUnless(is_release(), "the build is no Release")
+@unittest.skipUnless(build_setting("CMAKE_BUILD_TYPE") == "Release", "the build is no Release")
 class Binaries(unittest.TestCase):
     def test_are_hardened(self):
         for program in (SAGORDER, GATEWAY):

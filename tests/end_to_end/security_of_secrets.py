@@ -1,8 +1,8 @@
 """A canary in place of the AccessKeySecret and of the security token: it stands nowhere afterwards.
 
-Looked for in everything that the program says, in every file that it makes, and in its command line;
-over every fault of the gateway, and against a server that repeats what it knows in every place and
-every form. failures_of_credentials.Secrecy has the plain cases.
+Looked for in everything that the program says, in every file that it makes, and in its command
+line; over every fault of the gateway, and against a server that repeats what it knows in every
+place and every form. failures_of_credentials.Secrecy has the plain cases.
 """
 
 import json
