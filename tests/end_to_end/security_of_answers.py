@@ -1,9 +1,9 @@
 """Answers made to be misread: whatever a server sends, no row is given an OrderId that is not its
 own, and a connection that is no longer understood is not used again.
 
-A row's own OrderId is known (hostile.order_id_of); every other one in these bytes is smuggled. Behind
-each hostile answer the next row is answered well, and over which connection it came tells whether
-the last one was used again.
+A row's own OrderId is known (hostile.order_id_of); every other one in these bytes is smuggled.
+Behind each hostile answer the next row is answered well, and over which connection it came tells
+whether the last one was used again.
 """
 
 import csv
@@ -263,7 +263,7 @@ class Display(ProgramTest):
                     len(body),
                     body,
                 )
-            for code in ("InvalidParameter" + evil, evil, "InvalidParameter"):
+            for code in ("InvalidParameter" + evil, evil, "InvalidParameter", "Unheard"):
                 for named_id in ("R" + evil, "R"):
                     text = {"Code": code, "Message": "no " + evil, "RequestId": named_id}
                     yield http(400, json.dumps(text, ensure_ascii=False).encode())
