@@ -121,7 +121,12 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   ledger.commit(std::span<const Record>(&record, 1));
   kill_point("resolve:committed");
   rows.apply({record.kind, record.row, record.attempt});
-  update_results(results, record, rows.attempts(row), columns);
+  try {
+    update_results(results, record, rows.attempts(row), columns);
+  } catch (const OutputError& error) {
+    throw OutputError(std::string(error.what()) + "; row " + std::to_string(row.value) +
+                      " is resolved in the ledger, and the next `sagorder run` writes its line");
+  }
   kill_point("resolve:results-written");
 
   if (results.created()) {
