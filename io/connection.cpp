@@ -1,6 +1,5 @@
 #include "io/connection.hpp"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <sys/socket.h>
 
@@ -15,75 +14,6 @@
 
 namespace sagorder::io {
 namespace {
-
-Wire& wire_of(BIO* bio) { return *static_cast<Wire*>(BIO_get_data(bio)); }
-
-bool is_temporary(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
-
-int bio_write(BIO* bio, const char* bytes, std::size_t size, std::size_t* written) {
-  Wire& wire = wire_of(bio);
-  BIO_clear_retry_flags(bio);
-  const ssize_t sent = ::send(wire.fd, bytes, size, MSG_NOSIGNAL);
-  if (sent >= 0) {
-    *written = static_cast<std::size_t>(sent);
-    wire.accepted += *written;
-    return 1;
-  }
-  wire.error = errno;
-  *written = 0;
-  if (is_temporary(wire.error)) BIO_set_retry_write(bio);
-  return 0;
-}
-
-int bio_read(BIO* bio, char* bytes, std::size_t size, std::size_t* read) {
-  Wire& wire = wire_of(bio);
-  BIO_clear_retry_flags(bio);
-  if (wire.received >= wire.pause_at) {
-    // The rest stays in the kernel, where readiness for it is told again.
-    wire.error = EAGAIN;
-    *read = 0;
-    BIO_set_retry_read(bio);
-    return 0;
-  }
-  const ssize_t received = ::recv(wire.fd, bytes, size, 0);
-  *read = received > 0 ? static_cast<std::size_t>(received) : 0;
-  if (received > 0) {
-    wire.received += *read;
-    wire.records.see(std::span(reinterpret_cast<const unsigned char*>(bytes), *read));
-    return 1;
-  }
-  if (received == 0) {
-    wire.ended = true;
-    wire.error = 0;
-    return 0;
-  }
-  wire.error = errno;
-  if (is_temporary(wire.error)) BIO_set_retry_read(bio);
-  return 0;
-}
-
-long bio_control(BIO* bio, int command, long /*number*/, void* /*pointer*/) {
-  if (command == BIO_CTRL_FLUSH) return 1;
-  if (command == BIO_CTRL_EOF) return wire_of(bio).ended ? 1 : 0;
-  return 0;
-}
-
-/// Sends and receives on the wire's descriptor and counts. SIGPIPE is never raised.
-BIO* new_counting_bio(Wire& wire) {
-  static BIO_METHOD* const kMethod = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "counted socket");
-    if (made == nullptr) return made;
-    BIO_meth_set_write_ex(made, bio_write);
-    BIO_meth_set_read_ex(made, bio_read);
-    BIO_meth_set_ctrl(made, bio_control);
-    return made;
-  }();
-  BIO* bio = kMethod == nullptr ? nullptr : BIO_new(kMethod);
-  if (bio == nullptr) throw TlsError("OpenSSL has no memory for a connection");
-  BIO_set_data(bio, &wire);
-  BIO_set_init(bio, 1);
-  return bio;
-}
 
 /// Why a call of OpenSSL failed: the system's words or its own. Empties its queue.
 std::string words_for(int reason, int system_error) {
@@ -102,27 +32,6 @@ std::string text_of(const Endpoint& endpoint) {
 }
 
 }  // namespace
-
-void RecordFollower::see(std::span<const unsigned char> bytes) {
-  while (!bytes.empty()) {
-    std::size_t taken = 1;
-    if (header_bytes_ < header_.size()) {
-      header_[header_bytes_++] = bytes.front();
-      if (header_bytes_ == header_.size()) {
-        body_left_ = static_cast<std::size_t>(header_[3]) << 8 | header_[4];
-      }
-    } else {
-      taken = std::min(body_left_, bytes.size());
-      body_left_ -= taken;
-    }
-    unfinished_ += taken;
-    bytes = bytes.subspan(taken);
-    if (header_bytes_ == header_.size() && body_left_ == 0) {
-      header_bytes_ = 0;
-      unfinished_ = 0;
-    }
-  }
-}
 
 Connection::Connection(boost::asio::io_context& context, const TlsContext& tls, Endpoint endpoint,
                        Owner& owner)
@@ -245,13 +154,13 @@ void Connection::handshaken() {
 }
 
 bool Connection::still_good() {
-  const bool good = phase_ == Phase::idle && look() == Look::clean;
+  const bool good = phase_ == Phase::idle && before_use(look()) == Reuse::again;
   if (!good) shut();
   return good;
 }
 
 /// Takes what TLS says to itself; finds the end of file and bytes that nobody asked for.
-Connection::Look Connection::look() {
+Look Connection::look() {
   begin_turn();
   for (int looks = 0; looks < kLooksMax; ++looks) {
     char byte = 0;
@@ -359,11 +268,18 @@ Fault Connection::stream_fault(int reason, std::string_view how_far) {
 void Connection::answered() {
   const auto self = shared_from_this();
   kill_point("reply:whole");
-  phase_ = Phase::idle;
   has_served_ = true;
-  if (!answer_.keeps_alive()) close();
   const Reply reply = answer_.reply();
+  rest({.fault = {}, .asked_to_close = !answer_.keeps_alive(), .surplus = reply.surplus});
   owner_.finished(*this, &reply, nullptr);
+}
+
+/// An exchange is over.
+void Connection::rest(const ExchangeEnd& end) {
+  const Reuse reuse = after(end);
+  if (reuse == Reuse::never) return shut();
+  phase_ = Phase::idle;
+  if (reuse == Reuse::farewell) close();
 }
 
 void Connection::wait(Tcp::socket::wait_type readiness) {
@@ -445,7 +361,7 @@ Fault Connection::fault(FaultKind kind, std::string_view words) const {
 
 void Connection::fail(const Fault& fault) {
   const auto self = shared_from_this();
-  shut();
+  rest({.fault = fault.kind});
   owner_.finished(*this, nullptr, &fault);
 }
 

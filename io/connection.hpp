@@ -24,13 +24,11 @@
 
 #include <openssl/ssl.h>
 
-#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,45 +36,17 @@
 
 #include "engine/moment.hpp"
 #include "engine/order.hpp"
+#include "engine/reuse.hpp"
 #include "engine/verdict.hpp"
 #include "io/http_answer.hpp"
 #include "io/tls.hpp"
+#include "io/wire.hpp"
 
 namespace sagorder::io {
 
 inline constexpr std::size_t kAddressesMax = 16;           ///< of one host name that are tried
 inline constexpr int kLooksMax = 8;                        ///< TLS records taken in one look
 inline constexpr std::uint64_t kTurnBytesMax = 64 * 1024;  ///< taken before others have a turn
-
-/// Follows the frames of TLS records in received bytes.
-class RecordFollower {
- public:
-  void see(std::span<const unsigned char> bytes);
-  /// Bytes seen of a record that has not ended; 0 between records.
-  [[nodiscard]] std::uint64_t unfinished() const { return unfinished_; }
-
- private:
-  std::array<unsigned char, 5> header_{};
-  std::size_t header_bytes_ = 0;
-  std::size_t body_left_ = 0;
-  std::uint64_t unfinished_ = 0;
-};
-
-/// The socket as OpenSSL's BIO uses it, and what went through.
-struct Wire {
-  int fd = -1;
-  int error = 0;               ///< errno of the last failed call
-  bool ended = false;          ///< end of file was read
-  std::uint64_t accepted = 0;  ///< bytes the kernel took
-  std::uint64_t received = 0;  ///< bytes the kernel gave
-  std::uint64_t pause_at = 0;  ///< of `received`: no more is taken in this turn
-  RecordFollower records;
-};
-
-struct Traffic {
-  std::uint64_t written = 0;
-  std::uint64_t read = 0;
-};
 
 /// One request on its way. `wire` lives until the exchange has finished.
 struct Exchange {
@@ -147,7 +117,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
   struct FreeSsl {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
   };
-  enum class Look : std::uint8_t { clean, ended, dirty };
 
   void resolve();
   void connect_next();
@@ -160,6 +129,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void read();
   void read_failed(int result);
   void answered();
+  void rest(const ExchangeEnd& end);
   Look look();
   void wait(Tcp::socket::wait_type readiness);
   void begin_turn() { wire_.pause_at = wire_.received + kTurnBytesMax; }

@@ -267,9 +267,7 @@ Reply HttpAnswer::reply() const {
                .surplus = state_->begin != state_->end};
 }
 
-bool HttpAnswer::keeps_alive() const {
-  return state_->begin == state_->end && state_->parser->keep_alive();
-}
+bool HttpAnswer::keeps_alive() const { return state_->parser->keep_alive(); }
 
 std::string_view HttpAnswer::complaint() const { return state_->complaint; }
 

@@ -57,7 +57,7 @@ class HttpAnswer {
 
   /// A whole answer. Views are valid until `restart`.
   [[nodiscard]] Reply reply() const;
-  /// A whole answer: the stream may carry another one (not asked to close, no surplus).
+  /// A whole answer: it did not ask to close.
   [[nodiscard]] bool keeps_alive() const;
   [[nodiscard]] std::string_view complaint() const;
 

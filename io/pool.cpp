@@ -10,6 +10,7 @@
 
 #include "engine/expect.hpp"
 #include "engine/pipeline.hpp"
+#include "engine/reuse.hpp"
 #include "io/connection.hpp"
 
 namespace sagorder::io {
@@ -184,7 +185,7 @@ Connection* Pool::State::lease(const Endpoint& endpoint, SteadyTime now) {
   while (!stack.empty()) {
     const IdleConnection last = stack.back();
     stack.pop_back();
-    if (now - last.since >= options.idle) {
+    if (while_idle(now - last.since, options.idle) != Reuse::again) {
       last.connection->close();
     } else if (last.connection->still_good()) {
       return last.connection;
@@ -334,7 +335,7 @@ void Pool::State::close_all() {
 
 void Pool::State::close_old(SteadyTime now) {
   for (auto& [endpoint, stack] : idle) {
-    while (!stack.empty() && now - stack.front().since >= options.idle) {
+    while (!stack.empty() && while_idle(now - stack.front().since, options.idle) != Reuse::again) {
       Connection& leaving = *stack.front().connection;
       stack.erase(stack.begin());
       leaving.close();

@@ -262,12 +262,11 @@ TEST(HttpAnswer, FramingHasALimitOfItsOwn) {
   EXPECT_EQ(verdict_on(tiny_chunks), Progress::too_large);
 }
 
-TEST(HttpAnswer, SurplusLeavesTheAnswerAndEndsTheStream) {
+TEST(HttpAnswer, SurplusLeavesTheAnswerAndIsTold) {
   HttpAnswer answer;
   ASSERT_EQ(feed(answer, kUsual + "H"), Progress::whole);
   EXPECT_EQ(answer.reply().body, "{\"Code\":\"Busy\"}");
   EXPECT_TRUE(answer.reply().surplus);
-  EXPECT_FALSE(answer.keeps_alive());
 }
 
 TEST(HttpAnswer, AStatusWithoutBodyHasNone) {
