@@ -89,16 +89,14 @@ bool is_digest(std::string_view digest) {
          digest.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
-std::optional<Batch> first_other(const std::vector<Batch>& batches, std::string_view ledger_id) {
-  const auto ours = [&](const Batch& batch) { return batch.ledger_id == ledger_id; };
-  if (batches.empty() || std::any_of(batches.begin(), batches.end(), ours)) return std::nullopt;
-  return batches.front();
-}
-
 }  // namespace
 
-bool is_later_run(const Batch& batch, const std::vector<std::string>& known) {
-  return !batch.run.empty() && std::find(known.begin(), known.end(), batch.run) == known.end();
+std::vector<RememberedBatch> views_of(const std::vector<Batch>& batches) {
+  std::vector<RememberedBatch> views;
+  for (const Batch& batch : batches) {
+    views.push_back({.ledger_id = batch.ledger_id, .run = batch.run, .stands_there = false});
+  }
+  return views;
 }
 
 Batches::Batches(std::string directory) : directory_(std::move(directory)) {}
@@ -132,15 +130,11 @@ std::vector<Batch> Batches::all_of(std::string_view digest) const {
   });
 }
 
-std::optional<Batch> Batches::find(std::string_view digest, std::string_view ledger_id) const {
-  return first_other(all_of(digest), ledger_id);
-}
-
-std::optional<Batch> Batches::remember(std::string_view digest, const Batch& batch, bool again,
-                                       const std::vector<std::string>& known) {
+std::optional<StandingBatch> Batches::remember(std::string_view digest, const Batch& batch,
+                                               bool again, const std::vector<std::string>& known) {
   const std::string path = file_of(digest);
   if (batch.ledger_id.empty()) throw BatchesError("a batch without a ledger's id");
-  return as_batches([&]() -> std::optional<Batch> {
+  return as_batches([&]() -> std::optional<StandingBatch> {
     refuse_links();
     make_private_directories(directory_);
     const std::string lock_path = directory_ + "/.lock";
@@ -148,14 +142,16 @@ std::optional<Batch> Batches::remember(std::string_view digest, const Batch& bat
     lock(guard, lock_path);
     std::vector<Batch> batches = read_batches(path);
     const bool first = batches.empty();
-    if (auto other = first_other(batches, batch.ledger_id); other && !again) return other;
+    const BegunLedger ledger{.id = batch.ledger_id, .input_sha256 = {}, .runs = known};
+    if (const auto found = judge_memory(views_of(batches), ledger, again)) {
+      return StandingBatch{found->obstacle, batches[found->place]};
+    }
     const auto ours = std::find_if(batches.begin(), batches.end(), [&](const Batch& each) {
       return each.ledger_id == batch.ledger_id;
     });
     if (ours == batches.end()) {
       batches.push_back(batch);
     } else {
-      if (!again && is_later_run(*ours, known)) return *ours;
       *ours = batch;
     }
     kill_point("batches:locked");
@@ -167,7 +163,9 @@ std::optional<Batch> Batches::remember(std::string_view digest, const Batch& bat
       file.take_over();
     } else if (!file.take_free_name()) {
       // The lock was not kept by somebody, as on a file system without locks: nothing is lost.
-      return read_batches(path).front();
+      const Batch other = read_batches(path).front();
+      const bool ourselves = other.ledger_id == batch.ledger_id;
+      return StandingBatch{ourselves ? Obstacle::older_copy : Obstacle::ordered_before, other};
     }
     return std::nullopt;
   });

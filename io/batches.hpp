@@ -14,6 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/entry.hpp"
+
 namespace sagorder::io {
 
 /// The memory cannot be read or written; the text names the file and says what to do.
@@ -32,8 +34,14 @@ struct Batch {
   std::string run = {};
 };
 
-/// Whether the batch's last run is none of those that a ledger knows.
-bool is_later_run(const Batch& batch, const std::vector<std::string>& known);
+/// What engine/entry decides by.
+std::vector<RememberedBatch> views_of(const std::vector<Batch>& batches);
+
+/// A remembered batch, and how it stands in the way of another.
+struct StandingBatch {
+  Obstacle obstacle = Obstacle::ordered_before;
+  Batch batch;
+};
 
 class Batches {
  public:
@@ -46,20 +54,15 @@ class Batches {
   /// The batches of this input, the earliest first; empty if there was none.
   /// @param digest 64 hex digits
   [[nodiscard]] std::vector<Batch> all_of(std::string_view digest) const;
-  /// The earliest batch of this input that is not `ledger_id`'s; nullopt if there is none, or if
-  /// `ledger_id` is remembered itself (a batch goes on, whatever else was ordered).
-  [[nodiscard]] std::optional<Batch> find(std::string_view digest,
-                                          std::string_view ledger_id = {}) const;
 
-  /// Remembers a batch, durably.
-  /// If its ledger is remembered already, the entry is brought up to date, unless a run that this
-  /// ledger does not know came since.
+  /// Remembers a batch, durably. If its ledger is remembered already, the entry is brought up to
+  /// date.
   /// @param again remember it beside others of the same input
   /// @param known the runs that this ledger knows
-  /// @return nullopt: it is remembered (now, or it was before); else the earlier batch of another
-  /// ledger, or of a later copy of this one, that stands in the way, and nothing was written
-  std::optional<Batch> remember(std::string_view digest, const Batch& batch, bool again,
-                                const std::vector<std::string>& known = {});
+  /// @return nullopt: it is remembered (now, or it was before); else what stands in the way, and
+  /// nothing was written
+  std::optional<StandingBatch> remember(std::string_view digest, const Batch& batch, bool again,
+                                        const std::vector<std::string>& known = {});
 
   /// Takes back what `remember` wrote, durably: for a batch of which no byte of a request left.
   void forget(std::string_view digest, std::string_view ledger_id);

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 
 #include <charconv>
+#include <filesystem>
 
 namespace sagorder::io {
 
@@ -36,6 +37,19 @@ std::uint64_t rows_of(const Facts& facts, const std::string& path) {
     throw LedgerError(path + ": its number of rows is '" + text + "', which is no number");
   }
   return rows;
+}
+
+std::string absolute(const std::string& path) {
+  return path == "-" ? "standard input" : std::filesystem::weakly_canonical(path).string();
+}
+
+void pass_again(
+    OrdersFile& input, const IntakeOptions& options,
+    const std::function<void(const Order&, bool valid, const std::vector<Complaint>&)>& visit) {
+  if (for_each_row(input, options, visit)) return;
+  throw Refusal(ExitCode::input,
+                input.name() + ": changed after it was validated; nothing was sent",
+                "put it back as it was, then the same command goes on");
 }
 
 std::string timestamp(WallTime at) {

@@ -8,7 +8,9 @@
 #include "io/exit_code.hpp"
 #include "io/ledger.hpp"
 #include "io/log.hpp"
+#include "io/orders_file.hpp"
 #include "io/settings.hpp"
+#include "io/validation.hpp"
 
 namespace sagorder::io {
 
@@ -49,6 +51,14 @@ std::string fact(const Facts& facts, std::string_view name, const std::string& p
 
 /// `rows` of the facts as a number.
 std::uint64_t rows_of(const Facts& facts, const std::string& path);
+
+/// A path as the facts keep it; `-` is standard input.
+std::string absolute(const std::string& path);
+
+/// Another pass over a validated input; a Refusal if it is no longer what was validated.
+void pass_again(
+    OrdersFile& input, const IntakeOptions& options,
+    const std::function<void(const Order&, bool valid, const std::vector<Complaint>&)>& visit);
 
 /// RFC 3339, UTC, ms.
 std::string timestamp(WallTime at);

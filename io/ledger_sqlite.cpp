@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "engine/entry.hpp"
 #include "io/file.hpp"
 #include "io/kill_point.hpp"
 
@@ -493,7 +494,7 @@ SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<St
   const std::string& name = state.database.path;
   try {
     state.lock = open_private(name, O_RDWR | O_CREAT);
-    if (!try_lock(state.lock, name)) {
+    if (judge_hold({.locked_by_another = !try_lock(state.lock, name)})) {
       throw LedgerBusy(path + ": another sagorder is at work with this ledger");
     }
     state.identity = identity_of(state.lock, name);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/csv.hpp"
+#include "engine/entry.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger.hpp"
 
@@ -29,7 +30,7 @@ auto as_output(Act&& act) {
 /// Takes the file whose name this still is once it is locked: the run before may have replaced it.
 /// @return false: it was replaced meanwhile
 bool lock_named(const Fd& file, const std::string& path) {
-  if (!try_lock(file, path)) {
+  if (judge_hold({.locked_by_another = !try_lock(file, path)})) {
     throw LedgerBusy(path + ": another sagorder is writing these results");
   }
   FileIdentity named;

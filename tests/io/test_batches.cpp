@@ -23,7 +23,6 @@ Batch batch_of(const std::string& id) {
 TEST(Batches, NothingIsRememberedAtFirst) {
   const TemporaryDirectory directory;
   const Batches batches(directory / "state/batches");
-  EXPECT_EQ(batches.find(kDigest), std::nullopt);
   EXPECT_TRUE(batches.all_of(kDigest).empty());
   EXPECT_EQ(directory.entries(), 0U) << "looking makes nothing";
 }
@@ -31,19 +30,21 @@ TEST(Batches, NothingIsRememberedAtFirst) {
 TEST(Batches, RemembersOneAndRefusesTheNext) {
   const TemporaryDirectory directory;
   Batches batches(directory / "state/batches");
-  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), false), std::nullopt);
-  const auto found = batches.find(kDigest);
-  ASSERT_TRUE(found.has_value());
+  EXPECT_FALSE(batches.remember(kDigest, batch_of("one"), false));
+  const std::vector<Batch> all = batches.all_of(kDigest);
+  ASSERT_EQ(all.size(), 1U);
+  const Batch* found = &all.front();
   EXPECT_EQ(found->output, "/data/one.csv");
   EXPECT_EQ(found->ledger, "/data/one.csv.ledger");
   EXPECT_EQ(found->ledger_id, "one");
   EXPECT_EQ(found->started_at, "2019-05-20T08:01:02Z");
   EXPECT_EQ(found->command, "sagorder run a.csv --output 'one.csv'");
-  EXPECT_EQ(batches.find(kOther), std::nullopt);
+  EXPECT_TRUE(batches.all_of(kOther).empty());
 
   const auto in_the_way = batches.remember(kDigest, batch_of("two"), false);
   ASSERT_TRUE(in_the_way.has_value());
-  EXPECT_EQ(in_the_way->ledger_id, "one");
+  EXPECT_EQ(in_the_way->obstacle, Obstacle::ordered_before);
+  EXPECT_EQ(in_the_way->batch.ledger_id, "one");
   EXPECT_EQ(batches.all_of(kDigest).size(), 1U);
 }
 
@@ -52,24 +53,22 @@ TEST(Batches, SameBatchGoesOn) {
   Batches batches(directory.path());
   batches.remember(kDigest, batch_of("one"), false);
   const std::string before = content_of(batches.file_of(kDigest));
-  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), false), std::nullopt);
-  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), true), std::nullopt);
+  EXPECT_FALSE(batches.remember(kDigest, batch_of("one"), false));
+  EXPECT_FALSE(batches.remember(kDigest, batch_of("one"), true));
   EXPECT_EQ(content_of(batches.file_of(kDigest)), before);
-  EXPECT_EQ(batches.find(kDigest, "one"), std::nullopt) << "nothing in its own way";
-  EXPECT_TRUE(batches.find(kDigest, "two").has_value());
 }
 
 TEST(Batches, AgainIsRememberedBesideTheFirst) {
   const TemporaryDirectory directory;
   Batches batches(directory.path());
   batches.remember(kDigest, batch_of("one"), false);
-  EXPECT_EQ(batches.remember(kDigest, batch_of("two"), true), std::nullopt);
+  EXPECT_FALSE(batches.remember(kDigest, batch_of("two"), true));
   ASSERT_EQ(batches.all_of(kDigest).size(), 2U);
   EXPECT_EQ(batches.all_of(kDigest)[1].ledger_id, "two");
   // Both may be resumed; a third is refused.
-  EXPECT_EQ(batches.remember(kDigest, batch_of("two"), false), std::nullopt);
-  EXPECT_EQ(batches.remember(kDigest, batch_of("one"), false), std::nullopt);
-  EXPECT_EQ(batches.remember(kDigest, batch_of("three"), false)->ledger_id, "one");
+  EXPECT_FALSE(batches.remember(kDigest, batch_of("two"), false));
+  EXPECT_FALSE(batches.remember(kDigest, batch_of("one"), false));
+  EXPECT_EQ(batches.remember(kDigest, batch_of("three"), false)->batch.ledger_id, "one");
 }
 
 TEST(Batches, AnOlderCopyOfALedgerIsRefused) {
@@ -77,19 +76,18 @@ TEST(Batches, AnOlderCopyOfALedgerIsRefused) {
   Batches batches(directory.path());
   Batch run = batch_of("one");
   run.run = "first";
-  EXPECT_EQ(batches.remember(kDigest, run, false, {}), std::nullopt);
+  EXPECT_FALSE(batches.remember(kDigest, run, false, {}));
   run.run = "second";
-  EXPECT_EQ(batches.remember(kDigest, run, false, {"first"}), std::nullopt);
+  EXPECT_FALSE(batches.remember(kDigest, run, false, {"first"}));
   run.run = "another";  // out of a copy that knows the first alone
   const auto later = batches.remember(kDigest, run, false, {"first"});
   ASSERT_TRUE(later.has_value());
-  EXPECT_EQ(later->run, "second");
+  EXPECT_EQ(later->obstacle, Obstacle::older_copy);
+  EXPECT_EQ(later->batch.run, "second");
   EXPECT_EQ(batches.all_of(kDigest)[0].run, "second") << "nothing was written";
   run.run = "third";
-  EXPECT_EQ(batches.remember(kDigest, run, false, {"drawn", "second"}), std::nullopt);
+  EXPECT_FALSE(batches.remember(kDigest, run, false, {"drawn", "second"}));
   EXPECT_EQ(batches.all_of(kDigest)[0].run, "third");
-  EXPECT_TRUE(is_later_run(batches.all_of(kDigest)[0], {"second"}));
-  EXPECT_FALSE(is_later_run(batches.all_of(kDigest)[0], {"second", "third"}));
 }
 
 TEST(Batches, WhatSentNothingIsForgottenAndNothingElse) {
@@ -105,7 +103,7 @@ TEST(Batches, WhatSentNothingIsForgottenAndNothingElse) {
   EXPECT_EQ(batches.all_of(kDigest)[0].ledger_id, "two");
   batches.forget(kDigest, "two");
   EXPECT_TRUE(batches.all_of(kDigest).empty());
-  EXPECT_EQ(batches.remember(kDigest, batch_of("four"), false), std::nullopt);
+  EXPECT_FALSE(batches.remember(kDigest, batch_of("four"), false));
   EXPECT_EQ(batches.all_of(kOther).size(), 1U);
 }
 
@@ -132,7 +130,7 @@ TEST(Batches, DamagedMemoryIsNeverPassedOver) {
     const TemporaryDirectory directory;
     Batches batches(directory.path());
     put(batches.file_of(kDigest), damage);
-    const auto complaint = complaint_of<BatchesError>([&] { (void)batches.find(kDigest); });
+    const auto complaint = complaint_of<BatchesError>([&] { (void)batches.all_of(kDigest); });
     EXPECT_TRUE(has(complaint, batches.file_of(kDigest))) << damage;
     EXPECT_TRUE(has(complaint, "move the file away")) << damage;
     for (const bool again : {false, true}) {

@@ -1,0 +1,177 @@
+#include "io/entrance.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "io/driver.hpp"
+#include "io/file.hpp"
+#include "io/kill_point.hpp"
+#include "io/results_file.hpp"
+
+namespace sagorder::io {
+namespace {
+
+std::string id_of(const Facts& facts) {
+  const auto found = facts.find(kFactLedgerId);
+  return found == facts.end() ? "" : found->second;
+}
+
+/// The last one first.
+std::vector<std::string> runs_of(const Facts& facts) {
+  std::vector<std::string> known;
+  for (const std::string_view name : {kFactRun, kFactRunBefore}) {
+    const auto found = facts.find(name);
+    if (found != facts.end()) known.push_back(found->second);
+  }
+  return known;
+}
+
+}  // namespace
+
+std::string ledger_option(const Settings& settings) {
+  return settings.ledger == settings.output + ".ledger"
+             ? ""
+             : " --ledger " + shell_quoted(settings.ledger);
+}
+
+Batches& Entrance::batches() {
+  if (!batches_) batches_.emplace(Batches::default_directory());
+  return *batches_;
+}
+
+void Entrance::refuse_bad_paths() const {
+  const std::string directory = directory_of(settings_.output);
+  if (!std::filesystem::is_directory(directory)) {
+    throw OutputError("--output " + settings_.output + ": there is no directory " + directory +
+                      "; make it first");
+  }
+  if (!settings_.summary.empty()) Replacement probe(settings_.summary);
+  if (settings_.ca_file.empty()) return;
+  try {
+    open_to_read(settings_.ca_file);
+  } catch (const FileError& error) {
+    throw Refusal(ExitCode::usage,
+                  std::string("cannot load trust anchors: --ca-file ") + error.what(), "");
+  }
+}
+
+void Entrance::refuse_other_input(const Facts& facts) const {
+  if (facts.empty()) return;
+  const std::string digest = fact(facts, kFactInputSha256, settings_.ledger);
+  if (!judge_input({.id = {}, .input_sha256 = digest, .runs = {}}, input_.sha256())) return;
+  throw Refusal(
+      ExitCode::input,
+      fmt::format("{}: its content is not what {} was begun with ({}); nothing was "
+                  "sent",
+                  input_.name(), settings_.ledger, fact(facts, kFactInputPath, settings_.ledger)),
+      fmt::format("put the input back as it was. To order more rows, or mended ones, "
+                  "make a file of those rows alone and give it another --output: a "
+                  "row that is in both files is bought twice\n"
+                  "`sagorder status {}` says what this batch has ordered",
+                  shell_quoted(settings_.output) + ledger_option(settings_)));
+}
+
+void Entrance::refuse_if_ordered_before(const Facts& facts) {
+  if (settings_.again) return;
+  const std::string id = id_of(facts);
+  const std::vector<std::string> runs = runs_of(facts);
+  const std::vector<Batch> before = batches().all_of(input_.sha256());
+  const auto found = judge_memory(remembered(before, id),
+                                  {.id = id, .input_sha256 = {}, .runs = runs}, settings_.again);
+  if (found) refuse(found->obstacle, before[found->place]);
+}
+
+/// A copy of a ledger does not know what the other copy sent, or is about to. A ledger that was
+/// moved is no copy: then there is none where it was.
+std::vector<RememberedBatch> Entrance::remembered(const std::vector<Batch>& batches,
+                                                  std::string_view ledger_id) const {
+  FileIdentity ours;
+  identity_of(settings_.ledger, ours);
+  std::vector<RememberedBatch> views = views_of(batches);
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    FileIdentity other;
+    views[i].stands_there =
+        views[i].ledger_id == ledger_id && identity_of(batches[i].ledger, other) && other != ours;
+  }
+  return views;
+}
+
+void Entrance::refuse(Obstacle obstacle, const Batch& batch) const {
+  if (obstacle == Obstacle::older_copy) refuse_as_older(batch);
+  refuse_as_before(batch);
+}
+
+void Entrance::refuse_as_older(const Batch& last) const {
+  throw Refusal(ExitCode::input,
+                fmt::format("{}: is an older copy of a ledger, or its -wal file is missing: a run "
+                            "of this batch that it knows nothing of was begun with {}; nothing was "
+                            "sent",
+                            settings_.ledger, last.ledger),
+                "put the later ledger back, with its -wal file; an older one would order again "
+                "what it has forgotten");
+}
+
+void Entrance::refuse_as_before(const Batch& before) const {
+  const bool gone = before.ledger == absolute(settings_.ledger);
+  const std::string usual = before.output + ".ledger";
+  const std::string ledger =
+      before.ledger == usual ? "" : " --ledger " + shell_quoted(before.ledger);
+  throw Refusal(ExitCode::input,
+                fmt::format("{}: the same content was ordered before, begun {}, with results in "
+                            "{} and ledger {}; nothing was sent",
+                            input_.name(), before.started_at, before.output, before.ledger),
+                (gone ? "that ledger is no longer the one it was; put it back"
+                      : "see how it stands and go on with it:  sagorder status " +
+                            shell_quoted(before.output) + ledger) +
+                    "\nor, if every order is to be placed a second time, add --again");
+}
+
+void Entrance::refuse_if_different(const Rows& rows, const Facts& facts, std::string_view name,
+                                   const std::string& value, std::string_view option) const {
+  const std::string before = fact(facts, name, settings_.ledger);
+  if (!judge_setting(rows, before, value)) return;
+  throw Refusal(
+      ExitCode::input,
+      fmt::format("{} is '{}', but rows of this batch were sent with '{}'; nothing was "
+                  "sent",
+                  option, value, before),
+      "the last command of this batch was:  " + fact(facts, kFactCommand, settings_.ledger));
+}
+
+void Entrance::refuse_if_made_meanwhile(const SqliteLedger& ledger) const {
+  // One that another process made meanwhile was not replayed: nothing may be sent from it.
+  if (!judge_hold({.made_by_another = !ledger.created()})) return;
+  throw LedgerBusy(settings_.ledger + ": another sagorder made it while this one was starting");
+}
+
+/// Between the two a crash leaves the memory at a run that the ledger knows as the one before.
+void Entrance::remember(SqliteLedger& ledger, const Facts& facts) {
+  const std::string id = fact(facts, kFactLedgerId, settings_.ledger);
+  const std::vector<std::string> known = runs_of(facts);
+  std::string last = known.empty() ? "" : known.front();
+  new_batch_ = true;
+  for (const Batch& batch : batches().all_of(input_.sha256())) {
+    if (batch.ledger_id != id) continue;
+    new_batch_ = false;
+    if (knows_run({.id = id, .input_sha256 = {}, .runs = known}, batch.run)) last = batch.run;
+  }
+  const std::string run = random_hex();
+  kill_point("remember:before");
+  ledger.set_facts({{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}});
+  kill_point("remember:run-drawn");
+  const Batch batch{absolute(settings_.output), absolute(ledger.path()), id,
+                    timestamp(now().wall),      settings_.command_line,  run};
+  const auto before = batches().remember(input_.sha256(), batch, settings_.again, known);
+  kill_point("remember:after");
+  if (before) refuse(before->obstacle, before->batch);
+}
+
+void Entrance::forget(const Facts& facts) {
+  if (!new_batch_) return;
+  kill_point("end:before-forgotten");
+  batches().forget(input_.sha256(), fact(facts, kFactLedgerId, settings_.ledger));
+  kill_point("end:forgotten");
+}
+
+}  // namespace sagorder::io

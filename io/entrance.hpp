@@ -1,0 +1,57 @@
+// The checks before a batch may be begun or gone on with: looks up what engine/entry decides by,
+// and tells a person what stands in the way. Each check throws a Refusal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/entry.hpp"
+#include "engine/life.hpp"
+#include "io/batches.hpp"
+#include "io/commands.hpp"
+#include "io/ledger_sqlite.hpp"
+#include "io/orders_file.hpp"
+
+namespace sagorder::io {
+
+/// ` --ledger PATH` for proposed commands, where it needs to be said.
+std::string ledger_option(const Settings& settings);
+
+class Entrance {
+ public:
+  /// Both must outlive it; the input is asked for its digest once it was read.
+  Entrance(const Settings& settings, const OrdersFile& input)
+      : settings_(settings), input_(input) {}
+
+  /// Found now, and not when the money is spent.
+  void refuse_bad_paths() const;
+  void refuse_other_input(const Facts& facts) const;
+  void refuse_if_ordered_before(const Facts& facts);
+  /// @param option as people write it
+  void refuse_if_different(const Rows& rows, const Facts& facts, std::string_view name,
+                           const std::string& value, std::string_view option) const;
+  /// Of a ledger that was not there when the checks began.
+  void refuse_if_made_meanwhile(const SqliteLedger& ledger) const;
+
+  /// Draws this run's token into the ledger, then remembers the batch with it.
+  void remember(SqliteLedger& ledger, const Facts& facts);
+  /// Takes back what `remember` remembered anew: no byte of a request left.
+  void forget(const Facts& facts);
+
+ private:
+  Batches& batches();
+  [[nodiscard]] std::vector<RememberedBatch> remembered(const std::vector<Batch>& batches,
+                                                        std::string_view ledger_id) const;
+  [[noreturn]] void refuse(Obstacle obstacle, const Batch& batch) const;
+  [[noreturn]] void refuse_as_older(const Batch& last) const;
+  [[noreturn]] void refuse_as_before(const Batch& before) const;
+
+  const Settings& settings_;
+  const OrdersFile& input_;
+  std::optional<Batches> batches_;  // made when it is needed: a dry run remembers nothing
+  bool new_batch_ = false;          // remembered by this run
+};
+
+}  // namespace sagorder::io

@@ -1,0 +1,102 @@
+#include "io/results_repair.hpp"
+
+#include <fmt/format.h>
+
+#include "io/driver.hpp"
+#include "io/kill_point.hpp"
+
+namespace sagorder::io {
+namespace {
+
+std::string reasons(const std::vector<Complaint>& complaints) {
+  std::string text;
+  for (const Complaint& complaint : complaints) {
+    if (complaint.severity != Severity::error) continue;
+    text += (text.empty() ? "" : "; ") + complaint.text;
+  }
+  return text;
+}
+
+}  // namespace
+
+ResultsRepair::ResultsRepair(const Settings& settings, const Validation& validation,
+                             OrdersFile& input, const Rows& rows)
+    : settings_(settings),
+      validation_(validation),
+      input_(input),
+      rows_(rows),
+      results_(std::make_unique<ResultsFile>(settings.output, validation.columns)),
+      projection_(rows) {}
+
+/// What the results file says, against what the ledger says.
+void ResultsRepair::compare() {
+  mark_invalid_rows();
+  scan_ = results_->scan([&](const ResultKey& key) { projection_.see(key); });
+  if (scan_.content == ResultsFile::Content::foreign) {
+    throw OutputError(settings_.output +
+                      ": is there already and is not the results file of this batch; move it "
+                      "away or choose another --output");
+  }
+  if (scan_.content == ResultsFile::Content::broken) projection_.see_broken();
+  if (projection_.repair() != Repair::refuse) return;
+  throw LedgerError(fmt::format(
+      "{}: has a line of row {}, of which the ledger {} knows nothing: the ledger lost records "
+      "or is not the one that belongs to it. Nothing was sent. Put the ledger back; or, to order "
+      "everything a second time, choose another --output",
+      settings_.output, projection_.unknown_row().value_or(Row{}).value, settings_.ledger));
+}
+
+void ResultsRepair::repair(Ledger& ledger, Log& log) {
+  if (scan_.torn_bytes > 0) results_->cut_torn_tail();
+  kill_point("repair:before");
+  if (projection_.repair() == Repair::append) {
+    log.info(fmt::format("lines missing in the results, added now: {}", projection_.missing()));
+    write_lines(
+        ledger, [&](Row row) { return projection_.lacks_line(row); },
+        [&](std::string_view lines) { results_->append(lines); });
+    kill_point("repair:lines-added");
+  } else if (projection_.repair() == Repair::rebuild) {
+    log.warning("the results file does not agree with the ledger; it is written anew");
+    results_->rebuild([&](const ResultsFile::Sink& sink) {
+      write_lines(
+          ledger, [](Row) { return true; }, sink);
+    });
+    kill_point("repair:rebuilt");
+  }
+}
+
+void ResultsRepair::mark_invalid_rows() {
+  if (validation_.invalid == 0) return;
+  pass_again(input_, settings_.intake, [&](const Order& order, bool valid, const auto&) {
+    if (!valid) projection_.mark_invalid(order.row);
+  });
+}
+
+/// Lines of settled and invalid rows, in the order of the input, in blocks.
+void ResultsRepair::write_lines(Ledger& ledger, const std::function<bool(Row)>& wanted,
+                                const ResultsFile::Sink& sink) {
+  constexpr std::size_t kBlock = 256 * 1024;
+  const ResultWriter writer(results_->format(), validation_.columns);
+  std::string lines;
+  pass_again(input_, settings_.intake,
+             [&](const Order& order, bool valid, const std::vector<Complaint>& complaints) {
+               if (!wanted(order.row)) return;
+               // What was ordered stays so, even if the row is invalid by today's options.
+               if (const auto outcome = outcome_of(ledger, order.row)) {
+                 writer.line(*outcome, rows_.attempts(order.row), order.cells, lines);
+               } else if (!valid) {
+                 writer.invalid(order.row, reasons(complaints), now().wall, order.cells, lines);
+               }
+               if (lines.size() < kBlock) return;
+               sink(lines);
+               lines.clear();
+             });
+  if (!lines.empty()) sink(lines);
+}
+
+std::optional<Record> ResultsRepair::outcome_of(Ledger& ledger, Row row) const {
+  if (!status_of(rows_.state(row))) return std::nullopt;
+  return ledger.outcome_of(row);
+}
+
+}  // namespace sagorder::io

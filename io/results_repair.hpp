@@ -1,0 +1,50 @@
+// Makes a results file the projection of the ledger again, before anything is sent: compares what
+// the file says with what the ledger says, and adds or writes anew what it lacks.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/projection.hpp"
+#include "io/commands.hpp"
+#include "io/orders_file.hpp"
+#include "io/results_file.hpp"
+#include "io/validation.hpp"
+
+namespace sagorder::io {
+
+class ResultsRepair {
+ public:
+  /// All must outlive it. Opens and locks the results file.
+  ResultsRepair(const Settings& settings, const Validation& validation, OrdersFile& input,
+                const Rows& rows);
+
+  /// Throws OutputError for a file of somebody else's, LedgerError for one that says more than the
+  /// ledger knows. Nothing is written.
+  void compare();
+  /// What a comparison found to be done.
+  void repair(Ledger& ledger, Log& log);
+  /// Whatever was refused: leaves no empty file behind.
+  void remove_if_unused() { results_->remove_if_unused(); }
+  /// The file, ready for a run's lines. Nothing else is asked of this afterwards.
+  [[nodiscard]] std::unique_ptr<ResultsFile> take() { return std::move(results_); }
+
+ private:
+  void mark_invalid_rows();
+  void write_lines(Ledger& ledger, const std::function<bool(Row)>& wanted,
+                   const ResultsFile::Sink& sink);
+  std::optional<Record> outcome_of(Ledger& ledger, Row row) const;
+
+  const Settings& settings_;
+  const Validation& validation_;
+  OrdersFile& input_;
+  const Rows& rows_;
+  std::unique_ptr<ResultsFile> results_;
+  Projection projection_;
+  ResultsFile::Scan scan_;
+};
+
+}  // namespace sagorder::io
