@@ -84,7 +84,7 @@ EVER = {
     "mkdir": "EIO",
 }
 SCENES = ("first", "again", "torn", "rebuilt", "placed", "not-placed", "status")
-SHORT_EVERY = 71
+SHORT_EVERY = 101
 HARMLESS = ("EINTR", "short")
 
 # What may be left in doubt at most: the row in flight when it was struck, and one from before.
@@ -332,6 +332,7 @@ class Stage:
             *(*PATIENT, "--connections", "1", "--max-in-flight", "1", "--request-timeout", "5s"),
         )
         self.batch.write_orders(ROWS, columns={"ResourceGroupId": self.tag})
+        self.log = campaign.folder / "executed.jsonl"  # where there is room
         self.shim_log = self.batch.folder / "shim.log"
 
     # the acts
@@ -414,10 +415,10 @@ class Stage:
     # the judgement
 
     def look(self):
-        """What was executed of this batch; its own log is beside it after that."""
+        """What was executed of this batch; `log` holds that alone afterwards."""
         executed = self.campaign.executed
         executed.read(self.batch.gateway)
-        return executed.write(self.tag, self.batch.folder / "executed.jsonl")
+        return executed.write(self.tag, self.log)
 
     def forget(self):
         """Nothing of this batch is looked at any more."""
@@ -427,8 +428,7 @@ class Stage:
     def check(self, **how):
         self.look()
         batch = self.batch
-        log = batch.folder / "executed.jsonl"
-        return checker.check(batch.input, batch.output, batch.ledger, log, **how)
+        return checker.check(batch.input, batch.output, batch.ledger, self.log, **how)
 
     def judge(self, code, told, ends, names):
         """The sentences against what was struck. `ends`: exit codes that are right beside success;

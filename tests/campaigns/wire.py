@@ -344,8 +344,8 @@ class Wire(Campaign):
         for record, passed in zip(sent, run.lane.passed):
             if record.kind == "intent":
                 first = passed
-            elif passed.slow:  # a replay is judged with its first sending
-                first.wanted |= {"in_doubt"}
+            elif passed.slow:  # a replay is judged with its first sending; this one may have failed
+                first.wanted, first.executed = first.wanted | {"in_doubt"}, None
         for record, passed in zip(sent, run.lane.passed):
             life = lives[record.row]
             if record.kind == "intent":
