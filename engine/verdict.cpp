@@ -107,8 +107,20 @@ bool fits(std::string_view placeholder, std::string_view text) {
   if (placeholder == "<reason>") return among(kReasons);
   if (placeholder == "<common>") return among(kCommon);
   if (placeholder == "<word>") return is_word(text);
-  return placeholder == "<any>" && !text.empty();
+  return !text.empty();  // <any>
 }
+
+consteval bool placeholders_are_known() {
+  constexpr std::array<std::string_view, 5> kPlaceholders = {"<parameter>", "<reason>", "<common>",
+                                                             "<word>", "<any>"};
+  for (const Rule& rule : kRules) {
+    const std::size_t at = rule.code.find('<');
+    if (at == std::string_view::npos) continue;
+    if (std::ranges::find(kPlaceholders, rule.code.substr(at)) == kPlaceholders.end()) return false;
+  }
+  return true;
+}
+static_assert(placeholders_are_known());
 
 // A placeholder stands at a rule's end.
 bool matches(std::string_view rule, std::string_view code) {
@@ -152,7 +164,7 @@ Effect effect_of(FaultKind kind) {
     case FaultKind::closed:
     case FaultKind::answer_malformed:
     case FaultKind::answer_too_large:
-      return Effect::back_off;
+      break;
     case FaultKind::certificate_refused:
       return Effect::stop_certificate;
     case FaultKind::closed_before_write:  // an idle connection's natural end: take another

@@ -5,10 +5,14 @@ that no test comes to, and each branch that none takes, is a violation.
 
 What counts is what stands in the room's own source and header. A line counts once, whatever number
 of instances a template has. A branch is a condition's one outcome, at its place in the source: it
-is taken if any instance of the code took it. Not counted are conditions that the source does not have:
-those inside the standard library's headers (std::visit, std::variant, containers). Of `expect(...)`
-the condition is an argument: it counts where it has && or || of its own, and then its false side is
-left out, for it ends the program; whether a promise can be broken is not for these tests to show.
+is taken if any instance of the code took it. Not counted are
+
+- conditions that the source does not have: those inside the standard library's headers (std::visit,
+  std::variant, containers), and the way past a `switch` without a default, for the compiler sees to
+  it that every value is named;
+- consteval functions, which run in the compiler;
+- the false side of conditions within `expect(...)`, which ends the program: whether a promise can
+  be broken is not for these tests to show.
 """
 
 import bisect
@@ -53,6 +57,15 @@ class Source:
         index = bisect.bisect(self.expects, (at, len(self.text))) - 1
         return index >= 0 and self.expects[index][0] <= at < self.expects[index][1]
 
+    def is_compiled_away(self, line):
+        """Within a consteval function, which runs in the compiler."""
+        at = self.offset(line, 1)
+        begin = self.text.rfind("\nconsteval ", 0, self.text.find("\n", at))
+        return begin >= 0 and self.text.find("\n}\n", begin) >= at - 1
+
+    def is_switch(self, line, column):
+        return self.text[: self.offset(line, column)].endswith("switch (")
+
     def words(self, line, column, end_line, end_column):
         begin, end = self.offset(line, column), self.offset(end_line, end_column)
         return " ".join(self.text[begin:end].split())
@@ -67,6 +80,7 @@ class Coverage(Campaign):
         self.told = []
 
     def add_options(self, parser):
+        parser.set_defaults(fresh=True)  # nothing adds up over runs
         parser.add_argument("--room", choices=ROOMS, action="append", help="of these alone")
 
     def programs(self):
@@ -112,6 +126,7 @@ class Coverage(Campaign):
         path = REPOSITORY / case
         file, source = self.found[os.path.realpath(path)], Source(path)
         lines = lines_of(file["segments"])
+        lines = {line: n for line, n in lines.items() if not source.is_compiled_away(line)}
         missed_lines = sorted(line for line, count in lines.items() if count == 0)
         branches = branches_of(file["branches"], source)
         missed = sorted(place for place, count in branches.items() if count == 0)
@@ -165,6 +180,8 @@ def branches_of(branches, source):
     """(line, column, end line, end column, side) to how often it was taken, over all instances."""
     taken = {}
     for line, column, end_line, end_column, yes, no, *_ in branches:
+        if source.is_switch(line, column) or source.is_compiled_away(line):
+            continue
         place = (line, column, end_line, end_column)
         sides = [("true", yes)]
         if not source.is_promise(line, column):

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <random>
+#include <set>
 
 namespace sagorder {
 namespace {
@@ -41,6 +42,15 @@ TEST(Life, EveryPairOfStateAndRecordIsGiven) {
 TEST(Life, NamesGoBothWays) {
   for (const RecordKind kind : kKinds) EXPECT_EQ(record_kind_of(name_of(kind)), kind);
   EXPECT_EQ(record_kind_of("placed "), std::nullopt);
+}
+
+TEST(Life, StatesHaveNames) {
+  std::set<std::string_view> names;
+  for (const State state : kAllStates) names.insert(name_of(state));
+  EXPECT_EQ(names,
+            (std::set<std::string_view>{"pending", "intended", "placed", "rejected", "in_doubt"}));
+  EXPECT_EQ(name_of(State::in_doubt), "in_doubt");
+  EXPECT_EQ(name_of(State::pending), "pending");
 }
 
 TEST(Life, DoubtIsEndedByAnOrderIdOrAnOperatorOnly) {

@@ -163,6 +163,8 @@ TEST(Verdict, ACodeNobodyHasSeenIsDoubtUnderEveryStatus) {
                            "InvalidSecurityToken.",
                            "InvalidSecurityToken.a.b",
                            "InvalidSecurityToken.1",
+                           "InvalidSecurityToken.a{",
+                           "InvalidSecurityToken.a[",
                            "InvalidTimeStamp",
                            "InvalidTimeStamp.Whatever",
                            "Missing",
@@ -193,6 +195,12 @@ TEST(Verdict, ACodeNobodyHasSeenIsDoubtUnderEveryStatus) {
       ASSERT_EQ(judge(error_of(code, status), true), kDoubt) << code << ' ' << status;
     }
   }
+}
+
+TEST(Verdict, AWordHasAnEnd) {
+  const std::string begin = "InvalidSecurityToken.";
+  EXPECT_EQ(judge_code(begin + std::string(64, 'x')).effect, Effect::stop_credentials);
+  EXPECT_EQ(judge_code(begin + std::string(65, 'x')), kDoubt);
 }
 
 TEST(Verdict, AnOrderIdMeansPlacedAtEvery2xx) {
