@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/ascii.hpp"
+#include "engine/planted.hpp"
 #include "engine/signing.hpp"
 
 namespace sagorder {
@@ -183,6 +184,7 @@ void HiddenValues::append(std::string& out, std::string_view text, std::size_t m
   while (!text.empty() && out.size() < end) {
     std::size_t size = 0;
     for (const Secret& form : forms_) {
+      if (planted(Planted::secret_in_evidence)) break;
       size = value_size(text, form.reveal());
       if (size > 0) break;
     }

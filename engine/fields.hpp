@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "engine/ascii.hpp"
+#include "engine/planted.hpp"
 
 namespace sagorder {
 
@@ -42,7 +43,7 @@ struct Fields {
     const auto known = std::span(names).first(count);
     if (count == names.size()) return false;
     if (std::ranges::any_of(known, [&](auto n) { return equal_ignoring_case(n, name); })) {
-      return false;
+      return planted(Planted::first_order_id_taken);
     }
     names[count++] = name;
     if (Field* const place = place_of(name)) *place = field;

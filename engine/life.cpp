@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/planted.hpp"
+
 namespace sagorder {
 namespace {
 
@@ -42,6 +44,11 @@ std::optional<State> next_state(State state, RecordKind kind) {
       {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},            // rejected
       {kNone, kNone, placed, kNone, in_doubt, in_doubt, placed, pending},  // in_doubt
   }};
+  if (planted(Planted::refusal_ends_doubt) && state == in_doubt) {
+    if (kind == RecordKind::rejected || kind == RecordKind::not_executed) {
+      return kind == RecordKind::rejected ? rejected : pending;
+    }
+  }
   return kTable[static_cast<std::size_t>(state)][static_cast<std::size_t>(kind)];
 }
 
@@ -91,6 +98,7 @@ std::vector<Record> open_as_in_doubt(const Rows& rows, WallTime now) {
   for (const Row row : rows.open_intents()) {
     Record record;
     record.kind = RecordKind::in_doubt;
+    if (planted(Planted::resume_resends)) record.kind = RecordKind::not_executed;
     record.row = row;
     record.attempt = rows.attempts(row);
     record.at = now;

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "engine/planted.hpp"
+
 namespace sagorder {
 
 NonceSource::NonceSource(const Key& key) : context_(EVP_CIPHER_CTX_new()) {
@@ -16,6 +18,7 @@ NonceSource::NonceSource(const Key& key) : context_(EVP_CIPHER_CTX_new()) {
 Nonce NonceSource::next() {
   std::array<std::uint8_t, 16> block{};
   ++counter_;
+  if (planted(Planted::nonce_repeats) && counter_ % 8 == 0) --counter_;
   std::memcpy(block.data(), &counter_, sizeof counter_);
   std::array<std::uint8_t, 32> sealed{};
   int length = 0;

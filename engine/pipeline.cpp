@@ -4,6 +4,8 @@
 #include <array>
 #include <functional>
 
+#include "engine/planted.hpp"
+
 namespace sagorder {
 namespace {
 
@@ -109,6 +111,9 @@ void Pipeline::on(const event::Started& /*started*/, Moment /*now*/) {}
 
 void Pipeline::on(const event::OrderRead& read, Moment /*now*/) {
   const Row row = read.order->row;
+  if (planted(Planted::replay_after_restart) && rows_.state(row) == State::in_doubt) {
+    rows_.apply({RecordKind::resolved_not_placed, row, rows_.attempts(row)});
+  }
   if (rows_.state(row) != State::pending) {
     ++tally_.settled_before;
     return;
@@ -138,6 +143,7 @@ void Pipeline::on(const event::Committed& /*committed*/, Moment now) {
   ++tally_.commits;
   for (std::size_t i = 0; i < committing_.size; ++i) {
     const Record& record = committing_.records[i];
+    if (planted(Planted::send_before_commit) && record.kind == RecordKind::intent) continue;
     expect(rows_.apply({record.kind, record.row, record.attempt}),
            "a record was committed that cannot follow");
     settled(committing_.slots[i], record, now);
@@ -145,7 +151,8 @@ void Pipeline::on(const event::Committed& /*committed*/, Moment now) {
   committing_.size = 0;
 }
 
-void Pipeline::on(const event::CommitFailed& failed, Moment /*now*/) {
+void Pipeline::on(const event::CommitFailed& failed, Moment now) {
+  if (planted(Planted::failed_commit_ignored)) return on(event::Committed{}, now);
   expect(commit_under_way_, "a commit failed that was not asked for");
   commit_under_way_ = false;
   request_stop(Stop::ledger_failed, std::string(failed.reason));
@@ -185,7 +192,8 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   Verdict verdict = judge(answer_, held.first_sending);
   const bool repeated = verdict.fate == Fate::placed && is_repeated(answer_.order_id);
   if (repeated) verdict.fate = Fate::in_doubt;
-  if (verdict.fate == Fate::in_doubt) actions_.retire.push_back(replied.slot);
+  const bool retire = verdict.fate == Fate::in_doubt && !planted(Planted::reuse_after_doubt);
+  if (retire) actions_.retire.push_back(replied.slot);
   held.wait = doubled(kRetryFirst, held.tries, kRetryMax);
   Record& record = gather(kind_of(verdict.fate), replied.slot, now);
   describe(answer_, record);
@@ -223,7 +231,8 @@ void Pipeline::on(const event::Faulted& faulted, Moment now) {
   if (verdict.effect == Effect::stop_certificate) request_stop(Stop::certificate, fault.detail);
   held.wait = nanoseconds(0);
   const bool no_answer_byte = fault.bytes_answered == 0 && fault.kind != FaultKind::cancelled;
-  const bool replay = options_.replay == Replay::same_bytes && held.first_sending &&
+  const bool first = held.first_sending || planted(Planted::replay_without_end);
+  const bool replay = options_.replay == Replay::same_bytes && first &&
                       verdict.fate == Fate::in_doubt && no_answer_byte && stop_ == Stop::none &&
                       now.steady - held.sent_at <= kReplayAgeMax;
   if (replay) {
@@ -307,7 +316,8 @@ void Pipeline::leave_all() {
 }
 
 void Pipeline::admit(Moment now) {
-  const std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
+  std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
+  if (planted(Planted::more_in_flight)) window += kReadAhead / 2;
   limited_ = false;
   while (stop_ == Stop::none && in_flight_ < window && now.steady >= held_until_) {
     if (again_.empty() && queued_.empty()) return;
@@ -315,7 +325,8 @@ void Pipeline::admit(Moment now) {
     const Slot slot = from.front();
     limited_ = !may_admit(slots_[slot].order);
     if (limited_) return;
-    if (!pacer_.admit(now.steady)) return;
+    const bool free = planted(Planted::retries_without_token) && !again_.empty();
+    if (!free && !pacer_.admit(now.steady)) return;
     from.pop();
     intend(slot, now);
   }
@@ -326,9 +337,11 @@ void Pipeline::admit(Moment now) {
 void Pipeline::go_connected(Moment now) {
   while (!connected_.empty()) {
     const Slot slot = connected_.front();
+    const bool free = planted(Planted::token_before_connection) ||
+                      (planted(Planted::retries_without_token) && slots_[slot].tries > 1);
     if (const std::string_view why = too_late(slots_[slot], now); !why.empty()) {
       leave(connected_.pop(), why);
-    } else if (pacer_.send(now.steady)) {
+    } else if (free || pacer_.send(now.steady)) {
       go(connected_.pop(), now);
     } else {
       return;
@@ -344,10 +357,12 @@ void Pipeline::send_ready(Moment now) {
       not_sent(ready_.pop(), why, now);
       continue;
     }
+    if (planted(Planted::token_before_connection) && !pacer_.send(now.steady)) return;
     if (pacer_.unlimited()) {
       pacer_.send(now.steady);
       send(ready_.pop(), now);
-    } else if (pacer_.send_at(now.steady, leased_) <= now.steady + kLeaseAhead) {
+    } else if (planted(Planted::token_before_connection) ||
+               pacer_.send_at(now.steady, leased_) <= now.steady + kLeaseAhead) {
       lease(ready_.pop(), now);
     } else {
       return;
@@ -368,12 +383,14 @@ void Pipeline::set_wake(Moment now) {
     actions_.wake_at = actions_.wake_at ? std::min(*actions_.wake_at, then) : then;
   };
   if (ledger_failed()) return;
-  if (!waiting_.empty()) wake(slots_[waiting_.front()].not_before);
+  const bool asleep = waiting_.empty() || planted(Planted::waiting_not_woken);
+  if (!asleep) wake(slots_[waiting_.front()].not_before);
   const bool held = now.steady < held_until_;
   const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
   if (!connected_.empty()) wake(pacer_.send_at(now.steady));
   if (!ready_.empty() && on_wire_ + leased_ < wires) {
-    wake(held ? held_until_ : pacer_.send_at(now.steady, leased_) - kLeaseAhead);
+    const auto ahead = planted(Planted::token_before_connection) ? milliseconds(0) : kLeaseAhead;
+    wake(held ? held_until_ : pacer_.send_at(now.steady, leased_) - ahead);
   }
   const std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
   const bool rows = !queued_.empty() || !again_.empty();
@@ -421,7 +438,8 @@ void Pipeline::intend(Slot slot, Moment now) {
   Held& held = slots_[slot];
   expect(held.phase == Phase::queued, "a row that is not waiting was admitted");
   expect(rows_.state(held.order.row) == State::pending, "a row that is not pending was admitted");
-  expect(in_flight_ < options_.max_in_flight, "more rows in flight than allowed");
+  expect(in_flight_ < options_.max_in_flight || planted(Planted::more_in_flight),
+         "more rows in flight than allowed");
   held.phase = Phase::intending;
   held.attempt = {rows_.attempts(held.order.row).value + 1};
   held.stamp = {now.wall, nonces_.next()};
@@ -433,7 +451,12 @@ void Pipeline::intend(Slot slot, Moment now) {
   ++reserved_orders_;
   reserved_seats_ += held.order.user_count;
   ++tally_.intents;
-  gather(RecordKind::intent, slot, now).nonce = held.stamp.nonce;
+  Record& record = gather(RecordKind::intent, slot, now);
+  record.nonce = held.stamp.nonce;
+  if (planted(Planted::send_before_commit)) {
+    rows_.apply({record.kind, record.row, record.attempt});
+    settled(slot, record, now);
+  }
 }
 
 /// Why it must not be sent any more; empty: it may.
@@ -453,7 +476,9 @@ Send Pipeline::prepare(Slot slot, Moment now) {
   expect(held.phase == Phase::ready, "a row was to be sent whose intent is not durable");
   const State wanted = held.first_sending ? State::intended : State::in_doubt;
   expect(rows_.state(held.order.row) == wanted, "a row was to be sent that is already settled");
-  if (held.first_sending) {
+  const bool old =
+      planted(Planted::retry_sends_old_bytes) && held.tries > 1 && !held.wire.bytes.empty();
+  if (held.first_sending && !old) {
     writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
     held.sent_at = now.steady;
   }
@@ -528,6 +553,9 @@ void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment 
   record.latency = std::chrono::duration_cast<milliseconds>(now.steady - held.sent_at);
   if (!ledger_failed()) {
     count_verdict(verdict);
+    if (planted(Planted::result_before_commit) && verdict.fate != Fate::not_executed) {
+      results_.line(record, held.attempt, held.order.cells, actions_.lines);
+    }
     return;
   }
   // The ledger is gone: say it, so that a person can write it down.
@@ -544,7 +572,7 @@ void Pipeline::plan_replay(Slot slot, const Fault& fault, Moment now) {
   Record& doubt = gather(RecordKind::in_doubt, slot, now);
   describe(fault, doubt);
   doubt.latency = std::chrono::duration_cast<milliseconds>(now.steady - held.sent_at);
-  gather(RecordKind::replay, slot, now);
+  if (!planted(Planted::replay_not_recorded)) gather(RecordKind::replay, slot, now);
   ++tally_.replays;
 }
 
@@ -589,6 +617,10 @@ void Pipeline::settled(Slot slot, const Record& record, Moment now) {
     case RecordKind::replay:
       held.replay_planned = false;
       held.first_sending = false;
+      if (planted(Planted::replay_signed_anew)) {
+        held.stamp.nonce = nonces_.next();
+        writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
+      }
       held.phase = Phase::ready;
       ready_.push(slot);
       return;
@@ -596,6 +628,11 @@ void Pipeline::settled(Slot slot, const Record& record, Moment now) {
       wait_or_drop(slot, now);
       return;
     case RecordKind::in_doubt:
+      if (planted(Planted::replay_not_recorded) && held.replay_planned) {
+        Record unrecorded = record;
+        unrecorded.kind = RecordKind::replay;
+        return settled(slot, unrecorded, now);
+      }
       if (held.replay_planned) return;  // the replay record is behind it in the same commit
       ++tally_.in_doubt;
       break;
@@ -615,7 +652,7 @@ void Pipeline::settled(Slot slot, const Record& record, Moment now) {
     ++spent_orders_;
     spent_seats_ += held.order.user_count;
   }
-  if (!lines_off_) {
+  if (!lines_off_ && !planted(Planted::result_before_commit)) {
     results_.line(record, held.attempt, held.order.cells, actions_.lines);
     ++tally_.lines;
   }
@@ -711,7 +748,7 @@ void Pipeline::check_clock(const Answer& answer, Moment now) {
 bool Pipeline::is_repeated(std::string_view order_id) {
   const std::uint64_t hash = std::hash<std::string_view>{}(order_id) | 1U;  // 0: nothing there
   std::uint64_t& place = recent_order_ids_[(hash >> 1U) % kRecentOrderIds];
-  if (place == hash) return true;
+  if (place == hash) return !planted(Planted::repeated_order_id_believed);
   place = hash;
   return false;
 }
@@ -719,7 +756,8 @@ bool Pipeline::is_repeated(std::string_view order_id) {
 /// A room for one record in the next commit; its strings are empty, their storage is reused.
 Record& Pipeline::gather(RecordKind kind, Slot slot, Moment now) {
   const Held& held = slots_[slot];
-  expect(gathering_.size < 2 * static_cast<std::size_t>(options_.max_in_flight),
+  expect(gathering_.size < 2 * static_cast<std::size_t>(options_.max_in_flight) ||
+             planted(Planted::more_in_flight),
          "more records gathered than rows in flight can need");
   if (gathering_.size == gathering_.records.size()) {
     gathering_.records.emplace_back();

@@ -1,5 +1,7 @@
 #include "engine/projection.hpp"
 
+#include "engine/planted.hpp"
+
 namespace sagorder {
 
 namespace {
@@ -45,6 +47,7 @@ Projection::Match Projection::match(Row row) const {
   const unsigned line = due ? static_cast<unsigned>(*due) + 1 : 0;
   if ((seen & kTwice) != 0) return Match::outdated;
   if ((seen & kLineMask) == line) return Match::agrees;
+  if (planted(Planted::outdated_line_kept) && (seen & kLineMask) != 0) return Match::agrees;
   return (seen & kLineMask) == 0 ? Match::lacks_line : Match::outdated;
 }
 
@@ -55,6 +58,7 @@ Repair Projection::repair() const {
   for (std::uint64_t i = 1; i <= seen_.size(); ++i) {
     const Match found = match(Row{i});
     if (found == Match::outdated) return Repair::rebuild;
+    if (planted(Planted::missing_lines_forgotten)) continue;
     if (found == Match::lacks_line) repair = Repair::append;
   }
   return repair;

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "engine/planted.hpp"
+
 namespace sagorder {
 namespace {
 
@@ -76,7 +78,8 @@ TokenBucket::TokenBucket(nanoseconds interval, std::uint64_t burst)
 bool TokenBucket::take(SteadyTime now) {
   if (interval_.count() == 0) return true;
   if (now < ready_at()) return false;
-  arrival_ = std::max(arrival_, now) + interval_;
+  if (!planted(Planted::bucket_saves_up)) arrival_ = std::max(arrival_, now);
+  arrival_ += interval_;
   return true;
 }
 
@@ -97,6 +100,7 @@ void TokenBucket::set_interval(nanoseconds interval, SteadyTime now) {
   } else if (interval_.count() == 0) {
     arrival_ = now + interval * burst_;  // nothing was saved up while there was no limit
   }
+  if (planted(Planted::bucket_filled_by_change)) arrival_ = {};
   interval_ = interval;
 }
 

@@ -10,6 +10,7 @@
 #include "engine/evidence.hpp"
 #include "engine/fields.hpp"
 #include "engine/json.hpp"
+#include "engine/planted.hpp"
 #include "engine/xml.hpp"
 
 namespace sagorder {
@@ -32,6 +33,7 @@ bool is_order_id(const Field& field) {
     return false;
   }
   if (std::ranges::all_of(text, [](char c) { return c == '0'; })) return false;
+  if (planted(Planted::number_is_no_order_id) && field.type == FieldType::number) return false;
   return field.type == FieldType::text || (field.type == FieldType::number && text[0] != '0');
 }
 
@@ -175,6 +177,7 @@ struct AnswerReader::State {
   void append_shown(std::string& out, std::string_view text, std::size_t most,
                     std::string_view control) {
     shown.clear();
+    if (planted(Planted::clipped_before_hidden)) text = text.substr(0, most);
     hidden.append(shown, text, most);
     append_printable(out, shown, most, control);
     redact(out);

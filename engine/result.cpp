@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/expect.hpp"
+#include "engine/planted.hpp"
 
 namespace sagorder {
 
@@ -172,6 +173,7 @@ ResultStatus status_of_kind(RecordKind kind) {
     case RecordKind::rejected:
       return ResultStatus::rejected;
     case RecordKind::in_doubt:
+      if (planted(Planted::doubt_shown_as_rejected)) return ResultStatus::rejected;
       return ResultStatus::in_doubt;
     case RecordKind::intent:
     case RecordKind::not_executed:
@@ -419,7 +421,8 @@ ResultScanner::Step ResultScanner::torn(std::string_view bytes, std::string_view
 
 ResultScanner::Step ResultScanner::next_csv(std::string_view bytes, bool last, ResultKey& key) {
   // Never the reader's `last`: to it a line without line end would be whole.
-  const csv::Result result = reader_.next(bytes, false, record_);
+  const bool whole = planted(Planted::torn_line_taken) && last;
+  const csv::Result result = reader_.next(bytes, whole, record_);
   if (result.status == csv::Status::need_more) {
     if (!last) return {.need_more = true};
     return header_seen_ ? Step{.what = ResultScan::torn} : torn(bytes, header_);

@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/planted.hpp"
+
 namespace sagorder::io {
 namespace {
 
@@ -212,7 +214,8 @@ void HttpAnswer::restart() {
   State& state = *state_;
   state.parts.clear();
   state.parser.emplace(state.parts);
-  state.begin = state.end = state.header_bytes = state.total_bytes = 0;
+  if (!planted(Planted::surplus_ignored)) state.begin = state.end = 0;
+  state.header_bytes = state.total_bytes = 0;
   state.interim = 0;
   state.complaint.clear();
 }
@@ -264,7 +267,7 @@ Reply HttpAnswer::reply() const {
                .retry_after = parts.values[kRetryAfter],
                .rate_limit_user = parts.values[kRateLimitUser],
                .rate_limit_user_api = parts.values[kRateLimitUserApi],
-               .surplus = state_->begin != state_->end};
+               .surplus = !planted(Planted::surplus_ignored) && state_->begin != state_->end};
 }
 
 bool HttpAnswer::keeps_alive() const { return state_->parser->keep_alive(); }

@@ -1,0 +1,96 @@
+// Mistakes planted on purpose, one at a time, in a build that no user has: a test that looks for
+// the promises' violations must find each of them. In every other build nothing of them is left:
+// the question is answered by the compiler.
+//
+// Each names what is wrong, and which invariants of tests/simulation should see it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace sagorder {
+
+enum class Planted : std::uint8_t {
+  none,
+
+  // order and durability
+  send_before_commit,     ///< a row is sent as soon as its intent is gathered (I5)
+  result_before_commit,   ///< a line is handed out before its outcome is durable (I6)
+  failed_commit_ignored,  ///< a commit that failed is taken for one that did not (I5, I6)
+  more_in_flight,         ///< --max-in-flight is not kept (I7)
+  resume_resends,         ///< a start makes open intents pending instead of in doubt (I1)
+  waiting_not_woken,      ///< nothing wakes a row that waits for its next attempt (I8)
+
+  // what is sent
+  nonce_repeats,          ///< every eighth nonce is the one before (I5)
+  retry_sends_old_bytes,  ///< the next attempt sends the bytes of the one before (I5)
+  replay_not_recorded,    ///< the same bytes are sent again without a record of it (I5)
+  replay_signed_anew,     ///< the second sending has a nonce of its own (I5, I16)
+  replay_without_end,     ///< the same bytes are sent as often as no answer comes (I5)
+  replay_after_restart,   ///< a doubt of an earlier process is sent again (I5, I16)
+
+  // what an answer means
+  resign_on_nonce_used,        ///< SignatureNonceUsed is not executed: a new nonce (I1)
+  internal_error_rejected,     ///< InternalError under 403 is a refusal (I4)
+  server_error_not_executed,   ///< 5xx is not executed (I1)
+  unavailable_not_executed,    ///< ServiceUnavailable is throttling (I1)
+  payment_rejected,            ///< PAY.* is a refusal (I4)
+  unknown_code_rejected,       ///< a code that is on no list is a refusal (I4)
+  broken_success_rejected,     ///< 2xx without an OrderId that can be read is a refusal (I4)
+  number_is_no_order_id,       ///< an OrderId that is a JSON number is not understood (I7)
+  first_order_id_taken,        ///< of two OrderIds in one answer the first is taken (I3)
+  repeated_order_id_believed,  ///< an OrderId that another row was given (I3)
+  refusal_ends_doubt,  ///< a refusal of the second sending ends the doubt of the first (I1, I4)
+
+  // what a fault means
+  retry_on_reset,          ///< a connection that ended without an answer's byte did nothing (I1)
+  retry_on_timeout,        ///< no answer in time is not executed (I1)
+  retry_on_garbage,        ///< an answer that cannot be read is not executed (I1)
+  cancelled_not_executed,  ///< what the second interrupt gave up did not execute (I1)
+
+  // which connection serves again
+  reuse_after_timeout,  ///< one on which an answer is still due (I3)
+  reuse_of_dirty,       ///< one on which bytes are found that nobody asked for (I3)
+  reuse_after_doubt,    ///< one whose answer left a doubt (I3)
+  surplus_ignored,      ///< bytes behind an answer begin the next one (I3, I4)
+
+  // the rate
+  retries_without_token,    ///< another attempt takes no token (I9)
+  token_before_connection,  ///< the token is taken when the connection is asked for (I9)
+  bucket_saves_up,          ///< tokens are saved up without end while nothing is sent (I9)
+  bucket_filled_by_change,  ///< a change of the rate fills the bucket (I9)
+
+  // who may begin
+  second_process_let_in,  ///< a ledger that another process holds (I13)
+  changed_input_let_in,   ///< an input that the ledger was not begun with (I14)
+  older_ledger_let_in,    ///< a ledger that does not know the last run (I14)
+  other_output_let_in,    ///< a content that was ordered out of another ledger (I14)
+
+  // what is shown
+  missing_lines_forgotten,  ///< lines that a crash took are not added (I6)
+  outdated_line_kept,       ///< a line that the ledger has outdated stays (I6)
+  torn_line_taken,          ///< a last line without its end is a line (I6)
+  doubt_shown_as_rejected,  ///< a row in doubt has the line of a rejected one (I6)
+  secret_in_evidence,       ///< the secret is shown where a server echoes it (I15)
+  clipped_before_hidden,    ///< a text is clipped first, and half a secret stays (I15)
+};
+
+#ifdef SAGORDER_PLANTED_BUGS
+
+inline Planted planted_bug = Planted::none;  ///< set once, before anything runs
+
+inline bool planted(Planted bug) { return planted_bug == bug; }
+
+/// In the order of the enum, `none` left out.
+std::span<const std::string_view> planted_names();
+std::optional<Planted> planted_by_name(std::string_view name);
+
+#else
+
+consteval bool planted(Planted /*bug*/) { return false; }
+
+#endif
+
+}  // namespace sagorder
