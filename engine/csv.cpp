@@ -275,6 +275,9 @@ std::size_t utf8_prefix(std::string_view text) {
 
 Result Reader::next(std::string_view bytes, bool last, Record& record) {
   if (!started_ && is_utf16(bytes)) return {Status::bad, 0, {1, 1}, kUtf16};
+  // Half a BOM is no field yet, however short fields have to be.
+  const bool half_bom = bytes.size() < kBom.size() && kBom.starts_with(bytes);
+  if (!started_ && !last && half_bom) return {Status::need_more, 0, {}, {}};
   std::size_t skipped = !started_ && bytes.starts_with(kBom) ? kBom.size() : 0;
   std::uint64_t line = line_;
   const std::size_t empty = empty_lines(bytes.substr(skipped), limits_.record_bytes, line);

@@ -274,6 +274,16 @@ TEST(Csv, HasLimits) {
   }
 }
 
+TEST(Csv, HalfABomIsNoFieldYet) {
+  Limits limits;
+  limits.field_bytes = 1;
+  const std::vector<std::vector<std::string>> rows = {{"a"}};
+  EXPECT_EQ(texts(read_every_way("\xEF\xBB\xBF\x61\n", limits)), rows);
+  const Reading half = read_every_way("\xEF\xBB", limits);
+  ASSERT_TRUE(half.fault);
+  EXPECT_EQ(half.fault->column, 1U);
+}
+
 TEST(Csv, TheLimitsAreThoseOfTheHeader) {
   const auto fault = [](const std::string& input) { return read_at_once(input).fault; };
   EXPECT_FALSE(fault(std::string(kFieldBytesMax, 'x') + "\n").has_value());
