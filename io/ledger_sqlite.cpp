@@ -604,8 +604,14 @@ void SqliteLedger::replay(const std::function<void(const Step&)>& visit) {
       throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
                         " is of an unknown kind");
     }
-    visit(Step{static_cast<RecordKind>(kind), Row{static_cast<std::uint64_t>(from.number(1))},
-               Attempt{static_cast<std::uint32_t>(from.number(2))}});
+    const std::int64_t row = from.number(1);
+    const std::int64_t attempt = from.number(2);
+    if (row < 1 || attempt < 1 || attempt > UINT32_MAX) {
+      throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
+                        " has a row or an attempt that cannot be");
+    }
+    visit(Step{static_cast<RecordKind>(kind), Row{static_cast<std::uint64_t>(row)},
+               Attempt{static_cast<std::uint32_t>(attempt)}});
     (intent ? more_intents : more_outcomes) = from.step("read its records");
   }
 }

@@ -132,6 +132,8 @@ void read_all(Ledger& ledger) {
   ledger.replay([&](const Step& step) {
     count();
     require(static_cast<int>(step.kind) < kRecordKinds, "a record is of a known kind");
+    require(step.row.value >= 1 && step.row.value <= INT64_MAX && step.attempt.value >= 1,
+            "rows and attempts count from 1");
     rows.apply(step);
     const std::size_t placed = rows.count_of(State::placed);
     require(placed >= placed_before, "an order that was placed stays placed");

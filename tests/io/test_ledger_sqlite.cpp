@@ -111,6 +111,9 @@ TEST(SqliteLedger, FindsGapsAndDoubles) {
       {"UPDATE outcome SET seq = 2 WHERE seq = 3", "record 2 is there twice"},
       {"UPDATE intent SET seq = 9 WHERE seq = 4", "record 4 is missing"},
       {"UPDATE outcome SET kind = 0 WHERE seq = 3", "record 3 is of an unknown kind"},
+      {"UPDATE intent SET attempt = 4294967297 WHERE seq = 1", "record 1 has a row or an attempt"},
+      {"UPDATE intent SET attempt = 0 WHERE seq = 1", "record 1 has a row or an attempt"},
+      {"UPDATE outcome SET row = -1 WHERE seq = 3", "record 3 has a row or an attempt"},
       {"PRAGMA ignore_check_constraints=1; UPDATE outcome SET kind = 99", "unknown kind"},
       {"INSERT INTO intent VALUES(-1, 1, 1, 1, 'x')", "record 1 is missing"},
   };
