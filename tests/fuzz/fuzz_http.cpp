@@ -9,6 +9,7 @@
 #include <string>
 
 #include "engine/ascii.hpp"
+#include "engine/reuse.hpp"
 #include "io/http_answer.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -124,7 +125,8 @@ void check_whole(const HttpAnswer& answer, std::size_t fed) {
   require(reply.status >= 200 && reply.status <= 999, "a whole answer is a final one");
   require(reply.body.size() <= kAnswerBodyBytesMax, "the body keeps its limit");
   require(fed <= kAnswerBytesMax + kAnswerBufferBytesMax, "the answer keeps its limit");
-  require(!(reply.surplus && answer.keeps_alive()), "with surplus no connection is kept");
+  const Reuse reuse = after({{}, !answer.keeps_alive(), reply.surplus});
+  require(!(reply.surplus && reuse == Reuse::again), "with surplus no connection is kept");
   const std::optional<Header> header = header_of(bytes);
   if (!header || std::string_view(bytes).starts_with("HTTP/1.1 1") ||
       std::string_view(bytes).starts_with("HTTP/1.0 1")) {
