@@ -34,13 +34,15 @@ void close_open_intents(SqliteLedger& ledger, Rows& rows) {
   for (const Record& record : records) rows.apply({record.kind, record.row, record.attempt});
 }
 
+void refuse_unless_there(const Rows& rows, Row row) {
+  if (row.value >= 1 && row.value <= rows.count()) return;
+  throw Refusal(ExitCode::usage,
+                "the batch has " + std::to_string(rows.count()) + " rows, and no row " +
+                    std::to_string(row.value),
+                "`sagorder status` lists the rows in doubt");
+}
+
 void refuse_unless_in_doubt(const Rows& rows, Row row) {
-  if (row.value == 0 || row.value > rows.count()) {
-    throw Refusal(ExitCode::usage,
-                  "the batch has " + std::to_string(rows.count()) + " rows, and no row " +
-                      std::to_string(row.value),
-                  "`sagorder status` lists the rows in doubt");
-  }
   const State state = rows.state(row);
   if (state == State::in_doubt) return;
   throw Refusal(ExitCode::usage,
@@ -73,6 +75,18 @@ void refuse_if_taken(Ledger& ledger, const Rows& rows, const Resolution& resolut
                       "'s already",
                   "each order is one row's; look up the number again");
   });
+}
+
+/// The record of the same words, if they were said before: perhaps the results could not be written
+/// then.
+std::optional<Record> said_before(SqliteLedger& ledger, const Rows& rows, const Record& said) {
+  const bool placed = said.kind == RecordKind::resolved_placed;
+  if (rows.state(said.row) != (placed ? State::placed : State::pending)) return std::nullopt;
+  auto last = ledger.outcome_of(said.row);
+  const bool same = last && last->kind == said.kind && last->order_id == said.order_id &&
+                    last->sag_id == said.sag_id && last->message == said.message;
+  if (!same) last.reset();
+  return last;
 }
 
 void update_results(ResultsFile& results, const Record& record, Attempt attempts,
@@ -113,19 +127,25 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   close_open_intents(ledger, rows);
   kill_point("resolve:intents-closed");
   const Row row = settings.resolution.row;
-  refuse_unless_in_doubt(rows, row);
-  refuse_if_taken(ledger, rows, settings.resolution);
-
-  const Record record = record_of(settings.resolution, rows.attempts(row));
-  kill_point("resolve:before-commit");
-  ledger.commit(std::span<const Record>(&record, 1));
-  kill_point("resolve:committed");
-  rows.apply({record.kind, record.row, record.attempt});
+  refuse_unless_there(rows, row);
+  Record record = record_of(settings.resolution, rows.attempts(row));
+  const auto before = said_before(ledger, rows, record);
+  if (before) {
+    record = *before;
+  } else {
+    refuse_unless_in_doubt(rows, row);
+    refuse_if_taken(ledger, rows, settings.resolution);
+    kill_point("resolve:before-commit");
+    ledger.commit(std::span<const Record>(&record, 1));
+    kill_point("resolve:committed");
+    rows.apply({record.kind, record.row, record.attempt});
+  }
   try {
     update_results(results, record, rows.attempts(row), columns);
   } catch (const OutputError& error) {
     throw OutputError(std::string(error.what()) + "; row " + std::to_string(row.value) +
-                      " is resolved in the ledger, and the next `sagorder run` writes its line");
+                      " is resolved in the ledger; the same command again, or the next "
+                      "`sagorder run`, writes its line");
   }
   kill_point("resolve:results-written");
 
@@ -134,7 +154,7 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
     fmt::print("there is no results file {}; the next run writes it anew\n",
                printable(settings.output));
   }
-  fmt::print("row {} is {}\n", row.value,
+  fmt::print("row {} is {}{}\n", row.value, before ? "already resolved: " : "",
              settings.resolution.placed ? "placed as " + settings.resolution.order_id
                                         : "not placed, and pending again");
   fmt::print("in doubt now: {}\n", rows.count_of(State::in_doubt));

@@ -202,6 +202,28 @@ class Resolve(CommandTest):
         self.assert_ended(self.resolve(batch, "--not-placed", "--because", "no"), USAGE, "placed")
         self.assertEqual(batch.violations(), [])
 
+    def test_the_same_words_again(self):
+        """Nothing more is recorded, and a line that could not be written the first time is."""
+        for words in (("--placed",), ("--not-placed", "--because", "looked")):
+            with self.subTest(words=words):
+                batch = self.doubtful("close-after@2" if len(words) == 1 else "close-before@2")
+                said = (*words, self.evidence(batch)) if len(words) == 1 else words
+                stale = batch.output.read_bytes()
+                self.assert_ended(self.resolve(batch, *said), ALL_PLACED)
+                right = batch.output.read_bytes()
+                records = batch.ledger_records()
+                batch.output.write_bytes(stale)
+                done = self.resolve(batch, *said)
+                self.assert_ended(done, ALL_PLACED, "row 2 is already resolved")
+                self.assertEqual(len(batch.ledger_records()), len(records))
+                self.assertEqual(batch.output.read_bytes(), right)
+                self.assertNotEqual(right, stale)
+                self.assertEqual(batch.violations(finished=False), [])
+                self.assert_ended(batch.run(), ALL_PLACED)
+                self.assert_all_ordered_once(batch)
+                other = ("--not-placed", "--because", "other words")
+                self.assert_ended(self.resolve(batch, *other), USAGE)
+
     def test_pending_row(self):
         batch = self.quiet_batch(self.gateway())
         self.assert_ended(batch.run("--max-orders", "1"), LIMIT)
