@@ -1,8 +1,10 @@
 // A pool with its io_context, for tests: sends requests by id and keeps how each of them ended.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
@@ -24,6 +26,11 @@ struct Ending {
   std::string body;
   std::optional<Fault> fault;
 };
+
+inline std::chrono::milliseconds patience() {
+  const char* const scale = std::getenv("SAGORDER_TIME_SCALE");
+  return 10s * (scale == nullptr ? 1 : std::max(1, std::atoi(scale)));
+}
 
 class PoolClient {
  public:
@@ -48,9 +55,9 @@ class PoolClient {
     return ending(id);
   }
 
-  /// @return false: it did not come true within 10 s
+  /// @return false: it did not come true within 10 s, stretched where sanitizers make all slow
   bool run_until(const std::function<bool()>& done) {
-    const auto limit = std::chrono::steady_clock::now() + 10s;
+    const auto limit = std::chrono::steady_clock::now() + patience();
     while (!done() && std::chrono::steady_clock::now() < limit) {
       if (context_.stopped()) context_.restart();
       context_.run_one_for(10ms);

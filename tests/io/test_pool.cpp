@@ -398,7 +398,7 @@ std::string flood_of_key_updates(SSL* ssl, int count) {
 TEST(Pool, AFloodLeavesOthersTheirTurn) {
   std::atomic<bool> flooding = false;
   TlsServer server(scripted([&](Peer& peer) {
-    const std::string flood = flood_of_key_updates(peer.ssl(), 50'000);
+    const std::string flood = flood_of_key_updates(peer.ssl(), 30'000);
     peer.read_request();
     flooding = true;
     peer.raw(flood);
@@ -425,7 +425,7 @@ TEST(Pool, AFloodLeavesOthersTheirTurn) {
   ASSERT_TRUE(client.run_until([&] { return client.ending(1).times > 0; }));
   take_turn();
   expect_reply(client.ending(1), 1);
-  // It is read in more than twenty turns: one of them is a small part of them all.
+  // It is read in a dozen turns: one of them is a small part of them all.
   EXPECT_LT(longest, (last - begin) / 2);
 }
 
@@ -787,7 +787,7 @@ TEST(Pool, ARequestLargerThanTheSocketsBuffersIsWrittenOnceAndCounted) {
   boost::asio::io_context context;
   const TlsContext tls(TrustedAuthority::get().ca_file);
   int replies = 0;
-  Pool pool(context, tls, options_of(1), [&](const Completion& done) {
+  Pool pool(context, tls, options_of(1, patience() / 2), [&](const Completion& done) {
     replies += done.reply != nullptr && done.reply->body == "id=1" ? 1 : 100;
   });
   std::string wire = request_of(1);
