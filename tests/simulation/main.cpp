@@ -1,0 +1,216 @@
+// simulation: plays histories by their seeds.
+//
+//   simulation --seed N [--trace]                 one history, retold line by line
+//   simulation --seeds COUNT [--first N]          many, and a table
+//   simulation --seeds A..B                       likewise
+//     --full-matrix     an empty cell that is not impossible by name is a failure
+//     --matrix          prints the table of faults and phases
+//     --json            one line of figures for a campaign, nothing else
+//     --planted NAME    with a bug that is to be found; --planted list names them
+//     --twice-every N   plays one seed in N twice and compares what is told (64)
+//
+// Exit codes: 0 no violation, 1 a violation (or an empty cell), 2 wrong usage.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "tests/simulation/history.hpp"
+#include "tests/simulation/planted.hpp"
+
+namespace sagorder::simulation {
+namespace {
+
+constexpr std::uint64_t kFailuresShown = 10;
+
+struct Arguments {
+  std::uint64_t first = 1;
+  std::uint64_t count = 0;
+  std::uint64_t twice_every = 64;
+  bool trace = false;
+  bool full_matrix = false;
+  bool matrix = false;
+  bool json = false;
+  std::string planted;
+};
+
+bool to_number(std::string_view text, std::uint64_t& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+bool to_range(std::string_view text, Arguments& arguments) {
+  const std::size_t dots = text.find("..");
+  if (dots == std::string_view::npos) return to_number(text, arguments.count);
+  std::uint64_t last = 0;
+  if (!to_number(text.substr(0, dots), arguments.first) || !to_number(text.substr(dots + 2), last) ||
+      last < arguments.first) {
+    return false;
+  }
+  arguments.count = last - arguments.first + 1;
+  return true;
+}
+
+bool parse(int count, char** texts, Arguments& arguments) {
+  for (int i = 1; i < count; ++i) {
+    const std::string_view name = texts[i];
+    if (name == "--trace") {
+      arguments.trace = true;
+    } else if (name == "--full-matrix") {
+      arguments.full_matrix = true;
+    } else if (name == "--matrix") {
+      arguments.matrix = true;
+    } else if (name == "--json") {
+      arguments.json = true;
+    } else if (i + 1 == count) {
+      return false;
+    } else if (name == "--seed") {
+      if (!to_number(texts[++i], arguments.first)) return false;
+      arguments.count = 1;
+    } else if (name == "--first") {
+      if (!to_number(texts[++i], arguments.first)) return false;
+    } else if (name == "--seeds") {
+      if (!to_range(texts[++i], arguments)) return false;
+    } else if (name == "--twice-every") {
+      if (!to_number(texts[++i], arguments.twice_every)) return false;
+    } else if (name == "--planted") {
+      arguments.planted = texts[++i];
+    } else {
+      return false;
+    }
+  }
+  return arguments.count > 0;
+}
+
+/// All that many histories add up to.
+struct Sum {
+  Matrix matrix;
+  std::uint64_t seeds = 0;
+  std::uint64_t events = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t processes = 0;
+  std::uint64_t twice = 0;
+  std::uint64_t failures = 0;
+  std::optional<std::uint64_t> first_failure;
+  Told told;
+
+  void add(const Outcome& outcome) {
+    ++seeds;
+    events += outcome.events;
+    requests += outcome.requests;
+    processes += outcome.processes;
+    told.copies_executed += outcome.told.copies_executed;
+    told.lied += outcome.told.lied;
+    told.lied_twice += outcome.told.lied_twice;
+    told.ids_of_before += outcome.told.ids_of_before;
+  }
+};
+
+void tell_failure(const Outcome& outcome, std::uint64_t seed, Sum& sum, const Arguments& given) {
+  if (!sum.first_failure) sum.first_failure = seed;
+  if (++sum.failures > kFailuresShown || given.json) return;
+  for (const Violation& each : outcome.violations) {
+    std::printf("VIOLATION seed %llu %s: %s\n", static_cast<unsigned long long>(seed),
+                each.invariant.c_str(), each.text.c_str());
+  }
+  std::printf("  to repeat it: tests/simulate --seed %llu --trace%s%s\n",
+              static_cast<unsigned long long>(seed), given.planted.empty() ? "" : " --planted ",
+              given.planted.c_str());
+  std::fflush(stdout);
+}
+
+Outcome play_seed(std::uint64_t seed, Sum& sum, const Arguments& given) {
+  Outcome outcome = play(seed, given.trace, sum.matrix);
+  sum.add(outcome);
+  if (given.twice_every > 0 && seed % given.twice_every == 0) {
+    Matrix unused;
+    ++sum.twice;
+    const Outcome again = play(seed, false, unused);
+    if (again.digest != outcome.digest) {
+      outcome.violations.push_back({"I12", "the same seed tells another history"});
+    }
+  }
+  return outcome;
+}
+
+void print_table(const Sum& sum, double took) {
+  fmt::print("seeds                {:>14}   ({:.0f} a second)\n", sum.seeds,
+             static_cast<double>(sum.seeds) / took);
+  fmt::print("processes            {:>14}\n", sum.processes);
+  fmt::print("events               {:>14}\n", sum.events);
+  fmt::print("requests             {:>14}\n", sum.requests);
+  fmt::print("faults               {:>14}\n", sum.matrix.total());
+  fmt::print("played twice         {:>14}\n", sum.twice);
+  fmt::print("violations           {:>14}\n", sum.failures);
+  fmt::print("told apart: copies executed by a server that forgets nonces {}; rows of a lying "
+             "server {}, executed again {}; OrderIds of an earlier process {}\n",
+             sum.told.copies_executed, sum.told.lied, sum.told.lied_twice,
+             sum.told.ids_of_before);
+}
+
+void print_json(const Sum& sum, double took) {
+  std::string faults;
+  for (std::size_t f = 0; f < kFaults; ++f) {
+    for (std::size_t p = 0; p < kPhases; ++p) {
+      const auto fault = static_cast<Fault>(f);
+      const auto phase = static_cast<Phase>(p);
+      const std::uint64_t count = sum.matrix.count(fault, phase);
+      if (count == 0) continue;
+      faults += fmt::format("{}\"{} x {}\":{}", faults.empty() ? "" : ",", name_of(fault),
+                            name_of(phase), count);
+    }
+  }
+  fmt::print("{{\"seeds\":{},\"seconds\":{:.3f},\"events\":{},\"requests\":{},\"processes\":{},"
+             "\"twice\":{},\"failures\":{},\"first_failure\":{},\"copies_executed\":{},\"lied\":{},"
+             "\"lied_twice\":{},\"ids_of_before\":{},\"faults\":{{{}}}}}\n",
+             sum.seeds, took, sum.events, sum.requests, sum.processes, sum.twice, sum.failures,
+             sum.first_failure ? std::to_string(*sum.first_failure) : "null",
+             sum.told.copies_executed, sum.told.lied, sum.told.lied_twice, sum.told.ids_of_before,
+             faults);
+}
+
+int run(const Arguments& given) {
+  Sum sum;
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::uint64_t seed = given.first; seed - given.first < given.count; ++seed) {
+    const Outcome outcome = play_seed(seed, sum, given);
+    if (!outcome.violations.empty()) tell_failure(outcome, seed, sum, given);
+    if (!given.planted.empty() && sum.failures > 0) break;
+  }
+  const double took =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (given.json) {
+    print_json(sum, took);
+  } else {
+    print_table(sum, took);
+    if (given.matrix || given.full_matrix) std::fputs(sum.matrix.to_text().c_str(), stdout);
+  }
+  const std::string complaints = given.full_matrix ? sum.matrix.complaints() : std::string();
+  std::fputs(complaints.c_str(), stdout);
+  return sum.failures > 0 || !complaints.empty() ? 1 : 0;
+}
+
+}  // namespace
+}  // namespace sagorder::simulation
+
+int main(int count, char** texts) {
+  using namespace sagorder::simulation;
+  Arguments arguments;
+  if (!parse(count, texts, arguments)) {
+    std::fputs(
+        "usage: simulation --seed N [--trace] | --seeds COUNT|A..B [--first N] [--matrix]\n"
+        "       [--full-matrix] [--json] [--planted NAME] [--twice-every N]\n",
+        stderr);
+    return 2;
+  }
+  if (!arguments.planted.empty() && !plant(arguments.planted)) {
+    std::fprintf(stderr, "simulation: no bug of this name is in this build: %s\n",
+                 arguments.planted.c_str());
+    return 2;
+  }
+  return run(arguments);
+}

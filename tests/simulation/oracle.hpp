@@ -1,0 +1,142 @@
+// The oracle: knows what truly happened (the server executes, the wire carries, the disk keeps) and
+// judges by that alone, never by what the engine says of itself.
+//
+//   I1   a row is executed at most once
+//   I2   executed => placed with that OrderId, or in doubt
+//   I3   placed(id) => that row's request produced that id; no id is placed twice
+//   I4   rejected, invalid, pending => never executed
+//   I5   the first byte of a nonce on the wire => its intent is durable (a copy: its replay record)
+//   I6   the results are the projection of the ledger, and no line is written before its outcome
+//   I7   doubts of one crash <= max-in-flight; a faultless run has none, and one request a row
+//   I8   once faults stop, every row ends in bounded time
+//   I9   the wire keeps burst + rate x time in every window
+//   I10  a finished batch sends nothing
+//   I11  the above under crashes during recovery (the history's doing; judged by the others)
+//   I12  the same seed tells the same history (judged by main)
+//   I13  a second process refuses
+//   I14  a changed input, an older ledger and a second output are refused
+//   I15  a secret is in no line, record or notice
+//   I16  --replay same-bytes keeps I1 while the server's nonce rule holds
+//   I0   the program never contradicts itself, and its pool is never asked for too much
+//
+// What cannot be known is told apart and counted, not judged: a server that executes and answers a
+// listed refusal (`lies`); an OrderId of an earlier process given again; copies that a server which
+// forgets nonces executes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/life.hpp"
+#include "tests/simulation/clock.hpp"
+#include "tests/simulation/plan.hpp"
+#include "tests/simulation/trace.hpp"
+
+namespace sagorder::simulation {
+
+/// In the secret, whatever is kept of it.
+inline constexpr std::string_view kCanary = "cAnArY7";
+
+class Disk;
+
+struct Violation {
+  std::string invariant;
+  std::string text;
+};
+
+/// What is told apart, not judged.
+struct Told {
+  std::uint64_t copies_executed = 0;  ///< by a server that forgot the nonce
+  std::uint64_t lied = 0;             ///< rows executed and answered with a listed refusal
+  std::uint64_t lied_twice = 0;       ///< of them: executed again
+  std::uint64_t ids_of_before = 0;    ///< an OrderId that could not be known to be another's
+};
+
+/// A nonce, and what became of it.
+struct Attempted {
+  Nonce nonce;
+  std::uint32_t row = 0;
+  std::uint32_t place = 0;
+  WallTime stamped;
+  bool durable = false;
+  bool replay_durable = false;
+  bool reached = false;  ///< the server remembers it
+  std::uint32_t writes = 0;
+  Time first_written = 0;
+};
+
+class Oracle {
+ public:
+  Oracle(const Plan& plan, const Clock& clock, Trace& trace)
+      : plan_(plan), clock_(clock), trace_(trace), truth_(plan.rows + 1) {}
+
+  void violate(std::string_view invariant, std::string text);
+  [[nodiscard]] const std::vector<Violation>& violations() const { return violations_; }
+
+  // --- the server
+  /// @return the OrderId it gives
+  std::uint64_t executed(std::uint32_t row, std::uint32_t attempted);
+  void lied(std::uint32_t row);
+  [[nodiscard]] std::uint32_t executions(std::uint32_t row) const {
+    return static_cast<std::uint32_t>(truth_.at(row).ids.size());
+  }
+  [[nodiscard]] const std::vector<std::uint64_t>& ids(std::uint32_t row) const {
+    return truth_.at(row).ids;
+  }
+  [[nodiscard]] std::uint64_t last_id() const { return kFirstId + row_of_id_.size() - 1; }
+  [[nodiscard]] bool is_id(std::uint64_t id) const { return id >= kFirstId && id <= last_id(); }
+
+  // --- the wire
+  /// @return an index; made if the nonce was never seen
+  std::uint32_t attempt_of(std::string_view nonce, std::uint32_t row);
+  Attempted& attempted(std::uint32_t index) { return attempts_[index]; }
+  void written(std::uint32_t attempted, std::uint32_t row, std::uint32_t host);
+  void process_begins(std::uint32_t host, std::uint32_t life);
+  void process_paused(std::uint32_t host);  ///< its threads may have held what had its token
+  [[nodiscard]] std::uint64_t requests() const { return requests_; }
+
+  // --- the disk
+  void durable(const Record& record, std::uint32_t place, std::uint32_t life);
+  /// Nothing of the secret may be in it.
+  void shown(std::string_view text, const char* where);
+
+  /// At the end of a process that ended well, and at the end of the history.
+  void judge_results(const Disk& disk, std::uint32_t place, bool whole);
+  void judge_rows(const Disk& disk);
+
+  Told told;
+
+ private:
+  static constexpr std::uint64_t kFirstId = 200'000'000'000'001;
+  struct Truth {
+    std::vector<std::uint64_t> ids;
+    std::uint32_t nonce = 0;
+    bool lied = false;
+  };
+  struct IdOf {
+    std::uint32_t row = 0;
+    std::uint32_t placed_in = 0;  // life + 1; 0: not placed
+  };
+  struct Wire {
+    Time arrival = 0;
+    std::uint32_t life = 0;
+  };
+  void judge_rate(std::uint32_t host);
+
+  const Plan& plan_;
+  const Clock& clock_;
+  Trace& trace_;
+  std::vector<Violation> violations_;
+  std::vector<Truth> truth_;  // by row
+  std::vector<IdOf> row_of_id_;
+  std::vector<Attempted> attempts_;
+  std::uint64_t requests_ = 0;
+  Wire wires_[2];
+};
+
+/// How long a word between two threads may take, at most.
+inline constexpr Time kMailMax = 300 * kMicrosecond;
+
+}  // namespace sagorder::simulation
