@@ -1,9 +1,10 @@
 // The disk: ledgers, results files and the memory of batches, as they survive.
 //
-// A ledger keeps what its contract says: a commit is whole or not there, and a failed one is either.
-// A results file is bytes: what was not synced survives a kill; after a power loss each sector is of
-// some moment since the last sync, and so is the size (zeros stand where nothing was written).
-// Several places (a ledger with its results) stand side by side, as people copy and rename.
+// A ledger keeps what its contract says: a commit is whole or not there, and a failed one is
+// either. A results file is bytes: what was not synced survives a kill; after a power loss each
+// sector is of some moment since the last sync, and so is the size (zeros stand where nothing was
+// written). Several places (a ledger with its results) stand side by side, as people copy and
+// rename.
 #pragma once
 
 #include <cstdint>

@@ -48,8 +48,9 @@ class History {
         "{} deaths{}",
         seed, p.rows, p.options.connections, p.options.max_in_flight, p.options.rate.count,
         p.options.burst, p.threads,
-        p.options.replay == Replay::never ? std::string_view("never") : std::string_view("same-bytes"), p.deaths,
-        p.faultless ? std::string_view(", no faults") : std::string_view());
+        p.options.replay == Replay::never ? std::string_view("never")
+                                          : std::string_view("same-bytes"),
+        p.deaths, p.faultless ? std::string_view(", no faults") : std::string_view());
   }
 
   Outcome play() {
@@ -92,11 +93,11 @@ class History {
     start(0, commission);
     make_appointments();
     run();
-    Host& host = *s_.hosts[0];
-    if (host.exit() == Exit::finished) judge_end(host);
-    if (const Host* second = s_.hosts[1].get()) {
-      if (second->exit() == Exit::finished) judge_end(*second);
-      s_.hosts[1].reset();
+    const Host& host = *s_.hosts[0];
+    s_.hosts[1].reset();
+    // As its message asks for; what a person moves away is written anew.
+    if (host.exit() == Exit::foreign_results) {
+      s_.disk.places[host.commission().place].results.remove();
     }
     // Where the batch goes on is where it is remembered.
     if (!s_.disk.memory.empty()) main_ = s_.disk.memory.front().place;
@@ -121,7 +122,8 @@ class History {
       appointments_.push_back({1 + s_.chance.below(whole), act});
       if (act == Act::interrupt &&
           s_.chance.hits(std::min<Odds>(s_.plan.of(Fault::interrupted_again) * 5, 8'000))) {
-        appointments_.push_back({appointments_.back().at + 1 + s_.chance.below(12), act});
+        appointments_.push_back(
+            {appointments_.back().at + 1 + s_.chance.below(s_.chance.one_in(2) ? 3 : 12), act});
       }
     };
     meet(Fault::interrupted, Act::interrupt);
@@ -180,7 +182,7 @@ class History {
       case Act::server_closes:
         return s_.server.on_close(due.a, due.b);
       case Act::second:
-        return start_second();
+        return start_second(due.b);
       case Act::handshake:
       case Act::readable:
       case Act::writable:
@@ -199,12 +201,13 @@ class History {
       return s_.clock.at(host.paused_until, due.act, due.a, due.b);
     }
     host.take(due);
+    if (host.exit() == Exit::finished) judge_end(host);
     if (&host == s_.hosts[0].get()) keep_appointments();
   }
 
-  void start_second() {
+  void start_second(std::uint32_t life) {
     Host* const first = s_.hosts[0].get();
-    if (first == nullptr || !first->alive() || s_.hosts[1]) return;
+    if (first == nullptr || first->life() != life || !first->alive() || s_.hosts[1]) return;
     first->strike_all(Fault::second_process);
     Commission commission{.place = s_.chance.one_in(4) ? 1 - main_ : main_};
     if (s_.chance.one_in(6)) commission.death = 1 + static_cast<std::uint32_t>(s_.chance.below(30));
@@ -222,11 +225,11 @@ class History {
 
   // --- people
 
-  bool meddles(Fault fault) {
-    if (!s_.chance.hits(std::min<Odds>(s_.plan.of(fault) * 4, 6'000))) return false;
+  bool meddles(Fault fault) { return s_.chance.hits(std::min<Odds>(s_.plan.of(fault) * 4, 6'000)); }
+
+  void strike(Fault fault) {
     s_.matrix.strike(fault, Phase::between);
     s_.trace.tell("somebody: {}", name_of(fault));
-    return true;
   }
 
   void meddle() {
@@ -235,11 +238,15 @@ class History {
     if (!going()) return;
     LedgerFile& ledger = s_.disk.places[main_].ledger;
     if (ledger.id != 0 && meddles(Fault::other_input)) {
+      strike(Fault::other_input);
       refused({.place = main_, .input = 2}, Exit::changed_input);
     }
     if (meddles(Fault::other_output)) try_other_output();
     if (meddles(Fault::older_ledger)) put_older_ledger();
-    if (meddles(Fault::results_lost)) s_.disk.places[main_].results.remove();
+    if (meddles(Fault::results_lost)) {
+      strike(Fault::results_lost);
+      s_.disk.places[main_].results.remove();
+    }
     if (meddles(Fault::resolved)) resolve();
     if (s_.chance.one_in(3)) s_.clock.wall_off = 0;
   }
@@ -257,6 +264,7 @@ class History {
   }
 
   void try_other_output() {
+    strike(Fault::other_output);
     const std::uint32_t other = 1 - main_;
     if (!s_.disk.memory.empty()) return refused({.place = other}, Exit::ordered_before);
     live({.place = other});  // nothing of the batch was ever sent: it may begin anew
@@ -275,6 +283,7 @@ class History {
              entry.run != place.copy->run_before;
     });
     if (!later || place.copy->id != place.ledger.id) return;
+    strike(Fault::older_ledger);
     std::swap(place.ledger, *place.copy);
     refused({.place = main_}, Exit::older_copy);
     std::swap(place.ledger, *place.copy);
@@ -302,6 +311,8 @@ class History {
       }
       records.push_back(std::move(record));
     }
+    if (records.empty()) return;
+    strike(Fault::resolved);
     s_.disk.make_durable(records, main_, life_);
   }
 
@@ -315,12 +326,14 @@ class History {
     const Time interval = rate.unlimited() ? 0 : kSecond / static_cast<Time>(rate.count);
     const Time most = 60 * kSecond + s_.plan.rows * (interval + 5 * kSecond);
     const Time begin = s_.clock.now();
-    live({.place = main_, .limits = false});
+    if (live({.place = main_, .limits = false}) == Exit::foreign_results) {
+      live({.place = main_, .limits = false});
+    }
     if (!going()) return;
     const Host& host = *s_.hosts[0];
     if (host.exit() != Exit::finished || host.stop() != Stop::none) {
-      s_.oracle.violate("I8", fmt::format("the calm run ends as {}: {}", name_of(host.exit()),
-                                          host.why()));
+      s_.oracle.violate(
+          "I8", fmt::format("the calm run ends as {}: {}", name_of(host.exit()), host.why()));
       return;
     }
     if (s_.clock.now() - begin > most) s_.oracle.violate("I8", "the calm run takes too long");
@@ -351,23 +364,23 @@ class History {
     const std::uint64_t open = rows.count_of(State::pending) + rows.count_of(State::intended);
     // What was placed before it was left out stays placed; here nothing is left out late.
     if (open != invalid_rows()) {
-      s_.oracle.violate("I8", fmt::format("{} rows are not settled in the end",
-                                          open - invalid_rows()));
+      s_.oracle.violate("I8",
+                        fmt::format("{} rows are not settled in the end", open - invalid_rows()));
     }
   }
 
   void judge_faultless() {
     const Host& host = *s_.hosts[0];
     if (host.exit() != Exit::finished || host.stop() != Stop::none) {
-      s_.oracle.violate("I7", fmt::format("a faultless run ends as {}: {}", name_of(host.exit()),
-                                          host.why()));
+      s_.oracle.violate(
+          "I7", fmt::format("a faultless run ends as {}: {}", name_of(host.exit()), host.why()));
     }
     const Rows rows = states();
     const std::uint64_t valid = s_.plan.rows - invalid_rows();
     if (rows.count_of(State::placed) != valid || s_.oracle.requests() != valid) {
-      s_.oracle.violate("I7", fmt::format("a faultless run of {} rows places {} with {} requests",
-                                          valid, rows.count_of(State::placed),
-                                          s_.oracle.requests()));
+      s_.oracle.violate("I7",
+                        fmt::format("a faultless run of {} rows places {} with {} requests", valid,
+                                    rows.count_of(State::placed), s_.oracle.requests()));
     }
   }
 

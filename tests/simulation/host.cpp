@@ -20,9 +20,10 @@ Time slot_of_step(Chance& chance) { return chance.between(10 * kMicrosecond, 3 *
 }  // namespace
 
 std::string_view name_of(Exit exit) {
-  constexpr std::string_view kNames[] = {
-      "running",        "finished",   "crashed",     "busy",         "changed_input",
-      "ordered_before", "older_copy", "disk_failed", "contradiction"};
+  constexpr std::string_view kNames[] = {"running",      "finished",      "crashed",
+                                         "busy",         "changed_input", "ordered_before",
+                                         "older_copy",   "disk_failed",   "foreign_results",
+                                         "contradiction"};
   return kNames[static_cast<std::size_t>(exit)];
 }
 
@@ -35,7 +36,7 @@ Host::Host(Stage& stage, std::uint32_t index, std::uint32_t life, const Commissi
       rows_at_(stage.plan.rows + 1, Phase::unread),
       writer_(stage.plan.format, {"UserCount", "Note"}) {
   stage_.trace.tell("process {} starts on place {} (life {})", index_, commission_.place, life_);
-  stage_.oracle.process_begins(index_, life_);
+  stage_.oracle.process_begins(index_);
   stage_.clock.after(slot_of_step(stage_.chance), Act::step, index_, life_);
 }
 
@@ -72,8 +73,7 @@ void Host::end(Exit exit, std::string why) {
 void Host::die() {
   strike_all(commission_.power ? Fault::power_lost : Fault::killed);
   exit_ = Exit::crashed;
-  stage_.trace.tell("process {} {}", index_,
-                    commission_.power ? "loses its power" : "is killed");
+  stage_.trace.tell("process {} {}", index_, commission_.power ? "loses its power" : "is killed");
   if (commit_under_way_ && stage_.chance.one_in(2)) {
     stage_.disk.make_durable(committing_, commission_.place, life_);
   }
@@ -135,7 +135,7 @@ void Host::act_on(const Due& due) {
       if (!looping_ || finished_) return;
       strike_all(Fault::paused);
       paused_until = s.clock.now() + s.chance.between(kMillisecond, 90 * kSecond);
-      s.oracle.process_paused(index_);
+      s.oracle.process_paused(index_, paused_until);
       s.trace.tell("process {} stands still until {} ms", index_, paused_until / kMillisecond);
       return;
     case Act::jump: {
@@ -217,8 +217,8 @@ void Host::replay() {
   if (!ledger_opened_) return;
   for (const Record& record : ledger().records) {
     if (!rows_->apply({record.kind, record.row, record.attempt})) {
-      stage_.oracle.violate("I0", fmt::format("the ledger's records of row {} do not follow",
-                                              record.row.value));
+      stage_.oracle.violate(
+          "I0", fmt::format("the ledger's records of row {} do not follow", record.row.value));
       throw Refused{Exit::disk_failed, "the ledger is not whole"};
     }
   }
@@ -238,8 +238,7 @@ void Host::close_open(bool done) {
     phase_ = Phase::closing;
     if (closing_.size() > stage_.plan.options.max_in_flight) {
       stage_.oracle.violate("I7", fmt::format("a crash leaves {} doubts, {} may be in flight",
-                                              closing_.size(),
-                                              stage_.plan.options.max_in_flight));
+                                              closing_.size(), stage_.plan.options.max_in_flight));
     }
     committing_ = closing_;
     commit_under_way_ = true;
@@ -287,8 +286,8 @@ void Host::scan_results() {
       known_ = false;
       const bool zeros = !unread.empty() && unread.front() == '\0';
       if (size_ == 0 && !zeros) {
-        stage_.oracle.violate("I6", "the results begin with what is not ours");
-        throw Refused{Exit::disk_failed, "foreign results"};
+        stage_.oracle.foreign(unread);
+        throw Refused{Exit::foreign_results, "foreign results"};
       }
       projection_->see_broken();
     }
@@ -309,6 +308,9 @@ void Host::compare() {
   }
   scan_results();
   if (projection_->repair() != Repair::refuse) return;
+  if (!ledger_opened_ && ledger().exists) {  // made, and lines with it, since this one looked
+    throw Refused{Exit::busy, "another made the ledger meanwhile"};
+  }
   stage_.oracle.violate("I6", fmt::format("a line says more of row {} than the ledger knows",
                                           projection_->unknown_row().value_or(Row{}).value));
   throw Refused{Exit::disk_failed, "the ledger lost records"};
@@ -426,9 +428,7 @@ void Host::append_results(std::string_view lines) {
   small_step();
 }
 
-bool Host::is_invalid(std::uint32_t row) const {
-  return simulation::is_invalid(stage_.plan, row);
-}
+bool Host::is_invalid(std::uint32_t row) const { return simulation::is_invalid(stage_.plan, row); }
 
 void Host::fill_order(std::uint32_t row) {
   order_.row = {row};
@@ -517,9 +517,9 @@ void Host::drive() {
   for (auto& byte : key) byte = static_cast<std::uint8_t>(s.chance.next());
   pipeline_ = std::make_unique<Pipeline>(
       options(), *rows_,
-      RequestWriter(s.plan.scheme, s.plan.method,
-                    AccessKey{"testid", Secret(std::string(kSecretText)),
-                              Secret(std::string(kTokenText))}),
+      RequestWriter(
+          s.plan.scheme, s.plan.method,
+          AccessKey{"testid", Secret(std::string(kSecretText)), Secret(std::string(kTokenText))}),
       ResultWriter(s.plan.format, {"UserCount", "Note"}), key);
   std::uint32_t left = 0;
   for (std::uint32_t row = 1; row <= s.plan.rows; ++row) {
@@ -533,6 +533,7 @@ void Host::drive() {
         s, *this, i, (s.plan.options.connections + count - 1) / count, count > 1));
   }
   owner_.resize(s.plan.options.max_in_flight + kReadAhead, 0);
+  row_of_.resize(owner_.size(), 0);
   fresh_lines_.assign(s.plan.rows + 1, false);
   dispatch(event::Started{});
 }
@@ -546,6 +547,7 @@ void Host::dispatch(const Event& event, std::optional<Slot> answered) {
     } else if (!connected_.empty()) {
       const Slot slot = connected_.front();
       connected_.pop_front();
+      mark(row_of_[slot], Phase::connected);
       perform(pipeline_->resume(event::Connected{slot}, stage_.clock.moment()));
     } else if (wanted_ > 0) {
       read_one();
@@ -567,8 +569,7 @@ void Host::perform(const Actions& actions, std::optional<Slot> answered) {
     if (!planted("host-retires-nothing")) tell_pool({Word::retire, owner_[slot], slot, {}});
   }
   const auto& retired = actions.retire;
-  if (answered && apart &&
-      std::find(retired.begin(), retired.end(), *answered) == retired.end()) {
+  if (answered && apart && std::find(retired.begin(), retired.end(), *answered) == retired.end()) {
     tell_pool({Word::keep, owner_[*answered], *answered, {}});
   }
   for (const Slot slot : actions.leave) tell_pool({Word::leave, owner_[slot], slot, {}});
@@ -595,6 +596,7 @@ void Host::send(const Send& send) {
   ++pools_[least]->under_way_of_driver;
   owner_[send.slot] = least;
   const std::uint32_t row = read_request(send.wire).row;
+  row_of_[send.slot] = row;
   stage_.trace.tell("process {}: row {} is {} in slot {}", index_, row,
                     send.hold ? std::string_view("to be held") : std::string_view("sent"),
                     send.slot);
@@ -603,8 +605,8 @@ void Host::send(const Send& send) {
 
 void Host::tell_pool(const Command& command) {
   if (pools_.size() == 1) return do_command(command);
-  command_last_ = std::max(command_last_, stage_.clock.now()) +
-                  stage_.chance.between(0, kMailMax / 8);
+  command_last_ =
+      std::max(command_last_, stage_.clock.now()) + stage_.chance.between(0, kMailMax / 8);
   command_last_ = std::min(command_last_, stage_.clock.now() + kMailMax - 1);
   commands_.push_back(command);
   stage_.clock.at(command_last_, Act::command, index_, life_);
@@ -644,11 +646,11 @@ void Host::first_byte(std::string_view wire) {
 }
 
 void Host::completed(Pool& pool, const Reply* reply, const sagorder::Fault* fault, Slot slot,
-                     bool connected) {
+                     bool is_connected) {
   if (pools_.size() > 1) {
     Mail mail;
     mail.slot = slot;
-    mail.connected = connected;
+    mail.connected = is_connected;
     if (fault != nullptr) {
       mail.failed = true;
       mail.fault = *fault;
@@ -660,15 +662,14 @@ void Host::completed(Pool& pool, const Reply* reply, const sagorder::Fault* faul
           reply->retry_after, reply->rate_limit_user, reply->rate_limit_user_api};
       for (std::size_t i = 0; i < std::size(views); ++i) mail.texts[i] = views[i];
     }
-    mail_last_ = std::max(mail_last_, stage_.clock.now()) +
-                 stage_.chance.between(0, kMailMax / 8);
+    mail_last_ = std::max(mail_last_, stage_.clock.now()) + stage_.chance.between(0, kMailMax / 8);
     mail_.emplace_back(static_cast<std::uint32_t>(&pool == pools_[0].get() ? 0 : 1),
                        std::move(mail));
     stage_.clock.at(mail_last_, Act::mail, index_, life_);
     return;
   }
   if (finished_) return;
-  if (connected) return dispatch(event::Connected{slot});
+  if (is_connected) return connected(slot);
   --pool.under_way_of_driver;
   if (reply != nullptr) {
     dispatch(event::Replied{slot, reply}, slot);
@@ -679,11 +680,16 @@ void Host::completed(Pool& pool, const Reply* reply, const sagorder::Fault* faul
   }
 }
 
+void Host::connected(Slot slot) {
+  mark(row_of_[slot], Phase::connected);
+  dispatch(event::Connected{slot});
+}
+
 void Host::read_mail() {
   const auto [from, mail] = std::move(mail_.front());
   mail_.pop_front();
   if (finished_) return;
-  if (mail.connected) return dispatch(event::Connected{mail.slot});
+  if (mail.connected) return connected(mail.slot);
   --pools_[from]->under_way_of_driver;
   if (mail.failed) {
     stage_.trace.tell("process {}: slot {} faults: {} ({} bytes taken)", index_, mail.slot,

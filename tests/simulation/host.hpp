@@ -24,23 +24,24 @@ namespace sagorder::simulation {
 /// How a process ended.
 enum class Exit : std::uint8_t {
   running,
-  finished,   ///< the run came to its end, whatever it says of the rows
+  finished,  ///< the run came to its end, whatever it says of the rows
   crashed,
-  busy,            ///< another process holds the ledger or the results
+  busy,  ///< another process holds the ledger or the results
   changed_input,
   ordered_before,
   older_copy,
-  disk_failed,     ///< ledger, results or memory cannot be written
+  disk_failed,      ///< ledger, results or memory cannot be written
+  foreign_results,  ///< what stands there does not begin as results of ours
   contradiction,
 };
 std::string_view name_of(Exit exit);
 
 struct Commission {
   std::uint32_t place = 0;
-  std::uint64_t input = 1;        ///< the digest
-  std::uint32_t death = 0;        ///< small steps until it crashes; 0: never
-  bool power = false;             ///< the crash is the machine's
-  bool limits = true;             ///< as the plan says
+  std::uint64_t input = 1;  ///< the digest
+  std::uint32_t death = 0;  ///< small steps until it crashes; 0: never
+  bool power = false;       ///< the crash is the machine's
+  bool limits = true;       ///< as the plan says
 };
 
 class Host {
@@ -68,7 +69,7 @@ class Host {
 
   // --- for the pool
   void completed(Pool& pool, const Reply* reply, const sagorder::Fault* fault, Slot slot,
-                 bool connected);
+                 bool is_connected);
   void mark(std::uint32_t row, Phase phase);
   /// The kernel took the first bytes of this request.
   void first_byte(std::string_view wire);
@@ -133,6 +134,7 @@ class Host {
   void tell_pool(const Command& command);
   void do_command(const Command& command);
   void read_mail();
+  void connected(Slot slot);
   [[nodiscard]] LedgerFile& ledger() { return stage_.disk.places[commission_.place].ledger; }
   [[nodiscard]] ResultsBytes& results() { return stage_.disk.places[commission_.place].results; }
   [[nodiscard]] PipelineOptions options() const;
@@ -153,8 +155,8 @@ class Host {
   std::unique_ptr<Rows> rows_;
   std::optional<Projection> projection_;
   std::vector<Record> closing_;
-  bool known_ = false;      // the results may be appended to
-  std::size_t size_ = 0;    // of their whole lines
+  bool known_ = false;    // the results may be appended to
+  std::size_t size_ = 0;  // of their whole lines
   std::size_t torn_ = 0;
   std::vector<bool> fresh_lines_;  // rows whose lines the last commit made due
   ResultWriter writer_;
@@ -165,7 +167,8 @@ class Host {
 
   std::unique_ptr<Pipeline> pipeline_;
   std::vector<std::unique_ptr<Pool>> pools_;
-  std::vector<std::uint32_t> owner_;  // of a slot
+  std::vector<std::uint32_t> owner_;   // of a slot
+  std::vector<std::uint32_t> row_of_;  // likewise
   std::span<const Record> committing_;
   Fault commit_fault_ = Fault::answers_again;  // this: none
   bool commit_under_way_ = false;

@@ -6,10 +6,10 @@
 namespace sagorder::simulation {
 
 struct Kept {
-  bool whole = false;        ///< its last answer was whole, asked for no close, no byte behind it
+  bool whole = false;  ///< its last answer was whole, asked for no close, no byte behind it
   Time idle_for = 0;
-  bool ended = false;        ///< an end of file or a reset is seen
-  bool dirty = false;        ///< bytes are seen that nobody asked for
+  bool ended = false;  ///< an end of file or a reset is seen
+  bool dirty = false;  ///< bytes are seen that nobody asked for
 };
 
 inline constexpr Time kIdleMax = 5 * kSecond;

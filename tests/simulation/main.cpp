@@ -47,8 +47,8 @@ bool to_range(std::string_view text, Arguments& arguments) {
   const std::size_t dots = text.find("..");
   if (dots == std::string_view::npos) return to_number(text, arguments.count);
   std::uint64_t last = 0;
-  if (!to_number(text.substr(0, dots), arguments.first) || !to_number(text.substr(dots + 2), last) ||
-      last < arguments.first) {
+  if (!to_number(text.substr(0, dots), arguments.first) ||
+      !to_number(text.substr(dots + 2), last) || last < arguments.first) {
     return false;
   }
   arguments.count = last - arguments.first + 1;
@@ -107,6 +107,8 @@ struct Sum {
     told.lied += outcome.told.lied;
     told.lied_twice += outcome.told.lied_twice;
     told.ids_of_before += outcome.told.ids_of_before;
+    told.torn_first_lines += outcome.told.torn_first_lines;
+    told.late_copies += outcome.told.late_copies;
   }
 };
 
@@ -146,10 +148,13 @@ void print_table(const Sum& sum, double took) {
   fmt::print("faults               {:>14}\n", sum.matrix.total());
   fmt::print("played twice         {:>14}\n", sum.twice);
   fmt::print("violations           {:>14}\n", sum.failures);
-  fmt::print("told apart: copies executed by a server that forgets nonces {}; rows of a lying "
-             "server {}, executed again {}; OrderIds of an earlier process {}\n",
-             sum.told.copies_executed, sum.told.lied, sum.told.lied_twice,
-             sum.told.ids_of_before);
+  fmt::print(
+      "told apart: copies executed by a server that forgets nonces {}; rows of a lying "
+      "server {}, executed again {}; OrderIds of an earlier process {}; "
+      "results torn in their first line {}; copies after 60 s, as the process stood still "
+      "{}\n",
+      sum.told.copies_executed, sum.told.lied, sum.told.lied_twice, sum.told.ids_of_before,
+      sum.told.torn_first_lines, sum.told.late_copies);
 }
 
 void print_json(const Sum& sum, double took) {
@@ -164,13 +169,13 @@ void print_json(const Sum& sum, double took) {
                             name_of(phase), count);
     }
   }
-  fmt::print("{{\"seeds\":{},\"seconds\":{:.3f},\"events\":{},\"requests\":{},\"processes\":{},"
-             "\"twice\":{},\"failures\":{},\"first_failure\":{},\"copies_executed\":{},\"lied\":{},"
-             "\"lied_twice\":{},\"ids_of_before\":{},\"faults\":{{{}}}}}\n",
-             sum.seeds, took, sum.events, sum.requests, sum.processes, sum.twice, sum.failures,
-             sum.first_failure ? std::to_string(*sum.first_failure) : "null",
-             sum.told.copies_executed, sum.told.lied, sum.told.lied_twice, sum.told.ids_of_before,
-             faults);
+  fmt::print(
+      "{{\"seeds\":{},\"seconds\":{:.3f},\"events\":{},\"requests\":{},\"processes\":{},"
+      "\"twice\":{},\"failures\":{},\"first_failure\":{},\"copies_executed\":{},\"lied\":{},"
+      "\"lied_twice\":{},\"ids_of_before\":{},\"faults\":{{{}}}}}\n",
+      sum.seeds, took, sum.events, sum.requests, sum.processes, sum.twice, sum.failures,
+      sum.first_failure ? std::to_string(*sum.first_failure) : "null", sum.told.copies_executed,
+      sum.told.lied, sum.told.lied_twice, sum.told.ids_of_before, faults);
 }
 
 int run(const Arguments& given) {

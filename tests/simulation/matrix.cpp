@@ -17,9 +17,8 @@ constexpr Mask of(std::initializer_list<Phase> phases) {
 }
 
 using enum Phase;
-constexpr Mask kOrders =
-    of({unread, queued, intending, ready, leased, connecting, connected, request_part,
-        request_whole, answer_part, settling, waiting, settled});
+constexpr Mask kOrders = of({unread, queued, intending, ready, leased, connecting, connected,
+                             request_part, request_whole, answer_part, settling, waiting, settled});
 constexpr Mask kMaking = of({leased, connecting});
 constexpr Mask kUnderWay = of({request_part, request_whole});
 
@@ -36,8 +35,9 @@ constexpr std::string_view kOnlyKept = "it strikes a connection that is open and
 constexpr std::string_view kOnlyRead = "a server answers a request that it has read";
 constexpr std::string_view kOnlyCommit = "only what a commit holds is struck by its end";
 constexpr std::string_view kOnlyFacts = "facts are written at a start and before the first intent";
-constexpr std::string_view kOnlyMemory = "the memory is written before the first intent, and "
-                                         "taken back at an end";
+constexpr std::string_view kOnlyMemory =
+    "the memory is written before the first intent, and "
+    "taken back at an end";
 constexpr std::string_view kOnlyLines = "lines are appended once rows are settled, or repaired";
 constexpr std::string_view kOnlySync = "the results are synced when they are whole";
 constexpr std::string_view kOnlyProcess = "a process must run";
@@ -103,7 +103,8 @@ constexpr std::array<Rule, kFaults> kRules = {{
     {"interrupted_again", kOrders, kOnlyLoop},
     {"paused", kOrders, kOnlyLoop},
     {"clock_jumped", kOrders, kOnlyLoop},
-    {"second_process", kOrders | of({start}), kOnlyProcess},
+    {"second_process", kOrders | of({start, closing}),
+     "the process before it must run, and between two events"},
     {"input_edited", kOrders, kOnlyLoop},
     {"other_input", of({between}), kOnlyPeople},
     {"older_ledger", of({between}), kOnlyPeople},
@@ -113,10 +114,10 @@ constexpr std::array<Rule, kFaults> kRules = {{
 }};
 
 constexpr std::array<std::string_view, kPhases> kPhaseNames = {
-    "between",   "start",        "closing",       "repairing",   "remembering",
-    "unread",    "queued",       "intending",     "ready",       "leased",
-    "connecting", "connected",   "request_part",  "request_whole", "answer_part",
-    "settling",  "waiting",      "settled",       "idle",        "ending"};
+    "between",    "start",     "closing",      "repairing",     "remembering",
+    "unread",     "queued",    "intending",    "ready",         "leased",
+    "connecting", "connected", "request_part", "request_whole", "answer_part",
+    "settling",   "waiting",   "settled",      "idle",          "ending"};
 
 }  // namespace
 
@@ -125,13 +126,6 @@ std::string_view name_of(Fault fault) { return kRules[static_cast<std::size_t>(f
 
 std::string_view impossible(Fault fault, Phase phase) {
   const Rule& rule = kRules[static_cast<std::size_t>(fault)];
-  // The last order is settled, and the loop ends with it; nothing waits in an edit's shadow.
-  if (fault == Fault::interrupted_again && phase == queued) {
-    return "the first interrupt lets go of what was not intended";
-  }
-  if (fault == Fault::interrupted_again && phase == waiting) {
-    return "the first interrupt lets go of what waits";
-  }
   return (rule.possible >> static_cast<unsigned>(phase) & 1U) != 0 ? std::string_view()
                                                                    : rule.reason;
 }

@@ -12,11 +12,11 @@ namespace sagorder::simulation {
 /// Where an order is, as the host sees it from outside; and the parts of a process's life in which
 /// no single order is at stake.
 enum class Phase : std::uint8_t {
-  between,        ///< no process runs
-  start,          ///< a process starts: lock, facts, replay, comparison with the results
-  closing,        ///< open intents are being made doubts
-  repairing,      ///< the results are being made the ledger's projection
-  remembering,    ///< the batch is being remembered, before the first intent
+  between,      ///< no process runs
+  start,        ///< a process starts: lock, facts, replay, comparison with the results
+  closing,      ///< open intents are being made doubts
+  repairing,    ///< the results are being made the ledger's projection
+  remembering,  ///< the batch is being remembered, before the first intent
   unread,
   queued,         ///< read; or its intent waits for the commit under way
   intending,      ///< its intent is being committed
@@ -27,11 +27,11 @@ enum class Phase : std::uint8_t {
   request_part,   ///< the kernel took none or a part of the request
   request_whole,  ///< the kernel took it all, no byte of an answer came
   answer_part,
-  settling,       ///< its outcome is known and not durable
-  waiting,        ///< certainly not executed; to be tried again
+  settling,  ///< its outcome is known and not durable
+  waiting,   ///< certainly not executed; to be tried again
   settled,
-  idle,           ///< a connection without an order
-  ending,         ///< the process has settled everything and makes the results durable
+  idle,    ///< a connection without an order
+  ending,  ///< the process has settled everything and makes the results durable
 };
 inline constexpr std::size_t kPhases = 20;
 
@@ -48,8 +48,8 @@ enum class Fault : std::uint8_t {
   answer_fin,
   answer_reset,
   answer_stalled,
-  half_closed,     ///< the server ends its side, and executes all the same
-  server_closed,   ///< a kept connection is closed; it may cross a request
+  half_closed,    ///< the server ends its side, and executes all the same
+  server_closed,  ///< a kept connection is closed; it may cross a request
   server_reset,
   stray_bytes,     ///< bytes that nobody asked for; they may cross a request
   reset_at_write,  ///< between the look and the write
@@ -62,27 +62,27 @@ enum class Fault : std::uint8_t {
   nonce_used,
   unknown_code,
   redirect,
-  unavailable,         ///< 503, not executed
-  unavailable_after,   ///< 503, executed
-  internal,            ///< InternalError, not executed
-  internal_after,      ///< InternalError, executed
-  internal_late,       ///< InternalError, executed long after the answer
-  silent,              ///< no answer, not executed
-  silent_after,        ///< no answer, executed
-  silent_late,         ///< no answer, executed long after
-  html,                ///< 200 and HTML, not executed
-  html_after,          ///< 200 and HTML, executed
-  duplicate_keys,      ///< executed; the answer names OrderId twice
-  garbled,             ///< executed; the answer is no HTTP
-  too_large,           ///< executed; the answer is over the limit
-  answers_again,       ///< the same answer comes once more: a later request may meet it
-  answers_late,        ///< InternalError, and the true answer behind it
-  repeats_id,          ///< executed; answers with an OrderId given before
-  forgets_nonce,       ///< a copy is executed as if it were new
-  lies,                ///< executed, and answered with a listed refusal: not promised, told apart
+  unavailable,        ///< 503, not executed
+  unavailable_after,  ///< 503, executed
+  internal,           ///< InternalError, not executed
+  internal_after,     ///< InternalError, executed
+  internal_late,      ///< InternalError, executed long after the answer
+  silent,             ///< no answer, not executed
+  silent_after,       ///< no answer, executed
+  silent_late,        ///< no answer, executed long after
+  html,               ///< 200 and HTML, not executed
+  html_after,         ///< 200 and HTML, executed
+  duplicate_keys,     ///< executed; the answer names OrderId twice
+  garbled,            ///< executed; the answer is no HTTP
+  too_large,          ///< executed; the answer is over the limit
+  answers_again,      ///< the same answer comes once more: a later request may meet it
+  answers_late,       ///< InternalError, and the true answer behind it
+  repeats_id,         ///< executed; answers with an OrderId given before
+  forgets_nonce,      ///< a copy is executed as if it were new
+  lies,               ///< executed, and answered with a listed refusal: not promised, told apart
   // disk
-  commit_lost,    ///< fails, and is not durable
-  commit_kept,    ///< fails, and is durable
+  commit_lost,  ///< fails, and is not durable
+  commit_kept,  ///< fails, and is durable
   commit_slow,
   facts_failed,
   memory_failed,  ///< the memory of batches cannot be written

@@ -45,8 +45,8 @@ void Network::begin_exchange(std::uint32_t index) {
   Stage& s = stage_;
   const std::size_t from = link.up.size();
   constexpr std::size_t kRequestBytes = 700;
-  for (const Fault fault : {Fault::request_fin, Fault::request_reset, Fault::request_stalled,
-                            Fault::half_closed}) {
+  for (const Fault fault :
+       {Fault::request_fin, Fault::request_reset, Fault::request_stalled, Fault::half_closed}) {
     if (!s.hits(fault)) continue;
     link.up_fault = fault;
     link.up_cut = from + (s.chance.one_in(8) ? 0 : s.chance.below(kRequestBytes));
@@ -107,8 +107,8 @@ void Network::lose_power(std::uint32_t index) {
   // Some of what the kernel took is on its way already.
   if (stage_.chance.one_in(2) && link.up.size() > link.up_delivered) {
     const std::size_t left = link.up.size() - link.up_delivered;
-    link.up_cut = std::min(link.up_cut, link.up_delivered + static_cast<std::size_t>(
-                                                                stage_.chance.below(left + 1)));
+    link.up_cut = std::min(
+        link.up_cut, link.up_delivered + static_cast<std::size_t>(stage_.chance.below(left + 1)));
     link.up_fault = Fault::request_stalled;
   }
 }
@@ -161,8 +161,8 @@ void Network::end_from_server(std::uint32_t index, End end) {
   link.server_open = false;
   // A reset may overtake what was sent before it.
   const bool overtakes = end == End::reset && stage_.chance.one_in(2);
-  const Time at = overtakes ? stage_.clock.now() + hop()
-                            : std::max(link.down_last, stage_.clock.now() + hop());
+  const Time at =
+      overtakes ? stage_.clock.now() + hop() : std::max(link.down_last, stage_.clock.now() + hop());
   stage_.clock.at(at, Act::down_end, index, static_cast<std::uint32_t>(end));
 }
 

@@ -26,11 +26,11 @@ struct Link {
   std::uint32_t host = 0;
   std::uint32_t life = 0;
   std::uint32_t pool = 0;
-  std::uint32_t line = 0;    ///< the pool's name for it
+  std::uint32_t line = 0;  ///< the pool's name for it
   bool client_open = true;
-  bool turn_due = false;     ///< the client's loop will look at it
-  std::string received;      ///< in the client's kernel, unread
-  End end = End::none;       ///< behind what was received
+  bool turn_due = false;                         ///< the client's loop will look at it
+  std::string received;                          ///< in the client's kernel, unread
+  End end = End::none;                           ///< behind what was received
   Fault handshake_fault = Fault::answers_again;  ///< this: none
 
   // to the server

@@ -48,10 +48,12 @@ struct Violation {
 
 /// What is told apart, not judged.
 struct Told {
-  std::uint64_t copies_executed = 0;  ///< by a server that forgot the nonce
-  std::uint64_t lied = 0;             ///< rows executed and answered with a listed refusal
-  std::uint64_t lied_twice = 0;       ///< of them: executed again
-  std::uint64_t ids_of_before = 0;    ///< an OrderId that could not be known to be another's
+  std::uint64_t copies_executed = 0;   ///< by a server that forgot the nonce
+  std::uint64_t lied = 0;              ///< rows executed and answered with a listed refusal
+  std::uint64_t lied_twice = 0;        ///< of them: executed again
+  std::uint64_t late_copies = 0;       ///< left after 60 s: the process stood still
+  std::uint64_t torn_first_lines = 0;  ///< results that a person had to move away
+  std::uint64_t ids_of_before = 0;     ///< an OrderId that could not be known to be another's
 };
 
 /// A nonce, and what became of it.
@@ -93,14 +95,19 @@ class Oracle {
   std::uint32_t attempt_of(std::string_view nonce, std::uint32_t row);
   Attempted& attempted(std::uint32_t index) { return attempts_[index]; }
   void written(std::uint32_t attempted, std::uint32_t row, std::uint32_t host);
-  void process_begins(std::uint32_t host, std::uint32_t life);
-  void process_paused(std::uint32_t host);  ///< its threads may have held what had its token
+  void process_begins(std::uint32_t host);
+  /// Its threads may hold what has its token: until it goes on the wire is not judged.
+  void process_paused(std::uint32_t host, Time until);
   [[nodiscard]] std::uint64_t requests() const { return requests_; }
 
   // --- the disk
   void durable(const Record& record, std::uint32_t place, std::uint32_t life);
   /// Nothing of the secret may be in it.
   void shown(std::string_view text, const char* where);
+
+  /// Results that begin with what is not ours: after a power loss it may be a part of a first line
+  /// and zeros, which a person has to move away; nothing else may be.
+  void foreign(std::string_view bytes);
 
   /// At the end of a process that ended well, and at the end of the history.
   void judge_results(const Disk& disk, std::uint32_t place, bool whole);
@@ -121,7 +128,8 @@ class Oracle {
   };
   struct Wire {
     Time arrival = 0;
-    std::uint32_t life = 0;
+    Time unjudged_until = 0;
+    Time paused_at = -1;
   };
   void judge_rate(std::uint32_t host);
 

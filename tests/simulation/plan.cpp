@@ -21,9 +21,9 @@ void draw_odds(Chance& chance, std::array<Odds, kFaults>& odds) {
   }
   const auto of = [&](Fault fault) -> Odds& { return odds[static_cast<std::size_t>(fault)]; };
   // What ends a run at once is rarer, or nothing else would be seen.
-  for (const Fault fault : {Fault::certificate_refused, Fault::key_refused, Fault::unpaid,
-                            Fault::clock_refused, Fault::commit_lost, Fault::commit_kept,
-                            Fault::append_failed, Fault::memory_failed}) {
+  for (const Fault fault :
+       {Fault::certificate_refused, Fault::key_refused, Fault::unpaid, Fault::clock_refused,
+        Fault::commit_lost, Fault::commit_kept, Fault::append_failed, Fault::memory_failed}) {
     of(fault) /= 3;
   }
   // A server that lies breaks what no client can keep: in few histories, told apart.
@@ -34,8 +34,8 @@ void draw_odds(Chance& chance, std::array<Odds, kFaults>& odds) {
 
 Plan::Plan(Chance& chance) {
   faultless = chance.one_in(12);
-  rows = static_cast<std::uint32_t>(chance.one_in(12) ? chance.between(13, 40)
-                                                      : chance.between(1, 12));
+  rows =
+      static_cast<std::uint32_t>(chance.one_in(6) ? chance.between(13, 40) : chance.between(1, 12));
   if (chance.one_in(6)) invalid = 1'500;
   options.connections = static_cast<std::uint32_t>(chance.between(1, 5));
   options.max_in_flight = static_cast<std::uint32_t>(chance.between(1, 12));
@@ -76,7 +76,8 @@ Plan::Plan(Chance& chance) {
   if (chance.one_in(6)) server_quota = static_cast<std::uint32_t>(chance.between(2, 50));
   deaths = static_cast<std::uint32_t>(chance.one_in(3) ? 0 : 1 + chance.below(5));
   const std::uint64_t whole = 20 + 25 * rows;
-  death_within = static_cast<std::uint32_t>(chance.one_in(3) ? 12 : chance.between(8, static_cast<std::int64_t>(whole)));
+  death_within = static_cast<std::uint32_t>(
+      chance.one_in(3) ? 12 : chance.between(8, static_cast<std::int64_t>(whole)));
   quiet_lives = static_cast<std::uint32_t>(chance.below(3));
 }
 

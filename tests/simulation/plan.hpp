@@ -30,21 +30,21 @@ struct Plan {
   Time connect_timeout = kSecond;
 
   // the world
-  Time latency = kMillisecond;   ///< one way, at most
-  Time think = kMillisecond;     ///< of the server, at most
-  Time handshake = kMillisecond; ///< at most
-  Time commit = kMillisecond;    ///< at most
+  Time latency = kMillisecond;    ///< one way, at most
+  Time think = kMillisecond;      ///< of the server, at most
+  Time handshake = kMillisecond;  ///< at most
+  Time commit = kMillisecond;     ///< at most
   bool handshakes_together = false;
-  std::uint32_t pieces = 3;          ///< a request or an answer travels in so many at most
+  std::uint32_t pieces = 3;  ///< a request or an answer travels in so many at most
   bool keeps_nonce_rule = true;
   bool faultless = false;
   std::array<Odds, kFaults> odds{};
-  std::uint32_t server_quota = 0;    ///< requests a second before it throttles; 0: none
+  std::uint32_t server_quota = 0;  ///< requests a second before it throttles; 0: none
 
   // the processes
-  std::uint32_t deaths = 0;      ///< crashes in a row, at most five
-  std::uint32_t death_within = 0;///< steps: how soon
-  std::uint32_t quiet_lives = 0; ///< lives with faults and without a crash, behind them
+  std::uint32_t deaths = 0;        ///< crashes in a row, at most five
+  std::uint32_t death_within = 0;  ///< steps: how soon
+  std::uint32_t quiet_lives = 0;   ///< lives with faults and without a crash, behind them
 
   [[nodiscard]] Odds of(Fault fault) const { return odds[static_cast<std::size_t>(fault)]; }
 };

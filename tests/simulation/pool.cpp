@@ -120,8 +120,7 @@ Pool::Look Pool::look(const Line& line) const {
 bool Pool::still_good(std::uint32_t index, Time idle_for) {
   Line& line = *lines_[index];
   const Look seen = line.state == State::idle ? look(line) : Look::ended;
-  const bool good =
-      may_serve_again({true, idle_for, seen == Look::ended, seen == Look::dirty});
+  const bool good = may_serve_again({true, idle_for, seen == Look::ended, seen == Look::dirty});
   if (!good) shut(line);
   return good;
 }
@@ -158,11 +157,11 @@ std::optional<sagorder::Fault> Pool::begin(std::uint32_t index) {
 
 std::optional<sagorder::Fault> Pool::write(Line& line) {
   const bool first = line.written == 0;
-  const std::int64_t taken =
-      stage_.network.write(line.link, line.wire.substr(line.written));
+  const std::int64_t taken = stage_.network.write(line.link, line.wire.substr(line.written));
   if (taken < 0) {
-    auto failed = fault_of(line, line.written == 0 ? FaultKind::closed_before_write
-                                                   : FaultKind::reset, "write failed");
+    auto failed =
+        fault_of(line, line.written == 0 ? FaultKind::closed_before_write : FaultKind::reset,
+                 "write failed");
     shut(line);
     return failed;
   }
@@ -250,9 +249,8 @@ void Pool::leave(Slot slot) {
 }
 
 std::optional<std::uint32_t> Pool::take(std::vector<std::uint32_t>& from, Slot slot) {
-  const auto found = std::find_if(from.begin(), from.end(), [&](std::uint32_t each) {
-    return lines_[each]->slot == slot;
-  });
+  const auto found = std::find_if(from.begin(), from.end(),
+                                  [&](std::uint32_t each) { return lines_[each]->slot == slot; });
   if (found == from.end()) return std::nullopt;
   const std::uint32_t index = *found;
   from.erase(found);

@@ -29,12 +29,14 @@ std::uint32_t number_in(std::string_view text) {
 }
 
 constexpr std::array<Fault, 24> kServerFaults = {
-    Fault::throttled,       Fault::row_refused,   Fault::key_refused,    Fault::unpaid,
-    Fault::clock_refused,   Fault::unknown_code,  Fault::redirect,       Fault::unavailable,
-    Fault::unavailable_after, Fault::internal,    Fault::internal_after, Fault::internal_late,
-    Fault::silent,          Fault::silent_after,  Fault::silent_late,    Fault::html,
-    Fault::html_after,      Fault::duplicate_keys, Fault::garbled,       Fault::too_large,
-    Fault::answers_again,   Fault::answers_late,  Fault::repeats_id,     Fault::lies};
+    Fault::throttled,    Fault::row_refused,    Fault::key_refused,
+    Fault::unpaid,       Fault::clock_refused,  Fault::unknown_code,
+    Fault::redirect,     Fault::unavailable,    Fault::unavailable_after,
+    Fault::internal,     Fault::internal_after, Fault::internal_late,
+    Fault::silent,       Fault::silent_after,   Fault::silent_late,
+    Fault::html,         Fault::html_after,     Fault::duplicate_keys,
+    Fault::garbled,      Fault::too_large,      Fault::answers_again,
+    Fault::answers_late, Fault::repeats_id,     Fault::lies};
 
 bool executes(Fault fault) {
   switch (fault) {
@@ -260,8 +262,8 @@ void Server::on_answer(std::uint32_t index) {
   switch (job.fault) {
     case Fault::throttled: {
       auto out = std::back_inserter(extra_header_);
-      const auto wait = s.chance.one_in(40) ? s.chance.between(90'000, 400'000)
-                                            : s.chance.between(10, 1'500);
+      const auto wait =
+          s.chance.one_in(40) ? s.chance.between(90'000, 400'000) : s.chance.between(10, 1'500);
       if (s.chance.one_in(3)) fmt::format_to(out, "x-acs-retry-after: {}\r\n", wait);
       if (s.chance.one_in(3)) {
         fmt::format_to(out, "X-RateLimit-User: Limit:5,Remain:0,TimeLeft:{},Reset:1\r\n", wait);
@@ -270,8 +272,7 @@ void Server::on_answer(std::uint32_t index) {
         say(job, 400, "application/json", R"({"Code":"Throttling.User","Message":"no id"})", true);
       } else {
         say_error(job, s.chance.one_in(8) ? 503 : 400,
-                  one_of("Throttling", "Throttling.User", "Throttling.Api",
-                         "Rejected.Throttling"));
+                  one_of("Throttling", "Throttling.User", "Throttling.Api", "Rejected.Throttling"));
       }
       break;
     }
@@ -357,8 +358,8 @@ void Server::on_answer(std::uint32_t index) {
       }
       break;
     case Fault::repeats_id:
-      say_ordered(job, s.oracle.is_id(job.id - 1) && s.chance.one_in(2) ? job.id - 1
-                                                                        : s.oracle.last_id());
+      say_ordered(
+          job, s.oracle.is_id(job.id - 1) && s.chance.one_in(2) ? job.id - 1 : s.oracle.last_id());
       break;
     case Fault::lies:
       s.oracle.lied(job.row);
@@ -379,8 +380,8 @@ void Server::after_answer(std::uint32_t index) {
   link.server_busy = false;
   for (const Fault fault : {Fault::server_closed, Fault::server_reset, Fault::stray_bytes}) {
     if (!s.hits(fault)) continue;
-    const Time waits = s.chance.one_in(2) ? s.chance.between(0, 100 * kMillisecond)
-                                          : s.chance.between(0, 7 * kSecond);
+    constexpr std::array<Time, 3> kWaits = {2 * kMillisecond, 100 * kMillisecond, 7 * kSecond};
+    const Time waits = s.chance.between(0, kWaits[s.chance.below(kWaits.size())]);
     s.clock.at(std::max(s.clock.now(), link.down_last) + waits, Act::server_closes, index,
                static_cast<std::uint32_t>(fault));
     break;
