@@ -141,6 +141,7 @@ void Host::act_on(const Due& due) {
     case Act::jump: {
       if (!looping_ || finished_) return;
       strike_all(Fault::clock_jumped);
+      s.oracle.clock_jumped();
       s.clock.wall_off = s.chance.between(-2'000, 2'000) * kSecond;
       s.trace.tell("the wall clock jumps: it is off by {} s", s.clock.wall_off / kSecond);
       return;
@@ -400,7 +401,8 @@ void Host::append_results(std::string_view lines) {
   std::string bytes;
   if (size_ == 0) writer_.header(bytes);
   bytes += lines;
-  if (death_ == 1) {  // in the middle of it
+  if (death_ > 0 && death_ <= 4) {  // in the middle of it
+    death_ = 1;
     file.write(size_, std::string_view(bytes).substr(0, stage_.chance.below(bytes.size() + 1)));
   }
   small_step();
@@ -526,6 +528,7 @@ void Host::drive() {
     left += !is_invalid(row) && rows_->state({row}) == State::pending ? 1 : 0;
   }
   looping_ = true;
+  s.oracle.run_begins(life_, commission_.limits);
   if (left == 0) return conclude();
   const std::uint32_t count = std::min(s.plan.threads, s.plan.options.connections);
   for (std::uint32_t i = 0; i < count; ++i) {

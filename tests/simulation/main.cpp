@@ -6,7 +6,8 @@
 //     --full-matrix     an empty cell that is not impossible by name is a failure
 //     --matrix          prints the table of faults and phases
 //     --json            one line of figures for a campaign, nothing else
-//     --planted NAME    with a bug that is to be found; --planted list names them
+//     --planted NAME    with a bug that is to be found, until it is
+//     --stop            at the first violation
 //     --twice-every N   plays one seed in N twice and compares what is told (64)
 //
 // Exit codes: 0 no violation, 1 a violation (or an empty cell), 2 wrong usage.
@@ -35,6 +36,7 @@ struct Arguments {
   bool full_matrix = false;
   bool matrix = false;
   bool json = false;
+  bool stop = false;
   std::string planted;
 };
 
@@ -64,6 +66,8 @@ bool parse(int count, char** texts, Arguments& arguments) {
       arguments.full_matrix = true;
     } else if (name == "--matrix") {
       arguments.matrix = true;
+    } else if (name == "--stop") {
+      arguments.stop = true;
     } else if (name == "--json") {
       arguments.json = true;
     } else if (i + 1 == count) {
@@ -184,7 +188,7 @@ int run(const Arguments& given) {
   for (std::uint64_t seed = given.first; seed - given.first < given.count; ++seed) {
     const Outcome outcome = play_seed(seed, sum, given);
     if (!outcome.violations.empty()) tell_failure(outcome, seed, sum, given);
-    if (!given.planted.empty() && sum.failures > 0) break;
+    if ((given.stop || !given.planted.empty()) && sum.failures > 0) break;
   }
   const double took =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -208,7 +212,7 @@ int main(int count, char** texts) {
   if (!parse(count, texts, arguments)) {
     std::fputs(
         "usage: simulation --seed N [--trace] | --seeds COUNT|A..B [--first N] [--matrix]\n"
-        "       [--full-matrix] [--json] [--planted NAME] [--twice-every N]\n",
+        "       [--full-matrix] [--json] [--stop] [--planted NAME] [--twice-every N]\n",
         stderr);
     return 2;
   }

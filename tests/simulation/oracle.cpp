@@ -90,6 +90,36 @@ void Oracle::written(std::uint32_t index, std::uint32_t row, std::uint32_t host)
     }
   }
   judge_rate(host);
+  judge_age(attempt, host);
+}
+
+/// The engine looks when it hands a request over; then it may have to connect.
+void Oracle::judge_age(const Attempted& attempt, std::uint32_t host) {
+  if (attempt.writes > 1 || jumped_at_ >= attempt.durable_at) return;
+  if (wires_[host].paused_at >= attempt.durable_at) return;
+  const auto age = clock_.moment().wall - attempt.stamped;
+  if (age > seconds(301) + milliseconds(plan_.connect_timeout / kMillisecond)) {
+    violate("I18", fmt::format("row {} leaves under a timestamp of {} s ago", attempt.row,
+                               std::chrono::duration_cast<seconds>(age).count()));
+  }
+}
+
+void Oracle::run_begins(std::uint32_t life, bool limited) {
+  Spent& oldest = spent_[0].life < spent_[1].life ? spent_[0] : spent_[1];
+  oldest = {limited ? life : 0, 0, 0, std::vector<bool>(plan_.rows + 1, false)};
+}
+
+void Oracle::spend(std::uint32_t row, std::uint32_t life) {
+  for (Spent& spent : spent_) {
+    if (spent.life != life || spent.counted[row]) continue;
+    spent.counted[row] = true;
+    ++spent.orders;
+    spent.seats += row;
+    if (spent.orders > plan_.options.max_orders.value_or(UINT64_MAX) ||
+        spent.seats > plan_.options.max_seats.value_or(UINT64_MAX)) {
+      violate("I17", fmt::format("a run spends {} orders and {} seats", spent.orders, spent.seats));
+    }
+  }
 }
 
 void Oracle::judge_rate(std::uint32_t host) {
@@ -121,10 +151,12 @@ void Oracle::durable(const Record& record, std::uint32_t place, std::uint32_t li
        {&record.message, &record.evidence, &record.code, &record.request_id, &record.sag_id}) {
     shown(*text, "a record");
   }
+  if (record.kind == RecordKind::placed || record.kind == RecordKind::in_doubt) spend(row, life);
   if (record.kind == RecordKind::intent) {
     Attempted& attempt = attempts_[attempt_of(record.nonce.view(), row)];
     if (attempt.durable) violate("I5", fmt::format("row {} uses a nonce again", row));
     attempt.durable = true;
+    attempt.durable_at = clock_.now();
     attempt.place = place;
     attempt.stamped = record.at;
   } else if (record.kind == RecordKind::replay) {

@@ -17,6 +17,8 @@
 //   I14  a changed input, an older ledger and a second output are refused
 //   I15  a secret is in no line, record or notice
 //   I16  --replay same-bytes keeps I1 while the server's nonce rule holds
+//   I17  one run places, or leaves in doubt, no more than --max-orders and --max-seats allow
+//   I18  no request leaves under a timestamp of more than 300 s ago
 //   I0   the program never contradicts itself, and its pool is never asked for too much
 //
 // What cannot be known is told apart and counted, not judged: a server that executes and answers a
@@ -67,6 +69,7 @@ struct Attempted {
   bool reached = false;  ///< the server remembers it
   std::uint32_t writes = 0;
   Time first_written = 0;
+  Time durable_at = 0;
 };
 
 class Oracle {
@@ -98,6 +101,8 @@ class Oracle {
   void process_begins(std::uint32_t host);
   /// Its threads may hold what has its token: until it goes on the wire is not judged.
   void process_paused(std::uint32_t host, Time until);
+  void clock_jumped() { jumped_at_ = clock_.now(); }
+  void run_begins(std::uint32_t life, bool limited);
   [[nodiscard]] std::uint64_t requests() const { return requests_; }
 
   // --- the disk
@@ -131,7 +136,16 @@ class Oracle {
     Time unjudged_until = 0;
     Time paused_at = -1;
   };
+  /// What one run spent, of the limits that it was given.
+  struct Spent {
+    std::uint32_t life = 0;
+    std::uint64_t orders = 0;
+    std::uint64_t seats = 0;
+    std::vector<bool> counted;  // by row
+  };
   void judge_rate(std::uint32_t host);
+  void judge_age(const Attempted& attempt, std::uint32_t host);
+  void spend(std::uint32_t row, std::uint32_t life);
 
   const Plan& plan_;
   const Clock& clock_;
@@ -142,6 +156,8 @@ class Oracle {
   std::vector<Attempted> attempts_;
   std::uint64_t requests_ = 0;
   Wire wires_[2];
+  Spent spent_[2];
+  Time jumped_at_ = -1;
 };
 
 /// How long a word between two threads may take, at most.
