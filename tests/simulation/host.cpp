@@ -358,8 +358,12 @@ void Host::repair() {
   phase_ = Phase::repairing;
   small_step();
   const Repair due = projection_->repair();
-  if (torn_ > 0 && known_ && !planted("host-keeps-torn-tail")) {
-    results().truncate(size_);
+  if (torn_ > 0 && known_) {
+    if (planted("host-keeps-torn-tail")) {
+      size_ += torn_;
+    } else {
+      results().truncate(size_);
+    }
     torn_ = 0;
     small_step();
   }
@@ -394,7 +398,7 @@ void Host::append_results(std::string_view lines) {
   ResultsBytes& file = results();
   expect(known_, "lines are appended behind what was not read");
   stage_.oracle.shown(lines, "a line");
-  if (torn_ > 0 && !planted("host-keeps-torn-tail")) {
+  if (torn_ > 0) {
     file.truncate(size_);
     torn_ = 0;
   }

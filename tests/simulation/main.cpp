@@ -6,6 +6,7 @@
 //     --full-matrix     an empty cell that is not impossible by name is a failure
 //     --matrix          prints the table of faults and phases
 //     --json            one line of figures for a campaign, nothing else
+//     --cells           says which cells of the table can be struck, and why the others cannot
 //     --planted NAME    with a bug that is to be found, until it is
 //     --stop            at the first violation
 //     --twice-every N   plays one seed in N twice and compares what is told (64)
@@ -16,9 +17,10 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <optional>
+#include <ctime>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/simulation/history.hpp"
 #include "tests/simulation/planted.hpp"
@@ -37,6 +39,7 @@ struct Arguments {
   bool matrix = false;
   bool json = false;
   bool stop = false;
+  bool cells = false;
   std::string planted;
 };
 
@@ -68,6 +71,8 @@ bool parse(int count, char** texts, Arguments& arguments) {
       arguments.matrix = true;
     } else if (name == "--stop") {
       arguments.stop = true;
+    } else if (name == "--cells") {
+      arguments.cells = true;
     } else if (name == "--json") {
       arguments.json = true;
     } else if (i + 1 == count) {
@@ -87,8 +92,13 @@ bool parse(int count, char** texts, Arguments& arguments) {
       return false;
     }
   }
-  return arguments.count > 0;
+  return arguments.count > 0 || arguments.cells;
 }
+
+struct Failure {
+  std::uint64_t seed = 0;
+  Violation violation;
+};
 
 /// All that many histories add up to.
 struct Sum {
@@ -99,7 +109,7 @@ struct Sum {
   std::uint64_t processes = 0;
   std::uint64_t twice = 0;
   std::uint64_t failures = 0;
-  std::optional<std::uint64_t> first_failure;
+  std::vector<Failure> kept;
   Told told;
 
   void add(const Outcome& outcome) {
@@ -117,8 +127,9 @@ struct Sum {
 };
 
 void tell_failure(const Outcome& outcome, std::uint64_t seed, Sum& sum, const Arguments& given) {
-  if (!sum.first_failure) sum.first_failure = seed;
-  if (++sum.failures > kFailuresShown || given.json) return;
+  if (++sum.failures > kFailuresShown) return;
+  for (const Violation& each : outcome.violations) sum.kept.push_back({seed, each});
+  if (given.json) return;
   for (const Violation& each : outcome.violations) {
     std::printf("VIOLATION seed %llu %s: %s\n", static_cast<unsigned long long>(seed),
                 each.invariant.c_str(), each.text.c_str());
@@ -161,28 +172,75 @@ void print_table(const Sum& sum, double took) {
       sum.told.torn_first_lines, sum.told.late_copies);
 }
 
+std::string cell_of(Fault fault, Phase phase) {
+  return fmt::format("{} x {}", name_of(fault), name_of(phase));
+}
+
+template <class Visit>
+void for_each_cell(const Visit& visit) {
+  for (std::size_t f = 0; f < kFaults; ++f) {
+    for (std::size_t p = 0; p < kPhases; ++p) visit(static_cast<Fault>(f), static_cast<Phase>(p));
+  }
+}
+
+void append_item(std::string& list, const std::string& item) {
+  if (!list.empty()) list += ',';
+  list += item;
+}
+
+/// Which cells can be struck, and which cannot, by name.
+void print_cells() {
+  std::string possible;
+  std::string never;
+  for_each_cell([&](Fault fault, Phase phase) {
+    const std::string_view why = impossible(fault, phase);
+    const std::string name = cell_of(fault, phase);
+    if (why.empty()) {
+      append_item(possible, fmt::format("\"{}\"", name));
+    } else {
+      append_item(never, fmt::format("\"{}\":\"{}\"", name, why));
+    }
+  });
+  fmt::print("{{\"possible\":[{}],\"impossible\":{{{}}}}}\n", possible, never);
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  }
+  return out + '"';
+}
+
 void print_json(const Sum& sum, double took) {
   std::string faults;
-  for (std::size_t f = 0; f < kFaults; ++f) {
-    for (std::size_t p = 0; p < kPhases; ++p) {
-      const auto fault = static_cast<Fault>(f);
-      const auto phase = static_cast<Phase>(p);
-      const std::uint64_t count = sum.matrix.count(fault, phase);
-      if (count == 0) continue;
-      faults += fmt::format("{}\"{} x {}\":{}", faults.empty() ? "" : ",", name_of(fault),
-                            name_of(phase), count);
-    }
+  for_each_cell([&](Fault fault, Phase phase) {
+    const std::uint64_t count = sum.matrix.count(fault, phase);
+    if (count > 0) append_item(faults, fmt::format("\"{}\":{}", cell_of(fault, phase), count));
+  });
+  std::string failures;
+  for (const Failure& each : sum.kept) {
+    append_item(failures,
+                fmt::format("{{\"seed\":{},\"invariant\":{},\"text\":{}}}", each.seed,
+                            quoted(each.violation.invariant), quoted(each.violation.text)));
   }
   fmt::print(
-      "{{\"seeds\":{},\"seconds\":{:.3f},\"events\":{},\"requests\":{},\"processes\":{},"
-      "\"twice\":{},\"failures\":{},\"first_failure\":{},\"copies_executed\":{},\"lied\":{},"
-      "\"lied_twice\":{},\"ids_of_before\":{},\"faults\":{{{}}}}}\n",
-      sum.seeds, took, sum.events, sum.requests, sum.processes, sum.twice, sum.failures,
-      sum.first_failure ? std::to_string(*sum.first_failure) : "null", sum.told.copies_executed,
-      sum.told.lied, sum.told.lied_twice, sum.told.ids_of_before, faults);
+      "{{\"seeds\":{},\"seconds\":{:.3f},\"cpu_seconds\":{:.3f},\"events\":{},\"requests\":{},"
+      "\"processes\":{},\"twice\":{},\"failures\":{},\"violations\":[{}],\"copies_executed\":{},"
+      "\"lied\":{},\"lied_twice\":{},\"ids_of_before\":{},\"torn_first_lines\":{},"
+      "\"late_copies\":{},\"faults\":{{{}}}}}\n",
+      sum.seeds, took, static_cast<double>(std::clock()) / CLOCKS_PER_SEC, sum.events, sum.requests,
+      sum.processes, sum.twice, sum.failures, failures, sum.told.copies_executed, sum.told.lied,
+      sum.told.lied_twice, sum.told.ids_of_before, sum.told.torn_first_lines, sum.told.late_copies,
+      faults);
 }
 
 int run(const Arguments& given) {
+  if (given.cells) {
+    print_cells();
+    return 0;
+  }
   Sum sum;
   const auto begin = std::chrono::steady_clock::now();
   for (std::uint64_t seed = given.first; seed - given.first < given.count; ++seed) {
