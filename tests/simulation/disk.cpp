@@ -77,6 +77,17 @@ void Disk::make_durable(std::span<const Record> records, std::uint32_t place, st
   }
 }
 
+std::vector<RememberedBatch> Disk::remembered(std::string_view input, std::uint32_t place) const {
+  std::vector<RememberedBatch> views;
+  for (const Remembered& entry : memory) {
+    if (entry.input != input) continue;
+    const bool elsewhere = entry.place != place && places[entry.place].ledger.exists;
+    const bool same = entry.ledger_id == places[place].ledger.id;
+    views.push_back({entry.ledger_id, entry.run, elsewhere && same});
+  }
+  return views;
+}
+
 const Record* Disk::outcome_of(std::uint32_t place, Row row) const {
   const auto& kept = places[place].ledger.records;
   const auto is_outcome = [&](const Record& record) {

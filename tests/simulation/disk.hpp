@@ -7,6 +7,7 @@
 // rename.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/entry.hpp"
 #include "engine/life.hpp"
 #include "tests/simulation/chance.hpp"
 #include "tests/simulation/oracle.hpp"
@@ -24,10 +26,10 @@ inline constexpr std::uint32_t kNobody = 0xFFFF'FFFF;
 
 struct LedgerFile {
   bool exists = false;
-  std::uint64_t id = 0;  ///< 0: no facts yet
-  std::uint64_t input = 0;
-  std::uint64_t run = 0;
-  std::uint64_t run_before = 0;
+  std::string id;                   ///< empty: no facts yet
+  std::string input;                ///< its digest
+  std::array<std::string, 2> runs;  ///< tokens of the last two runs that sent
+  [[nodiscard]] BegunLedger begun() const { return {id, input, runs}; }
   std::vector<Record> records;
   std::uint32_t locked_by = kNobody;
 };
@@ -64,9 +66,9 @@ struct Place {
 
 /// The memory of batches: one entry a ledger.
 struct Remembered {
-  std::uint64_t input = 0;
-  std::uint64_t ledger_id = 0;
-  std::uint64_t run = 0;
+  std::string input;
+  std::string ledger_id;
+  std::string run;
   std::uint32_t place = 0;
 };
 
@@ -77,6 +79,9 @@ class Disk {
   std::vector<Remembered> memory;
 
   void make_durable(std::span<const Record> records, std::uint32_t place, std::uint32_t life);
+  /// What is remembered of this input, as it looks from a place.
+  [[nodiscard]] std::vector<RememberedBatch> remembered(std::string_view input,
+                                                        std::uint32_t place) const;
   /// The last outcome of a row, as the ledger tells it.
   [[nodiscard]] const Record* outcome_of(std::uint32_t place, Row row) const;
   void unlock(std::uint32_t host);

@@ -237,12 +237,13 @@ class History {
                                                       : s_.chance.between(0, kSecond)));
     if (!going()) return;
     LedgerFile& ledger = s_.disk.places[main_].ledger;
-    if (ledger.id != 0 && meddles(Fault::other_input)) {
+    if (!ledger.id.empty() && meddles(Fault::other_input)) {
       strike(Fault::other_input);
-      refused({.place = main_, .input = 2}, Exit::changed_input);
+      refused({.place = main_, .input = "two"}, Exit::changed_input);
     }
     if (meddles(Fault::other_output)) try_other_output();
     if (meddles(Fault::older_ledger)) put_older_ledger();
+    if (!s_.disk.memory.empty() && meddles(Fault::ledger_copied)) copy_ledger();
     if (meddles(Fault::results_lost)) {
       strike(Fault::results_lost);
       s_.disk.places[main_].results.remove();
@@ -271,16 +272,26 @@ class History {
     if (s_.disk.memory.empty()) main_ = s_.chance.one_in(2) ? other : main_;
   }
 
+  /// A copy under another name, beside the one that it was made of.
+  void copy_ledger() {
+    strike(Fault::ledger_copied);
+    Place& other = s_.disk.places[1 - main_];
+    LedgerFile before = s_.disk.places[main_].ledger;
+    std::swap(other.ledger, before);
+    refused({.place = 1 - main_}, Exit::ordered_before);
+    std::swap(other.ledger, before);
+  }
+
   void put_older_ledger() {
     Place& place = s_.disk.places[main_];
     if (!place.copy) {
-      if (place.ledger.id != 0) place.copy = place.ledger;
+      if (!place.ledger.id.empty()) place.copy = place.ledger;
       return;
     }
     const auto& memory = s_.disk.memory;
     const bool later = std::any_of(memory.begin(), memory.end(), [&](const Remembered& entry) {
-      return entry.ledger_id == place.copy->id && entry.run != place.copy->run &&
-             entry.run != place.copy->run_before;
+      return entry.ledger_id == place.copy->id && entry.run != place.copy->runs[0] &&
+             entry.run != place.copy->runs[1];
     });
     if (!later || place.copy->id != place.ledger.id) return;
     strike(Fault::older_ledger);

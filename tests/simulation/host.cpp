@@ -7,8 +7,8 @@
 #include <iterator>
 #include <utility>
 
+#include "engine/entry.hpp"
 #include "engine/expect.hpp"
-#include "tests/simulation/host_entry.hpp"
 
 namespace sagorder::simulation {
 namespace {
@@ -191,26 +191,30 @@ void Host::step(Step step) {
   stage_.clock.after(slot_of_step(stage_.chance), Act::step, index_, life_);
 }
 
+/// One process at a time, unless a bug is planted.
+bool Host::is_held(const Hold& hold) { return judge_hold(hold) && !planted("host-ignores-lock"); }
+
 void Host::open_ledger() {
   LedgerFile& file = ledger();
   if (file.exists) {
-    if (file.locked_by != kNobody && !planted("host-ignores-lock")) {
+    if (is_held({.locked_by_another = file.locked_by != kNobody})) {
       throw Refused{Exit::busy, "the ledger is held"};
     }
     file.locked_by = index_;
     ledger_opened_ = true;
-  }
-  const LedgerFile none;
-  switch (may_enter(ledger_opened_ ? file : none, commission_.input, stage_.disk.memory)) {
-    case Entry::go_on:
-      return;
-    case Entry::changed_input:
+    if (judge_input(file.begun(), commission_.input)) {
       throw Refused{Exit::changed_input, "another input"};
-    case Entry::ordered_before:
-      throw Refused{Exit::ordered_before, "ordered before"};
-    case Entry::older_copy:
-      throw Refused{Exit::older_copy, "an older copy"};
+    }
   }
+  refuse_if_remembered();
+}
+
+void Host::refuse_if_remembered() {
+  const auto views = stage_.disk.remembered(commission_.input, commission_.place);
+  const auto found = judge_memory(views, ledger_opened_ ? ledger().begun() : BegunLedger{}, false);
+  if (!found) return;
+  if (found->obstacle == Obstacle::older_copy) throw Refused{Exit::older_copy, "an older copy"};
+  throw Refused{Exit::ordered_before, "ordered before"};
 }
 
 void Host::replay() {
@@ -298,7 +302,7 @@ void Host::scan_results() {
 
 void Host::compare() {
   ResultsBytes& file = results();
-  if (file.locked_by != kNobody && !planted("host-ignores-lock")) {
+  if (is_held({.locked_by_another = file.locked_by != kNobody})) {
     throw Refused{Exit::busy, "the results are held"};
   }
   file.locked_by = index_;
@@ -320,7 +324,7 @@ void Host::compare() {
 void Host::make_ledger() {
   LedgerFile& file = ledger();
   if (ledger_opened_) return;
-  if (file.exists && !planted("host-ignores-lock")) {
+  if (is_held({.made_by_another = file.exists})) {
     throw Refused{Exit::busy, "another made the ledger meanwhile"};
   }
   file.exists = true;
@@ -334,8 +338,8 @@ void Host::set_facts() {
     throw Refused{Exit::disk_failed, "facts cannot be written"};
   }
   LedgerFile& file = ledger();
-  if (file.id != 0) return;
-  file.id = stage_.chance.next() | 1U;
+  if (!file.id.empty()) return;
+  file.id = drawn_token();
   file.input = commission_.input;
 }
 
@@ -459,6 +463,11 @@ PipelineOptions Host::options() const {
   return options;
 }
 
+/// 15 digits: no heap.
+std::string Host::drawn_token() {
+  return fmt::format("{:015x}", stage_.chance.next() & 0xFFFFFFFFFFFFFFU);
+}
+
 void Host::remember_batch() {
   Stage& s = stage_;
   phase_ = Phase::remembering;
@@ -468,43 +477,43 @@ void Host::remember_batch() {
   const auto is_ours = [&](const Remembered& entry) {
     return entry.input == file.input && entry.ledger_id == file.id;
   };
-  const std::uint64_t known[] = {file.run, file.run_before};
-  const auto is_later = [&](const Remembered& entry) {
-    return entry.run != 0 && entry.run != known[0] && entry.run != known[1];
-  };
-  std::uint64_t last = file.run;
+  std::string last = file.runs[0];
   new_batch_ = true;
   for (const Remembered& entry : memory) {
     if (!is_ours(entry)) continue;
     new_batch_ = false;
-    if (!is_later(entry)) last = entry.run;
+    if (knows_run(file.begun(), entry.run)) last = entry.run;
   }
-  const std::uint64_t run = s.chance.next() | 1U;
+  // What is compared under the memory's lock is what the ledger knew before this run.
+  const std::array<std::string, 2> known = file.runs;
+  const std::string run = drawn_token();
   if (s.hits(Fault::facts_failed)) {
     s.matrix.strike(Fault::facts_failed, Phase::remembering);
     throw Refused{Exit::disk_failed, "the run's token cannot be written"};
   }
-  file.run = run;
-  file.run_before = last;
+  file.runs = {run, last};
   small_step();
   if (s.hits(Fault::memory_failed)) {
     s.matrix.strike(Fault::memory_failed, Phase::remembering);
     throw Refused{Exit::disk_failed, "the batch cannot be remembered"};
   }
-  const auto ours = std::find_if(memory.begin(), memory.end(), is_ours);
-  const bool other = std::any_of(memory.begin(), memory.end(), [&](const Remembered& entry) {
-    return entry.input == file.input;
-  });
-  if (planted("host-remembers-nothing")) {
-    // nothing is kept
-  } else if (ours == memory.end() && other) {
-    throw Refused{Exit::ordered_before, "ordered before, meanwhile"};
-  } else if (ours == memory.end()) {
-    memory.push_back({file.input, file.id, run, commission_.place});
-  } else if (is_later(*ours)) {
-    throw Refused{Exit::older_copy, "an older copy, meanwhile"};
-  } else {
-    ours->run = run;
+  if (!planted("host-remembers-nothing")) {
+    // As it is then: not as it looks from elsewhere, for the files were looked at before.
+    std::vector<RememberedBatch> views = s.disk.remembered(file.input, commission_.place);
+    for (RememberedBatch& view : views) view.stands_there = false;
+    if (const auto found = judge_memory(views, {file.id, {}, known}, false)) {
+      if (found->obstacle == Obstacle::older_copy) {
+        throw Refused{Exit::older_copy, "an older copy, meanwhile"};
+      }
+      throw Refused{Exit::ordered_before, "ordered before, meanwhile"};
+    }
+    const auto ours = std::find_if(memory.begin(), memory.end(), is_ours);
+    if (ours == memory.end()) {
+      memory.push_back({file.input, file.id, run, commission_.place});
+    } else {
+      ours->run = run;
+      ours->place = commission_.place;
+    }
   }
   small_step();
   phase_ = Phase::start;

@@ -38,10 +38,10 @@ std::string_view name_of(Exit exit);
 
 struct Commission {
   std::uint32_t place = 0;
-  std::uint64_t input = 1;  ///< the digest
-  std::uint32_t death = 0;  ///< small steps until it crashes; 0: never
-  bool power = false;       ///< the crash is the machine's
-  bool limits = true;       ///< as the plan says
+  std::string_view input = "one";  ///< the digest
+  std::uint32_t death = 0;         ///< small steps until it crashes; 0: never
+  bool power = false;              ///< the crash is the machine's
+  bool limits = true;              ///< as the plan says
 };
 
 class Host {
@@ -108,7 +108,10 @@ class Host {
 
   // the start
   void step(Step step);
+  static bool is_held(const Hold& hold);
   void open_ledger();
+  void refuse_if_remembered();
+  std::string drawn_token();
   void replay();
   void close_open(bool done);
   void compare();

@@ -109,6 +109,7 @@ constexpr std::array<Rule, kFaults> kRules = {{
     {"other_input", of({between}), kOnlyPeople},
     {"older_ledger", of({between}), kOnlyPeople},
     {"other_output", of({between}), kOnlyPeople},
+    {"ledger_copied", of({between}), kOnlyPeople},
     {"results_lost", of({between}), kOnlyPeople},
     {"resolved", of({between}), kOnlyPeople},
 }};

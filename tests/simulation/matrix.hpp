@@ -101,10 +101,11 @@ enum class Fault : std::uint8_t {
   other_input,
   older_ledger,
   other_output,
+  ledger_copied,
   results_lost,
   resolved,
 };
-inline constexpr std::size_t kFaults = 62;
+inline constexpr std::size_t kFaults = 63;
 
 std::string_view name_of(Phase phase);
 std::string_view name_of(Fault fault);

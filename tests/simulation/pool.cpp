@@ -3,11 +3,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/reuse.hpp"
 #include "tests/simulation/host.hpp"
-#include "tests/simulation/host_reuse.hpp"
 #include "tests/simulation/stage.hpp"
 
 namespace sagorder::simulation {
+
+namespace {
+
+constexpr Time kIdleMax = 5 * kSecond;
+
+}  // namespace
 
 Reply Mail::reply() const {
   return {status, texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], surplus};
@@ -105,22 +111,26 @@ std::optional<std::uint32_t> Pool::lease(const Endpoint* endpoint) {
     const Idle last = idle_[i];
     if (lines_[last.line]->endpoint != endpoint) continue;
     idle_.erase(idle_.begin() + static_cast<std::ptrdiff_t>(i));
-    if (still_good(last.line, stage_.clock.now() - last.since)) return last.line;
+    const nanoseconds idle(stage_.clock.now() - last.since);
+    if (while_idle(idle, nanoseconds(kIdleMax)) != Reuse::again) {
+      shut(*lines_[last.line]);
+    } else if (still_good(last.line)) {
+      return last.line;
+    }
   }
   return std::nullopt;
 }
 
-Pool::Look Pool::look(const Line& line) const {
+Look Pool::look(const Line& line) const {
   const Link& link = link_of(line);
   if (!link.received.empty()) return Look::dirty;
   return link.end == End::none ? Look::clean : Look::ended;
 }
 
 /// If not, it is closed.
-bool Pool::still_good(std::uint32_t index, Time idle_for) {
+bool Pool::still_good(std::uint32_t index) {
   Line& line = *lines_[index];
-  const Look seen = line.state == State::idle ? look(line) : Look::ended;
-  const bool good = may_serve_again({true, idle_for, seen == Look::ended, seen == Look::dirty});
+  const bool good = line.state == State::idle && before_use(look(line)) == Reuse::again;
   if (!good) shut(line);
   return good;
 }
@@ -226,7 +236,7 @@ void Pool::go(Slot slot) {
   const std::uint32_t index = *held;
   Line& line = *lines_[index];
   line.held = false;
-  if (!still_good(index, 0)) {
+  if (!still_good(index)) {
     return complete_later(slot, {FaultKind::closed_before_write, 0, 0, "closed meanwhile"});
   }
   line.answer_by = stage_.clock.now() + stage_.plan.request_timeout;
@@ -330,8 +340,11 @@ void Pool::read(std::uint32_t index) {
 void Pool::answered(std::uint32_t index) {
   Line& line = *lines_[index];
   line.state = State::idle;
-  if (!line.answer.keeps_alive()) shut(line);
   const Reply reply = line.answer.reply();
+  const bool asked_to_close = !line.answer.keeps_alive();
+  if (after({.asked_to_close = asked_to_close, .surplus = reply.surplus}) != Reuse::again) {
+    shut(line);
+  }
   finish(index, &reply, nullptr);
 }
 
@@ -419,7 +432,8 @@ void Pool::start_ticking() {
 void Pool::on_tick() {
   ticking_ = false;
   const Time now = stage_.clock.now();
-  while (!idle_.empty() && now - idle_.front().since >= kIdleMax) {
+  while (!idle_.empty() && while_idle(nanoseconds(now - idle_.front().since),
+                                      nanoseconds(kIdleMax)) != Reuse::again) {
     const std::uint32_t leaving = idle_.front().line;
     idle_.erase(idle_.begin());
     shut(*lines_[leaving]);

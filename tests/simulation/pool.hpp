@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/pipeline.hpp"
+#include "engine/reuse.hpp"
 #include "io/http_answer.hpp"
 #include "tests/simulation/clock.hpp"
 #include "tests/simulation/matrix.hpp"
@@ -96,9 +97,8 @@ class Pool {
   Line& line_of(const Link& link) const { return *lines_[line_index(link)]; }
   static std::uint32_t line_index(const Link& link);
   [[nodiscard]] Link& link_of(const Line& line) const;
-  enum class Look : std::uint8_t { clean, ended, dirty };
   [[nodiscard]] Look look(const Line& line) const;
-  bool still_good(std::uint32_t line, Time idle_for);
+  bool still_good(std::uint32_t line);
   std::optional<std::uint32_t> lease(const Endpoint* endpoint);
   void begin_on(std::uint32_t line, Slot slot, std::string_view wire, std::uint32_t row);
   std::optional<sagorder::Fault> begin(std::uint32_t line);
