@@ -244,10 +244,7 @@ class History {
     if (meddles(Fault::other_output)) try_other_output();
     if (meddles(Fault::older_ledger)) put_older_ledger();
     if (!s_.disk.memory.empty() && meddles(Fault::ledger_copied)) copy_ledger();
-    if (meddles(Fault::results_lost)) {
-      strike(Fault::results_lost);
-      s_.disk.places[main_].results.remove();
-    }
+    if (meddles(Fault::results_altered)) alter_results();
     if (meddles(Fault::resolved)) resolve();
     if (s_.chance.one_in(3)) s_.clock.wall_off = 0;
   }
@@ -299,6 +296,20 @@ class History {
     refused({.place = main_}, Exit::older_copy);
     std::swap(place.ledger, *place.copy);
     place.ledger.locked_by = kNobody;
+  }
+
+  /// Removed, cut anywhere, or with every line in it twice.
+  void alter_results() {
+    strike(Fault::results_altered);
+    ResultsBytes& results = s_.disk.places[main_].results;
+    const std::string bytes = results.bytes();
+    const std::uint64_t way = s_.chance.below(3);
+    if (way == 0) return results.remove();
+    if (way == 1) return results.replace(bytes.substr(0, s_.chance.below(bytes.size() + 1)));
+    std::string header;
+    ResultWriter(s_.plan.format, {"UserCount", "Note"}).header(header);
+    if (!bytes.starts_with(header) || !bytes.ends_with('\n')) return;
+    results.replace(bytes + bytes.substr(header.size()));
   }
 
   /// Of what became of a row in doubt, once nothing is under way: by the truth.

@@ -110,7 +110,7 @@ constexpr std::array<Rule, kFaults> kRules = {{
     {"older_ledger", of({between}), kOnlyPeople},
     {"other_output", of({between}), kOnlyPeople},
     {"ledger_copied", of({between}), kOnlyPeople},
-    {"results_lost", of({between}), kOnlyPeople},
+    {"results_altered", of({between}), kOnlyPeople},
     {"resolved", of({between}), kOnlyPeople},
 }};
 

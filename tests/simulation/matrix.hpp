@@ -102,7 +102,7 @@ enum class Fault : std::uint8_t {
   older_ledger,
   other_output,
   ledger_copied,
-  results_lost,
+  results_altered,
   resolved,
 };
 inline constexpr std::size_t kFaults = 63;
