@@ -128,6 +128,7 @@ void Host::act_on(const Due& due) {
       return read_mail();
     case Act::interrupt:
       if (!looping_ || finished_) return;
+      if (interrupts_ == 0) intents_gathered_ = commit_under_way_;
       strike_all(interrupts_++ == 0 ? Fault::interrupted : Fault::interrupted_again);
       s.trace.tell("process {} is interrupted", index_);
       return dispatch(event::Interrupted{});
@@ -725,6 +726,7 @@ void Host::commit(std::span<const Record> records) {
   if (commit_under_way_) s.oracle.violate("I0", "two commits at a time");
   committing_ = records;
   commit_under_way_ = true;
+  judge_stopped(records);
   for (const Record& record : records) {
     const auto row = static_cast<std::uint32_t>(record.row.value);
     mark(row, record.kind == RecordKind::intent ? Phase::intending : Phase::settling);
@@ -742,6 +744,18 @@ void Host::commit(std::span<const Record> records) {
     if (commit_fault_ != Fault::answers_again) s.matrix.strike(commit_fault_, phase);
   }
   s.clock.after(takes, Act::commit_done, index_, life_);
+}
+
+/// What was gathered beside the commit under way when the interrupt came is committed; no more.
+void Host::judge_stopped(std::span<const Record> records) {
+  if (interrupts_ == 0) return;
+  const bool intents = std::any_of(records.begin(), records.end(), [](const Record& record) {
+    return record.kind == RecordKind::intent;
+  });
+  if (intents && !intents_gathered_) {
+    stage_.oracle.violate("I19", "a row is intended after the interrupt");
+  }
+  intents_gathered_ = false;
 }
 
 void Host::committed() {

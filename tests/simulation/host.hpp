@@ -131,6 +131,7 @@ class Host {
   void dispatch(const Event& event, std::optional<Slot> answered = std::nullopt);
   void perform(const Actions& actions, std::optional<Slot> answered = std::nullopt);
   void commit(std::span<const Record> records);
+  void judge_stopped(std::span<const Record> records);
   void committed();
   void read_one();
   void send(const Send& send);
@@ -188,6 +189,7 @@ class Host {
   bool finished_ = false;
   bool input_changed_ = false;
   std::uint32_t interrupts_ = 0;
+  bool intents_gathered_ = false;  // before the interrupt, for the next commit
   std::uint64_t sent_ = 0;
   Order order_;
 };

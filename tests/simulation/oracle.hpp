@@ -19,6 +19,7 @@
 //   I16  --replay same-bytes keeps I1 while the server's nonce rule holds
 //   I17  one run places, or leaves in doubt, no more than --max-orders and --max-seats allow
 //   I18  no request leaves under a timestamp of more than 300 s ago
+//   I19  after an interrupt no row is intended any more
 //   I0   the program never contradicts itself, and its pool is never asked for too much
 //
 // What cannot be known is told apart and counted, not judged: a server that executes and answers a

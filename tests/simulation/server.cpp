@@ -144,7 +144,8 @@ void Server::run(const Job& job) {
   jobs_.push_back(job);
   const Time answers = s.chance.between(10 * kMicrosecond, s.plan.think);
   const bool late = !job.honest && executes_late(job.fault);
-  if (job.honest || executes(job.fault)) {
+  const bool unpaid = !job.honest && job.fault == Fault::unpaid;  // an order may exist
+  if (job.honest || executes(job.fault) || (unpaid && s.chance.one_in(2))) {
     s.clock.after(late ? answers + s.chance.between(kMillisecond, 200 * kSecond) : answers,
                   Act::execute, index);
   }
