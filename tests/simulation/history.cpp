@@ -428,6 +428,13 @@ void Stage::strike_line(const Link& link, Fault fault) {
   if (impossible(fault, phase).empty()) matrix.strike(fault, phase);
 }
 
+bool Stage::rests(const Link& link) const {
+  Host* const host = host_on(*this, link);
+  if (host == nullptr) return false;
+  const Phase phase = host->pool(link.pool).phase_on(link);
+  return phase == Phase::idle || phase == Phase::connected;
+}
+
 bool Stage::strikes_kept(const Link& link) const {
   Host* const host = host_on(*this, link);
   if (host == nullptr) return false;

@@ -69,18 +69,25 @@ void Host::end(Exit exit, std::string why) {
   stage_.disk.unlock(index_);
 }
 
-/// Killed, or the machine with it. What was on its way to the disk may have arrived.
+/// Killed, or the machine with it, and then the other process too.
 void Host::die() {
-  strike_all(commission_.power ? Fault::power_lost : Fault::killed);
+  Host* const other = stage_.hosts[1 - index_].get();
+  if (commission_.power && other != nullptr && other->alive()) other->go_down(true);
+  go_down(commission_.power);
+  if (commission_.power) stage_.disk.lose_power(stage_.chance);
+}
+
+/// What was on its way to the disk may have arrived.
+void Host::go_down(bool power) {
+  strike_all(power ? Fault::power_lost : Fault::killed);
   exit_ = Exit::crashed;
-  stage_.trace.tell("process {} {}", index_, commission_.power ? "loses its power" : "is killed");
+  stage_.trace.tell("process {} {}", index_, power ? "loses its power" : "is killed");
   if (commit_under_way_ && stage_.chance.one_in(2)) {
     stage_.disk.make_durable(committing_, commission_.place, life_);
   }
   commit_under_way_ = false;
-  for (const auto& pool : pools_) pool->vanish(commission_.power);
+  for (const auto& pool : pools_) pool->vanish(power);
   stage_.disk.unlock(index_);
-  if (commission_.power) stage_.disk.lose_power(stage_.chance);
 }
 
 void Host::take(const Due& due) {

@@ -104,6 +104,7 @@ class Host {
   void small_step();
   void act_on(const Due& due);
   void die();
+  void go_down(bool power);
   void end(Exit exit, std::string why);
 
   // the start

@@ -7,7 +7,7 @@
 //     --matrix          prints the table of faults and phases
 //     --json            one line of figures for a campaign, nothing else
 //     --cells           says which cells of the table can be struck, and why the others cannot
-//     --planted NAME    with a bug that is to be found, until it is
+//     --planted NAME    with a bug that is to be found, until it is; all: each, one after the other
 //     --stop            at the first violation
 //     --twice-every N   plays one seed in N twice and compares what is told (64)
 //
@@ -236,11 +236,36 @@ void print_json(const Sum& sum, double took) {
       faults);
 }
 
+/// Each planted bug has to be found; tells by which seed and which invariant.
+int run_planted(const Arguments& given) {
+  std::uint64_t missed = 0;
+  for (const std::string_view name : plantable()) {
+    plant(name);
+    Sum sum;
+    for (std::uint64_t seed = given.first; seed - given.first < given.count; ++seed) {
+      const Outcome outcome = play(seed, false, sum.matrix);
+      for (const Violation& each : outcome.violations) sum.kept.push_back({seed, each});
+      if (!sum.kept.empty()) break;
+    }
+    if (sum.kept.empty()) {
+      ++missed;
+      fmt::print("{:<28} NOT FOUND by {} seeds\n", name, given.count);
+      continue;
+    }
+    const Failure& first = sum.kept.front();
+    fmt::print("{:<28} seed {:>6}  {:<4} {}\n", name, first.seed, first.violation.invariant,
+               first.violation.text);
+  }
+  fmt::print("planted {}, not found {}\n", plantable().size(), missed);
+  return missed > 0 ? 1 : 0;
+}
+
 int run(const Arguments& given) {
   if (given.cells) {
     print_cells();
     return 0;
   }
+  if (given.planted == "all") return run_planted(given);
   Sum sum;
   const auto begin = std::chrono::steady_clock::now();
   for (std::uint64_t seed = given.first; seed - given.first < given.count; ++seed) {
@@ -274,7 +299,7 @@ int main(int count, char** texts) {
         stderr);
     return 2;
   }
-  if (!arguments.planted.empty() && !plant(arguments.planted)) {
+  if (!arguments.planted.empty() && arguments.planted != "all" && !plant(arguments.planted)) {
     std::fprintf(stderr, "simulation: no bug of this name is in this build: %s\n",
                  arguments.planted.c_str());
     return 2;

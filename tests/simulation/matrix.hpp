@@ -60,6 +60,7 @@ enum class Fault : std::uint8_t {
   unpaid,
   clock_refused,
   nonce_used,
+  sent_twice,  ///< executed; a proxy sends it again, and the copy's refusal is the answer
   unknown_code,
   redirect,
   unavailable,        ///< 503, not executed
@@ -70,6 +71,7 @@ enum class Fault : std::uint8_t {
   silent,             ///< no answer, not executed
   silent_after,       ///< no answer, executed
   silent_late,        ///< no answer, executed long after
+  slow,               ///< executed; the answer comes when nobody waits any more
   html,               ///< 200 and HTML, not executed
   html_after,         ///< 200 and HTML, executed
   duplicate_keys,     ///< executed; the answer names OrderId twice
@@ -105,7 +107,7 @@ enum class Fault : std::uint8_t {
   results_altered,
   resolved,
 };
-inline constexpr std::size_t kFaults = 63;
+inline constexpr std::size_t kFaults = 65;
 
 std::string_view name_of(Phase phase);
 std::string_view name_of(Fault fault);

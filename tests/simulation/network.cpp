@@ -155,6 +155,15 @@ void Network::answer(std::uint32_t index, std::string_view bytes) {
   deliver(index, from, link.down.size(), link.down_last, Act::down);
 }
 
+void Network::answer_at_once(std::uint32_t index, std::string_view bytes) {
+  Link& link = *links_[index];
+  if (!link.server_open || link.down_dead || link.end != End::none || !link.client_open) return;
+  if (link.down_delivered != link.down.size()) return;
+  link.down.append(bytes);
+  link.down_delivered = link.down.size();
+  link.received.append(bytes);
+}
+
 void Network::end_from_server(std::uint32_t index, End end) {
   Link& link = *links_[index];
   if (!link.server_open) return;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "engine/planted.hpp"
+
 namespace sagorder::simulation {
 namespace {
 
@@ -12,7 +14,24 @@ constexpr std::array<std::string_view, 6> kOfTheHost = {
 
 }  // namespace
 
+std::vector<std::string_view> plantable() {
+  std::vector<std::string_view> names(kOfTheHost.begin(), kOfTheHost.end());
+#ifdef SAGORDER_PLANTED_BUGS
+  const auto of_the_engine = planted_names();
+  names.insert(names.end(), of_the_engine.begin(), of_the_engine.end());
+#endif
+  return names;
+}
+
 bool plant(std::string_view name) {
+#ifdef SAGORDER_PLANTED_BUGS
+  const auto bug = planted_by_name(name);
+  planted_bug = bug.value_or(Planted::none);
+  if (bug) {
+    planted_name = {};
+    return true;
+  }
+#endif
   const auto* const found = std::find(kOfTheHost.begin(), kOfTheHost.end(), name);
   if (found == kOfTheHost.end()) return false;
   planted_name = *found;

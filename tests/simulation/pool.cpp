@@ -356,7 +356,11 @@ sagorder::Fault Pool::fault_of(const Line& line, FaultKind kind, const char* wor
 void Pool::fail(std::uint32_t index, FaultKind kind, const char* words) {
   Line& line = *lines_[index];
   const sagorder::Fault fault = fault_of(line, kind, words);
-  shut(line);
+  if (after({.fault = kind}) == Reuse::never) {
+    shut(line);
+  } else {
+    line.state = State::idle;
+  }
   finish(index, nullptr, &fault);
 }
 

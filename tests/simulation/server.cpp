@@ -28,15 +28,36 @@ std::uint32_t number_in(std::string_view text) {
   return number;
 }
 
-constexpr std::array<Fault, 24> kServerFaults = {
-    Fault::throttled,    Fault::row_refused,    Fault::key_refused,
-    Fault::unpaid,       Fault::clock_refused,  Fault::unknown_code,
-    Fault::redirect,     Fault::unavailable,    Fault::unavailable_after,
-    Fault::internal,     Fault::internal_after, Fault::internal_late,
-    Fault::silent,       Fault::silent_after,   Fault::silent_late,
-    Fault::html,         Fault::html_after,     Fault::duplicate_keys,
-    Fault::garbled,      Fault::too_large,      Fault::answers_again,
-    Fault::answers_late, Fault::repeats_id,     Fault::lies};
+constexpr std::string_view kStrayRefusal =
+    "HTTP/1.1 400 X\r\nContent-Type: application/json\r\nContent-Length: 49\r\n\r\n"
+    R"({"Code":"Throttling.User","RequestId":"A0-11-22"})";
+
+constexpr std::array<Fault, 26> kServerFaults = {Fault::throttled,
+                                                 Fault::row_refused,
+                                                 Fault::key_refused,
+                                                 Fault::unpaid,
+                                                 Fault::clock_refused,
+                                                 Fault::unknown_code,
+                                                 Fault::redirect,
+                                                 Fault::unavailable,
+                                                 Fault::unavailable_after,
+                                                 Fault::internal,
+                                                 Fault::internal_after,
+                                                 Fault::internal_late,
+                                                 Fault::silent,
+                                                 Fault::silent_after,
+                                                 Fault::silent_late,
+                                                 Fault::sent_twice,
+                                                 Fault::slow,
+                                                 Fault::html,
+                                                 Fault::html_after,
+                                                 Fault::duplicate_keys,
+                                                 Fault::garbled,
+                                                 Fault::too_large,
+                                                 Fault::answers_again,
+                                                 Fault::answers_late,
+                                                 Fault::repeats_id,
+                                                 Fault::lies};
 
 bool executes(Fault fault) {
   switch (fault) {
@@ -45,6 +66,8 @@ bool executes(Fault fault) {
     case Fault::internal_late:
     case Fault::silent_after:
     case Fault::silent_late:
+    case Fault::slow:
+    case Fault::sent_twice:
     case Fault::html_after:
     case Fault::duplicate_keys:
     case Fault::garbled:
@@ -61,6 +84,13 @@ bool executes(Fault fault) {
 
 bool executes_late(Fault fault) {
   return fault == Fault::internal_late || fault == Fault::silent_late;
+}
+
+/// Refusals that a proxy, or a server that broke after the order, may send under a status that
+/// contradicts them (or without a RequestId): then they say nothing.
+bool may_be_odd(Fault fault) {
+  return fault == Fault::throttled || fault == Fault::row_refused || fault == Fault::key_refused ||
+         fault == Fault::unpaid || fault == Fault::unknown_code;
 }
 
 }  // namespace
@@ -138,14 +168,22 @@ void Server::handle(std::uint32_t link, const Asked& asked) {
   run(job);
 }
 
-void Server::run(const Job& job) {
+void Server::run(Job job) {
   Stage& s = stage_;
   const auto index = static_cast<std::uint32_t>(jobs_.size());
-  jobs_.push_back(job);
-  const Time answers = s.chance.between(10 * kMicrosecond, s.plan.think);
+  Time answers = s.chance.between(10 * kMicrosecond, s.plan.think);
   const bool late = !job.honest && executes_late(job.fault);
-  const bool unpaid = !job.honest && job.fault == Fault::unpaid;  // an order may exist
-  if (job.honest || executes(job.fault) || (unpaid && s.chance.one_in(2))) {
+  bool does = job.honest || executes(job.fault);
+  if (!job.honest && may_be_odd(job.fault)) {
+    job.odd = s.chance.one_in(6);
+    const bool says_nothing = job.fault == Fault::unpaid || job.fault == Fault::unknown_code;
+    does = (job.odd || says_nothing) && s.chance.one_in(2);
+  }
+  if (!job.honest && job.fault == Fault::slow) {
+    answers = s.plan.request_timeout + s.chance.between(0, 300 * kMillisecond);
+  }
+  jobs_.push_back(job);
+  if (does) {
     s.clock.after(late ? answers + s.chance.between(kMillisecond, 200 * kSecond) : answers,
                   Act::execute, index);
   }
@@ -269,21 +307,21 @@ void Server::on_answer(std::uint32_t index) {
       if (s.chance.one_in(3)) {
         fmt::format_to(out, "X-RateLimit-User: Limit:5,Remain:0,TimeLeft:{},Reset:1\r\n", wait);
       }
-      if (s.chance.one_in(12)) {
+      if (job.odd && s.chance.one_in(2)) {
         say(job, 400, "application/json", R"({"Code":"Throttling.User","Message":"no id"})", true);
       } else {
-        say_error(job, s.chance.one_in(8) ? 503 : 400,
+        say_error(job, job.odd ? 503 : 400,
                   one_of("Throttling", "Throttling.User", "Throttling.Api", "Rejected.Throttling"));
       }
       break;
     }
     case Fault::row_refused:
-      say_error(job, s.chance.one_in(8) ? 500 : 400,
+      say_error(job, job.odd ? 500 : 400,
                 one_of("SAG.InvalidUserCount", "InvalidPeriod.OutOfRange", "MissingParameter",
                        "InvalidRegionId.NotFound", "QuotaExceeded"));
       break;
     case Fault::key_refused:
-      say_error(job, s.chance.one_in(8) ? 200 : 403,
+      say_error(job, job.odd ? 200 : 403,
                 one_of("SignatureDoesNotMatch", "InvalidAccessKeyId.NotFound", "Forbidden.RAM",
                        "InvalidSecurityToken.Expired"));
       break;
@@ -295,6 +333,7 @@ void Server::on_answer(std::uint32_t index) {
       say_error(job, 400, "InvalidTimeStamp.Expired");
       break;
     case Fault::nonce_used:
+    case Fault::sent_twice:
       say_error(job, 400, "SignatureNonceUsed");
       break;
     case Fault::unknown_code:
@@ -328,11 +367,13 @@ void Server::on_answer(std::uint32_t index) {
     case Fault::html_after:
       say(job, 200, "text/html", kHtml, true);
       break;
-    case Fault::duplicate_keys:
+    case Fault::duplicate_keys: {
+      const std::uint64_t other = s.chance.one_in(2) ? 7 : 0;  // which of the two is true
       body_ = fmt::format(R"({{"RequestId":"{}","OrderId":"{}","orderId":"{}"}})", request_id(),
-                          job.id, job.id + 7);
+                          job.id + other, job.id + 7 - other);
       say(job, 200, "application/json", body_, true);
       break;
+    }
     case Fault::garbled:
       s.network.answer(job.link, one_of("HTTP/1.1 200\nOrderId: 1\r\n\r\n", "\x15\x03\x01",
                                         "HTTP/1.1 200 X\r\nContent-Length: 4\r\nTransfer-Encoding: "
@@ -342,6 +383,9 @@ void Server::on_answer(std::uint32_t index) {
     case Fault::too_large:
       extra_header_ = "X: " + std::string(20'000, 'y') + "\r\n";
       say(job, 200, "application/json", "{}", false);
+      break;
+    case Fault::slow:
+      say_ordered(job, job.id);
       break;
     case Fault::answers_again:
       say_ordered(job, job.id);
@@ -399,6 +443,9 @@ void Server::on_close(std::uint32_t index, std::uint32_t how) {
   s.strike_line(link, fault);
   s.trace.tell("server: {} on link {}", name_of(fault), index);
   if (fault == Fault::stray_bytes) {
+    // One that names a refusal, or an order, only where it is there before the next request: one
+    // that crosses a request cannot be told from its answer.
+    if (s.rests(link) && s.chance.one_in(2)) return s.network.answer_at_once(index, kStrayRefusal);
     constexpr std::array<std::string_view, 3> kStray = {
         "\r\n", "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
         "garbage"};

@@ -47,13 +47,14 @@ class Server {
     std::uint32_t attempted = 0;
     bool honest = true;  // places and says so
     Fault fault = Fault::throttled;
+    bool odd = false;  // a refusal under a status that contradicts it
     std::uint64_t id = 0;
     std::uint64_t sag = 0;
   };
 
   void handle(std::uint32_t link, const Asked& asked);
   std::optional<Fault> choose(const Job& job);
-  void run(const Job& job);
+  void run(Job job);
   void execute(Job& job);
   void say(const Job& job, int status, std::string_view type, std::string_view body,
            bool may_be_odd);

@@ -41,6 +41,8 @@ struct Stage {
   bool hits(Fault fault) { return !calm && chance.hits(plan.of(fault)); }
   /// A fault struck whatever order is on this link.
   void strike_line(const Link& link, Fault fault);
+  /// A link's client is connected and has nothing under way.
+  [[nodiscard]] bool rests(const Link& link) const;
   /// A link's client may be struck as a kept connection (see matrix).
   [[nodiscard]] bool strikes_kept(const Link& link) const;
 };
