@@ -111,10 +111,8 @@ void Pipeline::on(const event::Started& /*started*/, Moment /*now*/) {}
 
 void Pipeline::on(const event::OrderRead& read, Moment /*now*/) {
   const Row row = read.order->row;
-  if (planted(Planted::replay_after_restart) && rows_.state(row) == State::in_doubt) {
-    rows_.apply({RecordKind::resolved_not_placed, row, rows_.attempts(row)});
-  }
-  if (rows_.state(row) != State::pending) {
+  const bool again = planted(Planted::replay_after_restart) && rows_.state(row) == State::in_doubt;
+  if (rows_.state(row) != State::pending && !again) {
     ++tally_.settled_before;
     return;
   }
@@ -437,7 +435,8 @@ bool Pipeline::may_admit(const Order& order) {
 void Pipeline::intend(Slot slot, Moment now) {
   Held& held = slots_[slot];
   expect(held.phase == Phase::queued, "a row that is not waiting was admitted");
-  expect(rows_.state(held.order.row) == State::pending, "a row that is not pending was admitted");
+  expect(rows_.state(held.order.row) == State::pending || planted(Planted::replay_after_restart),
+         "a row that is not pending was admitted");
   expect(in_flight_ < options_.max_in_flight || planted(Planted::more_in_flight),
          "more rows in flight than allowed");
   held.phase = Phase::intending;
