@@ -21,6 +21,9 @@
 
 namespace sagorder::simulation {
 
+/// How long a step of a start takes at most.
+inline constexpr Time kStepMax = 3 * kMillisecond;
+
 /// How a process ended.
 enum class Exit : std::uint8_t {
   running,
