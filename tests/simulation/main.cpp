@@ -14,6 +14,8 @@
 // Exit codes: 0 no violation, 1 a violation (or an empty cell), 2 wrong usage.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -60,37 +62,42 @@ bool to_range(std::string_view text, Arguments& arguments) {
   return true;
 }
 
+bool take_flag(std::string_view name, Arguments& arguments) {
+  struct Flag {
+    std::string_view name;
+    bool Arguments::*member;
+  };
+  static constexpr std::array<Flag, 6> kFlags = {{{"--trace", &Arguments::trace},
+                                                  {"--full-matrix", &Arguments::full_matrix},
+                                                  {"--matrix", &Arguments::matrix},
+                                                  {"--json", &Arguments::json},
+                                                  {"--stop", &Arguments::stop},
+                                                  {"--cells", &Arguments::cells}}};
+  const auto* const found = std::find_if(kFlags.begin(), kFlags.end(),
+                                         [&](const Flag& flag) { return flag.name == name; });
+  if (found == kFlags.end()) return false;
+  arguments.*found->member = true;
+  return true;
+}
+
+bool take_value(std::string_view name, std::string_view text, Arguments& arguments) {
+  if (name == "--seeds") return to_range(text, arguments);
+  if (name == "--first") return to_number(text, arguments.first);
+  if (name == "--twice-every") return to_number(text, arguments.twice_every);
+  if (name == "--seed") {
+    arguments.count = 1;
+    return to_number(text, arguments.first);
+  }
+  if (name != "--planted") return false;
+  arguments.planted = text;
+  return true;
+}
+
 bool parse(int count, char** texts, Arguments& arguments) {
   for (int i = 1; i < count; ++i) {
-    const std::string_view name = texts[i];
-    if (name == "--trace") {
-      arguments.trace = true;
-    } else if (name == "--full-matrix") {
-      arguments.full_matrix = true;
-    } else if (name == "--matrix") {
-      arguments.matrix = true;
-    } else if (name == "--stop") {
-      arguments.stop = true;
-    } else if (name == "--cells") {
-      arguments.cells = true;
-    } else if (name == "--json") {
-      arguments.json = true;
-    } else if (i + 1 == count) {
-      return false;
-    } else if (name == "--seed") {
-      if (!to_number(texts[++i], arguments.first)) return false;
-      arguments.count = 1;
-    } else if (name == "--first") {
-      if (!to_number(texts[++i], arguments.first)) return false;
-    } else if (name == "--seeds") {
-      if (!to_range(texts[++i], arguments)) return false;
-    } else if (name == "--twice-every") {
-      if (!to_number(texts[++i], arguments.twice_every)) return false;
-    } else if (name == "--planted") {
-      arguments.planted = texts[++i];
-    } else {
-      return false;
-    }
+    if (take_flag(texts[i], arguments)) continue;
+    if (i + 1 == count || !take_value(texts[i], texts[i + 1], arguments)) return false;
+    ++i;
   }
   return arguments.count > 0 || arguments.cells;
 }
