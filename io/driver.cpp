@@ -194,37 +194,15 @@ class Driver::Loop {
     });
   }
 
-  void go(Slot slot) {
+  /// go, leave, keep or retire, in the loop of the slot's connection: in the order of these calls
+  /// and of `send`.
+  void tell(Slot slot, void (Pool::*word)(Slot)) {
     Worker& worker = *workers_[owner_[slot]];
     if (threaded()) {
-      asio::post(worker.own, [&worker, slot] { worker.pool->go(slot); });
+      asio::post(worker.own, [pool = worker.pool.get(), slot, word] { (pool->*word)(slot); });
     } else {
-      worker.pool->go(slot);
+      (worker.pool.get()->*word)(slot);
     }
-  }
-
-  void leave(Slot slot) {
-    Worker& worker = *workers_[owner_[slot]];
-    if (threaded()) {
-      asio::post(worker.own, [&worker, slot] { worker.pool->leave(slot); });
-    } else {
-      worker.pool->leave(slot);
-    }
-  }
-
-  void retire(Slot slot) {
-    Worker& worker = *workers_[owner_[slot]];
-    if (threaded()) {
-      asio::post(worker.own, [&worker, slot] { worker.pool->retire(slot); });
-    } else {
-      worker.pool->retire(slot);
-    }
-  }
-
-  /// To the owner's loop before any later send: it comes first there too.
-  void keep(Slot slot) {
-    Worker& worker = *workers_[owner_[slot]];
-    asio::post(worker.own, [&worker, slot] { worker.pool->keep(slot); });
   }
 
   void completed(const Completion& completion) {
@@ -290,20 +268,20 @@ class Driver::Loop {
     if (!actions.notice.empty()) parts_.log.warning(actions.notice);
     if (!actions.lines.empty()) append(actions.lines);
     if (!actions.commit.empty()) commit(actions.commit);
-    for (const Slot slot : actions.retire) retire(slot);
+    for (const Slot slot : actions.retire) tell(slot, &Pool::retire);
     const auto& retired = actions.retire;
     if (answered && threaded() &&
         std::find(retired.begin(), retired.end(), *answered) == retired.end()) {
-      keep(*answered);
+      tell(*answered, &Pool::keep);
     }
-    for (const Slot slot : actions.leave) leave(slot);
+    for (const Slot slot : actions.leave) tell(slot, &Pool::leave);
     for (const Send& one : actions.sends) {
       kill_point("request:before-handed-over");
       send(one);
     }
     for (const Slot slot : actions.go) {
       kill_point("request:before-let-go");
-      go(slot);
+      tell(slot, &Pool::go);
     }
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) cancel_exchanges();
