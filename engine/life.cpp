@@ -44,8 +44,9 @@ std::optional<State> next_state(State state, RecordKind kind) {
       {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},            // rejected
       {kNone, kNone, placed, kNone, in_doubt, in_doubt, placed, pending},  // in_doubt
   }};
-  const bool again = state == in_doubt && kind == RecordKind::intent;
-  if (planted(Planted::replay_after_restart) && again) return intended;
+  if (planted(Planted::replay_after_restart) && state == in_doubt && kind == RecordKind::intent) {
+    return intended;
+  }
   if (planted(Planted::refusal_ends_doubt) && state == in_doubt) {
     if (kind == RecordKind::rejected || kind == RecordKind::not_executed) {
       return kind == RecordKind::rejected ? rejected : pending;

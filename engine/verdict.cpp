@@ -146,10 +146,13 @@ Verdict no_refusal(Verdict verdict) {
 // says done, 5xx and 3xx that something on the way broke. Then the row is in doubt; what the code
 // means for the run (wrong key, too fast) holds all the same.
 Verdict judge_error(const Answer& answer) {
-  const bool internal = answer.code == "InternalError" && answer.http_status == 403;
-  if (planted(Planted::internal_error_rejected) && internal) return kRowRefused;
-  const bool unavailable = answer.code == "ServiceUnavailable";
-  if (planted(Planted::unavailable_not_executed) && unavailable) return kThrottled;
+  if (planted(Planted::internal_error_rejected) && answer.code == "InternalError" &&
+      answer.http_status == 403) {
+    return kRowRefused;
+  }
+  if (planted(Planted::unavailable_not_executed) && answer.code == "ServiceUnavailable") {
+    return kThrottled;
+  }
   Verdict verdict = judge_code(answer.code);
   const bool client_error = answer.http_status >= 400 && answer.http_status <= 499;
   const bool throttled = verdict.effect == Effect::slow_down;
@@ -213,10 +216,13 @@ Verdict judge(const Answer& answer, bool first_sending) {
   Verdict verdict = kDoubt;
   if (answer.kind == AnswerKind::ordered) verdict = {Fate::placed, Effect::go_on};
   if (answer.kind == AnswerKind::error) verdict = judge_error(answer);
-  const int hundreds = answer.http_status / 100;
-  const bool broken = hundreds == 2 && answer.kind == AnswerKind::not_understood;
-  if (planted(Planted::broken_success_rejected) && broken) verdict = kRowRefused;
-  if (planted(Planted::server_error_not_executed) && hundreds == 5) verdict = kThrottled;
+  if (planted(Planted::broken_success_rejected) && answer.http_status / 100 == 2 &&
+      answer.kind == AnswerKind::not_understood) {
+    verdict = kRowRefused;
+  }
+  if (planted(Planted::server_error_not_executed) && answer.http_status >= 500) {
+    verdict = kThrottled;
+  }
   if (planted(Planted::refusal_ends_doubt)) return verdict;
   return first_sending && !answer.surplus ? verdict : no_refusal(verdict);
 }
@@ -224,11 +230,10 @@ Verdict judge(const Answer& answer, bool first_sending) {
 Verdict judge(const Fault& fault, bool first_sending) {
   Verdict verdict = kDoubt;
   if (fault.bytes_accepted == 0) verdict = {Fate::not_executed, effect_of(fault.kind)};
-  const bool ended = fault.kind == FaultKind::reset || fault.kind == FaultKind::closed;
-  const bool garbage = fault.kind == FaultKind::answer_malformed;
-  if ((planted(Planted::retry_on_reset) && ended && fault.bytes_answered == 0) ||
+  if ((planted(Planted::retry_on_reset) && fault.bytes_answered == 0 &&
+       (fault.kind == FaultKind::reset || fault.kind == FaultKind::closed)) ||
       (planted(Planted::retry_on_timeout) && fault.kind == FaultKind::timed_out) ||
-      (planted(Planted::retry_on_garbage) && garbage) ||
+      (planted(Planted::retry_on_garbage) && fault.kind == FaultKind::answer_malformed) ||
       (planted(Planted::cancelled_not_executed) && fault.kind == FaultKind::cancelled)) {
     return {Fate::not_executed, Effect::go_on};
   }

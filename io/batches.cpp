@@ -93,6 +93,7 @@ bool is_digest(std::string_view digest) {
 
 std::vector<RememberedBatch> views_of(const std::vector<Batch>& batches) {
   std::vector<RememberedBatch> views;
+  views.reserve(batches.size());
   for (const Batch& batch : batches) {
     views.push_back({.ledger_id = batch.ledger_id, .run = batch.run, .stands_there = false});
   }
