@@ -23,7 +23,7 @@ import tempfile
 import time
 
 from campaign import Campaign, Trial, chance_of
-from harness import BUILD, IN_DOUBT, PATIENT, REPOSITORY, SAGORDER, USAGE, Batch, Gateway
+from harness import BUILD, IN_DOUBT, PATIENT, REPOSITORY, SAGORDER, Batch, Gateway
 from killed import FAULTS, IN_FLIGHT_MAX, QUICK_FAULTS, KilledBatch, forms
 
 PROGRAM_WITH_POINTS = BUILD / "tests" / "campaigns" / "sagorder-kill-points"
@@ -199,16 +199,18 @@ class Scene:
         return row, ("--not-placed", "--because", "the gateway's log")
 
     def resolve(self):
-        """Dies while a doubt is resolved; the same command again does it, or says that it is done.
-        The results may lag behind until the next run."""
+        """Dies while a doubt is resolved; the same command again does it, or writes the line that
+        is missing. A row that had none yet gets its line at the next run."""
         self.killed.stale = True
         row, words = self.doubts()
         given = ("resolve", str(self.batch.output), "--row", str(row), *words)
         self.die(command=[self.batch.program, *given])
-        done_before = self.batch.ledger_rows()[row] not in ("in_doubt", "intended")
         done = self.batch.sagorder(*given)
-        if done.returncode != (USAGE if done_before else 0):
+        if done.returncode != 0:
             self.killed.violations.append(f"resolved again: {done.returncode}: {done.stderr}")
+        line = self.batch.result(row)
+        if line is not None and (words[0] != "--placed" or line["Status"] != "placed"):
+            self.killed.violations.append(f"row {row} was resolved, and its line is {line}")
         state = self.batch.ledger_rows()[row]
         if state != ("placed" if words[0] == "--placed" else "pending"):
             self.killed.violations.append(f"row {row} was resolved, and is {state}")
