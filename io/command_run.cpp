@@ -68,7 +68,7 @@ class Run {
     refuse_other_settings();
     kill_point("start:before-results");
     repair_ = std::make_unique<ResultsRepair>(settings_, validation_, input_, *rows_);
-    repair_->compare();
+    compare_results();
     kill_point("start:results-compared");
     if (left_.orders > 0) {
       credentials_ = find_credentials(settings_.profile);
@@ -224,6 +224,16 @@ class Run {
     changed[std::string(kFactCommand)] = settings_.command_line;
     ledger_->set_facts(changed);
     for (const auto& [name, value] : changed) facts_[name] = value;
+  }
+
+  /// Lines that no ledger explains may be those of a run that began a moment ago.
+  void compare_results() {
+    try {
+      repair_->compare();
+    } catch (const LedgerError&) {
+      if (!ledger_) entrance_.refuse_if_there_by_now();
+      throw;
+    }
   }
 
   void close_open_intents() {

@@ -141,7 +141,17 @@ void Entrance::refuse_if_different(const Rows& rows, const Facts& facts, std::st
 
 void Entrance::refuse_if_made_meanwhile(const SqliteLedger& ledger) const {
   // One that another process made meanwhile was not replayed: nothing may be sent from it.
-  if (!judge_hold({.made_by_another = !ledger.created()})) return;
+  if (judge_hold({.made_by_another = !ledger.created()})) refuse_as_made_meanwhile();
+}
+
+void Entrance::refuse_if_there_by_now() const {
+  FileIdentity identity;
+  if (judge_hold({.made_by_another = identity_of(settings_.ledger, identity)})) {
+    refuse_as_made_meanwhile();
+  }
+}
+
+void Entrance::refuse_as_made_meanwhile() const {
   throw LedgerBusy(settings_.ledger + ": another sagorder made it while this one was starting");
 }
 

@@ -34,6 +34,8 @@ class Entrance {
                            const std::string& value, std::string_view option) const;
   /// Of a ledger that was not there when the checks began.
   void refuse_if_made_meanwhile(const SqliteLedger& ledger) const;
+  /// For a start that found no ledger.
+  void refuse_if_there_by_now() const;
 
   /// Draws this run's token into the ledger, then remembers the batch with it.
   void remember(SqliteLedger& ledger, const Facts& facts);
@@ -47,6 +49,7 @@ class Entrance {
   [[noreturn]] void refuse(Obstacle obstacle, const Batch& batch) const;
   [[noreturn]] void refuse_as_older(const Batch& last) const;
   [[noreturn]] void refuse_as_before(const Batch& before) const;
+  [[noreturn]] void refuse_as_made_meanwhile() const;
 
   const Settings& settings_;
   const OrdersFile& input_;

@@ -103,14 +103,21 @@ ResultsFile::Scan ResultsFile::read_lines(const SeeLine& see) {
   }
 }
 
+/// After a power loss a part of the file may be there as zeros, from anywhere in its first line on.
+bool ResultsFile::is_torn_by_zeros(std::string_view first_line) const {
+  const std::size_t zeros = first_line.find('\0');
+  if (zeros == first_line.npos) return false;
+  const std::string_view ours = format_ == ResultFormat::csv ? "Row,Status," : "{\"Row\":";
+  const std::size_t length = std::min(zeros, ours.size());
+  return first_line.substr(0, length) == ours.substr(0, length);
+}
+
 ResultsFile::Scan ResultsFile::conclude(Scan scan, ResultScan what, std::string_view rest) {
   scan.content = scan.lines > 0 ? Content::lines : Content::empty;
   if (what == ResultScan::torn) {
     scan.torn_bytes = size_of(file_, path_) - size_;
   } else if (what == ResultScan::not_ours) {
-    // After a power loss a page may be there as zeros only.
-    const bool zeros = !rest.empty() && rest.front() == '\0';
-    scan.content = size_ > 0 || zeros ? Content::broken : Content::foreign;
+    scan.content = size_ > 0 || is_torn_by_zeros(rest) ? Content::broken : Content::foreign;
   }
   torn_ = scan.torn_bytes;
   known_ = scan.content == Content::empty || scan.content == Content::lines;

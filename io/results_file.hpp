@@ -81,6 +81,7 @@ class ResultsFile {
   using SeeLine = std::function<void(const ResultKey&, bool header, std::string_view line)>;
   Scan read_lines(const SeeLine& see);
   Scan conclude(Scan scan, ResultScan what, std::string_view rest);
+  [[nodiscard]] bool is_torn_by_zeros(std::string_view first_line) const;
   void decode(std::string_view line, Cells& cells) const;
   void write_at_end(std::string_view bytes);
   void replace_with(const std::function<void(const Sink&)>& fill);

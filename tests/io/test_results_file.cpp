@@ -172,9 +172,21 @@ TEST_P(ResultsFileOf, BrokenInTheMiddleIsToBeRebuilt) {
     file.append(line(3));
     EXPECT_EQ(content_of(path()), header() + line(1) + line(2) + line(3));
   }
-  put(path(), std::string(4096, '\0'));
-  ResultsFile file(path(), kColumns);
-  EXPECT_EQ(scan(file).scan.content, Content::broken);
+}
+
+// A power loss leaves a part of the first line, and zeros; what somebody else began does not.
+TEST_P(ResultsFileOf, ZerosInTheFirstLineAreDamage) {
+  const std::string first = (header() + line(1)).substr(0, (header() + line(1)).find('\n'));
+  for (std::size_t kept = 0; kept <= first.size(); ++kept) {
+    put(path(), first.substr(0, kept) + std::string(4096, '\0') + "\n" + line(2));
+    ResultsFile file(path(), kColumns);
+    EXPECT_EQ(scan(file).scan.content, Content::broken) << kept;
+  }
+  for (const char* begun : {"Rows", "{\"Rom\":1", "hello"}) {
+    put(path(), begun + std::string(4096, '\0') + "\n");
+    ResultsFile file(path(), kColumns);
+    EXPECT_EQ(scan(file).scan.content, Content::foreign) << begun;
+  }
 }
 
 TEST_P(ResultsFileOf, IsNotAppendedToUnread) {
