@@ -40,16 +40,20 @@ void describe(const Fault& fault, Record& record) {
   record.message = fault.detail;
 }
 
+std::string words_of(const Answer& answer) {
+  return answer.message.empty() ? answer.code : answer.code + ": " + answer.message;
+}
+
 RecordKind kind_of(Fate fate) {
   switch (fate) {
     case Fate::placed:
       return RecordKind::placed;
     case Fate::rejected:
       return RecordKind::rejected;
-    case Fate::in_doubt:
-      return RecordKind::in_doubt;
     case Fate::not_executed:
       return RecordKind::not_executed;
+    case Fate::in_doubt:
+      break;
   }
   return RecordKind::in_doubt;
 }
@@ -111,13 +115,14 @@ void Pipeline::on(const event::Started& /*started*/, Moment /*now*/) {}
 
 void Pipeline::on(const event::OrderRead& read, Moment /*now*/) {
   const Row row = read.order->row;
-  const bool again = planted(Planted::replay_after_restart) && rows_.state(row) == State::in_doubt;
-  if (rows_.state(row) != State::pending && !again) {
+  const bool wanted =
+      rows_.state(row) == State::pending ||
+      (planted(Planted::replay_after_restart) && rows_.state(row) == State::in_doubt);
+  if (!wanted) {
     ++tally_.settled_before;
     return;
   }
   ++tally_.rows_read;
-  if (stop_ != Stop::none) return;
   expect(!free_.empty(), "more rows were read than there are slots");
   const Slot slot = free_.back();
   free_.pop_back();
@@ -200,7 +205,8 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
     record.message = "the answer gives an OrderId that another row of this run was given";
   }
   settle(replied.slot, verdict, record, now);
-  react(verdict, answer_, now);
+  if (verdict.effect == Effect::go_on) pacer_.hinted(answer_.hint, now.steady);
+  react(verdict.effect, words_of(answer_), now);
 }
 
 void Pipeline::on(const event::Faulted& faulted, Moment now) {
@@ -222,11 +228,9 @@ void Pipeline::on(const event::Faulted& faulted, Moment now) {
     ever_connected_ = true;
     connect_rounds_ = 0;
   }
-  if (verdict.effect == Effect::back_off) {
-    back_off(fault, now);
-    --held.tries;  // the server's absence is not held against the row
-  }
-  if (verdict.effect == Effect::stop_certificate) request_stop(Stop::certificate, fault.detail);
+  react(verdict.effect, fault.detail, now);
+  // The server's absence is not held against the row.
+  if (verdict.effect == Effect::back_off) --held.tries;
   held.wait = nanoseconds(0);
   const bool no_answer_byte = fault.bytes_answered == 0 && fault.kind != FaultKind::cancelled;
   const bool first = held.first_sending || planted(Planted::replay_without_end);
@@ -323,8 +327,9 @@ void Pipeline::admit(Moment now) {
     const Slot slot = from.front();
     limited_ = !may_admit(slots_[slot].order);
     if (limited_) return;
-    const bool free = planted(Planted::retries_without_token) && !again_.empty();
-    if (!free && !pacer_.admit(now.steady)) return;
+    const bool granted =
+        (planted(Planted::retries_without_token) && !again_.empty()) || pacer_.admit(now.steady);
+    if (!granted) return;
     from.pop();
     intend(slot, now);
   }
@@ -335,15 +340,15 @@ void Pipeline::admit(Moment now) {
 void Pipeline::go_connected(Moment now) {
   while (!connected_.empty()) {
     const Slot slot = connected_.front();
-    const bool free = planted(Planted::token_before_connection) ||
-                      (planted(Planted::retries_without_token) && slots_[slot].tries > 1);
     if (const std::string_view why = too_late(slots_[slot], now); !why.empty()) {
       leave(connected_.pop(), why);
-    } else if (free || pacer_.send(now.steady)) {
-      go(connected_.pop(), now);
-    } else {
-      return;
+      continue;
     }
+    const bool granted = planted(Planted::token_before_connection) ||
+                         (planted(Planted::retries_without_token) && slots_[slot].tries > 1) ||
+                         pacer_.send(now.steady);
+    if (!granted) return;
+    go(connected_.pop(), now);
   }
 }
 
@@ -399,8 +404,9 @@ void Pipeline::set_wake(Moment now) {
 
 void Pipeline::check_finished() {
   const bool ended = input_ended_ || stop_ != Stop::none;
-  const bool idle = in_flight_ == 0 && queued_.empty() && again_.empty() && waiting_.empty() &&
-                    !commit_under_way_ && gathering_.size == 0;
+  const bool idle = in_flight_ == 0 && queued_.empty() && again_.empty() && waiting_.empty();
+  expect(in_flight_ > 0 || (!commit_under_way_ && gathering_.size == 0),
+         "a record is not durable, and no row is in flight that it belongs to");
   actions_.finished = ended && idle;
   if (actions_.finished && stop_ == Stop::none && set_aside_) {
     request_stop(Stop::max_attempts, "rows were refused for the rate, or found no connection, " +
@@ -475,9 +481,9 @@ Send Pipeline::prepare(Slot slot, Moment now) {
   expect(held.phase == Phase::ready, "a row was to be sent whose intent is not durable");
   const State wanted = held.first_sending ? State::intended : State::in_doubt;
   expect(rows_.state(held.order.row) == wanted, "a row was to be sent that is already settled");
-  const bool old =
-      planted(Planted::retry_sends_old_bytes) && held.tries > 1 && !held.wire.bytes.empty();
-  if (held.first_sending && !old) {
+  const bool anew = held.first_sending && !(planted(Planted::retry_sends_old_bytes) &&
+                                            held.tries > 1 && !held.wire.bytes.empty());
+  if (anew) {
     writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
     held.sent_at = now.steady;
   }
@@ -607,45 +613,45 @@ void Pipeline::count_verdict(const Verdict& verdict) {
 
 /// A record of this slot is durable now.
 void Pipeline::settled(Slot slot, const Record& record, Moment now) {
+  if (record.kind == RecordKind::intent) return make_ready(slot);
+  if (record.kind == RecordKind::replay) return make_ready_again(slot);
+  if (record.kind == RecordKind::not_executed) return wait_or_drop(slot, now);
+  if (record.kind == RecordKind::in_doubt && slots_[slot].replay_planned) {
+    // The replay record is behind it in the same commit.
+    if (planted(Planted::replay_not_recorded)) make_ready_again(slot);
+    return;
+  }
+  end(slot, record);
+}
+
+void Pipeline::make_ready(Slot slot) {
+  slots_[slot].phase = Phase::ready;
+  ready_.push(slot);
+}
+
+void Pipeline::make_ready_again(Slot slot) {
   Held& held = slots_[slot];
-  switch (record.kind) {
-    case RecordKind::intent:
-      held.phase = Phase::ready;
-      ready_.push(slot);
-      return;
-    case RecordKind::replay:
-      held.replay_planned = false;
-      held.first_sending = false;
-      if (planted(Planted::replay_signed_anew)) {
-        held.stamp.nonce = nonces_.next();
-        writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
-      }
-      held.phase = Phase::ready;
-      ready_.push(slot);
-      return;
-    case RecordKind::not_executed:
-      wait_or_drop(slot, now);
-      return;
-    case RecordKind::in_doubt:
-      if (planted(Planted::replay_not_recorded) && held.replay_planned) {
-        Record unrecorded = record;
-        unrecorded.kind = RecordKind::replay;
-        return settled(slot, unrecorded, now);
-      }
-      if (held.replay_planned) return;  // the replay record is behind it in the same commit
-      ++tally_.in_doubt;
-      break;
-    case RecordKind::placed:
-      ++tally_.placed;
-      tally_.seats_placed += held.order.user_count;
-      tally_.seat_months_placed += held.order.seat_months();
-      break;
-    case RecordKind::rejected:
-      ++tally_.rejected;
-      break;
-    case RecordKind::resolved_placed:
-    case RecordKind::resolved_not_placed:
-      expect(false, "a run wrote a record that is an operator's");
+  held.replay_planned = false;
+  held.first_sending = false;
+  if (planted(Planted::replay_signed_anew)) {
+    held.stamp.nonce = nonces_.next();
+    writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
+  }
+  make_ready(slot);
+}
+
+/// The row's outcome is durable: its line is handed out, its slot is free.
+void Pipeline::end(Slot slot, const Record& record) {
+  Held& held = slots_[slot];
+  if (record.kind == RecordKind::placed) {
+    ++tally_.placed;
+    tally_.seats_placed += held.order.user_count;
+    tally_.seat_months_placed += held.order.seat_months();
+  } else if (record.kind == RecordKind::rejected) {
+    ++tally_.rejected;
+  } else {
+    expect(record.kind == RecordKind::in_doubt, "a run wrote a record that is an operator's");
+    ++tally_.in_doubt;
   }
   if (record.kind != RecordKind::rejected) {
     ++spent_orders_;
@@ -690,18 +696,20 @@ void Pipeline::release(Slot slot) {
 
 // --------------------------------------------------------------------- what it means for the run
 
-void Pipeline::react(const Verdict& verdict, const Answer& answer, Moment now) {
-  const std::string words = answer.code + (answer.message.empty() ? "" : ": " + answer.message);
-  switch (verdict.effect) {
+/// @param words the answer's or the fault's, for a person
+void Pipeline::react(Effect effect, const std::string& words, Moment now) {
+  switch (effect) {
     case Effect::go_on:
-      pacer_.hinted(answer.hint, now.steady);
       return;
-    case Effect::slow_down:
+    case Effect::slow_down:  // answers only
       ++tally_.throttled;
-      pacer_.throttled(answer.hint, now.steady);
+      pacer_.throttled(answer_.hint, now.steady);
       return;
-    case Effect::check_clock:
-      check_clock(answer, now);
+    case Effect::back_off:
+      back_off(words, now);
+      return;
+    case Effect::check_clock:  // answers only
+      check_clock(answer_, now);
       return;
     case Effect::stop_credentials:
       request_stop(Stop::credentials, words);
@@ -709,24 +717,24 @@ void Pipeline::react(const Verdict& verdict, const Answer& answer, Moment now) {
     case Effect::stop_payment:
       request_stop(Stop::payment, words);
       return;
-    case Effect::back_off:
     case Effect::stop_certificate:
-      return;  // faults only
+      request_stop(Stop::certificate, words);
+      return;
   }
 }
 
 /// One round of failed connections counts once, however many rows met it.
-void Pipeline::back_off(const Fault& fault, Moment now) {
+void Pipeline::back_off(const std::string& words, Moment now) {
   if (now.steady < held_until_) return;
   ++connect_rounds_;
   held_until_ = now.steady + doubled(kBackoffFirst, connect_rounds_, kBackoffMax);
   const std::uint32_t most = ever_connected_ ? kConnectRoundsMax : kConnectRoundsFirst;
   if (connect_rounds_ >= most) {
-    request_stop(Stop::unreachable, fault.detail);
+    request_stop(Stop::unreachable, words);
     return;
   }
   const auto wait = std::chrono::duration_cast<milliseconds>(held_until_ - now.steady);
-  actions_.notice = fault.detail + "; trying again in " + std::to_string(wait.count()) + " ms (" +
+  actions_.notice = words + "; trying again in " + std::to_string(wait.count()) + " ms (" +
                     std::to_string(connect_rounds_) + " of " + std::to_string(most) + ")";
 }
 
@@ -802,8 +810,7 @@ std::size_t Pipeline::host_of(const Order& order) {
 
 void Pipeline::request_stop(Stop stop, std::string detail) {
   // The first reason stands, but a broken ledger or output outweighs every other.
-  if (stop_ != Stop::none && stop <= stop_) return;
-  const bool graver = stop == Stop::ledger_failed || stop == Stop::output_failed;
+  const bool graver = stop >= Stop::output_failed && stop > stop_;
   if (stop_ != Stop::none && !graver) return;
   stop_ = stop;
   stop_detail_ = std::move(detail);

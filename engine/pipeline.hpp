@@ -263,11 +263,14 @@ class Pipeline {
   void settle(Slot slot, const Verdict& verdict, Record& record, Moment now);
   void plan_replay(Slot slot, const Fault& fault, Moment now);
   void settled(Slot slot, const Record& record, Moment now);
+  void make_ready(Slot slot);
+  void make_ready_again(Slot slot);
+  void end(Slot slot, const Record& record);
   void wait_or_drop(Slot slot, Moment now);
   void release(Slot slot);
   void count_verdict(const Verdict& verdict);
-  void react(const Verdict& verdict, const Answer& answer, Moment now);
-  void back_off(const Fault& fault, Moment now);
+  void react(Effect effect, const std::string& words, Moment now);
+  void back_off(const std::string& words, Moment now);
   void check_clock(const Answer& answer, Moment now);
   bool is_repeated(std::string_view order_id);
 
