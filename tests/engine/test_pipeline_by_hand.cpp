@@ -1,0 +1,495 @@
+// What seldom happens, told to the pipeline by hand: stops and what crosses them, a ledger that
+// fails, clocks that disagree, answers cut short. tests/engine/world.hpp does the same at random
+// and judges the whole.
+#include <gtest/gtest.h>
+
+#include "engine/pipeline.hpp"
+
+namespace sagorder::testing {
+namespace {
+
+constexpr std::string_view kNow = "Fri, 02 Jan 2026 03:04:05 GMT";  // as ByHand's clock begins
+constexpr std::string_view kHourBefore = "Fri, 02 Jan 2026 02:04:05 GMT";
+constexpr std::string_view kHourAfter = "Fri, 02 Jan 2026 04:04:05 GMT";
+
+/// A pipeline to which the test itself says each event and its moment.
+class ByHand {
+ public:
+  explicit ByHand(const PipelineOptions& options = fixed_endpoint())
+      : pipeline(options, rows,
+                 RequestWriter(Scheme::acs3_hmac_sha256, Method::post,
+                               {"testid", Secret("testsecret"), Secret()}),
+                 ResultWriter(ResultFormat::csv, {"Row"}), NonceSource::Key{}) {
+    tell(event::Started{});
+  }
+
+  /// Without a rate: what is ready is sent at once.
+  static PipelineOptions by_region() {
+    PipelineOptions options;
+    options.rate = {0, seconds(1)};
+    return options;
+  }
+  static PipelineOptions fixed_endpoint() {
+    PipelineOptions options = by_region();
+    options.endpoint = Endpoint{"localhost", 443};
+    return options;
+  }
+  /// What is ready is held until it has a connection and a token.
+  static PipelineOptions with_rate() {
+    PipelineOptions options = fixed_endpoint();
+    options.rate = {10, seconds(1)};
+    return options;
+  }
+
+  const Actions& tell(const Event& event) {
+    actions = &pipeline.resume(event, {steady, wall});
+    return *actions;
+  }
+  const Actions& commit() { return tell(event::Committed{}); }
+  const Actions& interrupt() { return tell(event::Interrupted{}); }
+
+  const Actions& read(std::uint64_t row, std::uint32_t seats = 1,
+                      const std::string& region = "cn-shanghai") {
+    Order order;
+    order.row = {row};
+    order.region_id = region;
+    order.period = 1;
+    order.user_count = seats;
+    order.cells.push_back(std::to_string(row));
+    return tell(event::OrderRead{&order});
+  }
+
+  /// Reads a row and makes its intent durable. @return the slot that is to be sent
+  Slot send(std::uint64_t row, std::uint32_t seats = 1) {
+    read(row, seats);
+    commit();
+    EXPECT_EQ(actions->sends.size(), 1U);
+    return actions->sends.at(0).slot;
+  }
+
+  const Actions& place(Slot slot, const std::string& order_id) {
+    return reply(slot, 200, R"("OrderId":")" + order_id + "\"");
+  }
+  const Actions& refuse(Slot slot, const std::string& code, std::string_view date = kNow) {
+    return reply(slot, 400, R"("Code":")" + code + R"(","Message":"m")", date);
+  }
+  const Actions& fault(Slot slot, FaultKind kind, std::uint64_t accepted,
+                       std::uint64_t answered = 0) {
+    const Fault fault{kind, accepted, answered, "detail"};
+    return tell(event::Faulted{slot, &fault});
+  }
+
+  [[nodiscard]] State state(std::uint64_t row) const { return rows.state({row}); }
+
+  Rows rows{10};
+  Pipeline pipeline;
+  SteadyTime steady{seconds(1000)};
+  WallTime wall{milliseconds(1'767'323'045'000)};
+  const Actions* actions = nullptr;  ///< the last
+
+ private:
+  const Actions& reply(Slot slot, int status, const std::string& members,
+                       std::string_view date = kNow) {
+    const std::string body =
+        R"({"RequestId":"B35789C0-A570-4C2F-96D6-2B46FBB9D64A",)" + members + "}";
+    Reply reply;
+    reply.status = status;
+    reply.body = body;
+    reply.date = date;
+    return tell(event::Replied{slot, &reply});
+  }
+};
+
+TEST(PipelineByHand, EachStopHasItsName) {
+  constexpr std::pair<Stop, std::string_view> kNames[] = {
+      {Stop::none, "none"},
+      {Stop::interrupted, "interrupted"},
+      {Stop::max_orders, "max_orders"},
+      {Stop::max_seats, "max_seats"},
+      {Stop::max_failures, "max_failures"},
+      {Stop::max_doubts, "max_doubts"},
+      {Stop::max_attempts, "max_attempts"},
+      {Stop::unreachable, "unreachable"},
+      {Stop::credentials, "credentials"},
+      {Stop::clock, "clock"},
+      {Stop::payment, "payment"},
+      {Stop::certificate, "certificate"},
+      {Stop::input_changed, "input_changed"},
+      {Stop::abandoned, "abandoned"},
+      {Stop::output_failed, "output_failed"},
+      {Stop::ledger_failed, "ledger_failed"},
+  };
+  for (const auto& [stop, name] : kNames) EXPECT_EQ(name_of(stop), name);
+}
+
+// --- what is not sent any more
+
+TEST(PipelineByHand, OfAChangedInputNothingMoreIsSent) {
+  ByHand run;
+  run.read(1);
+  run.tell(event::InputChanged{});
+  EXPECT_EQ(run.pipeline.stop(), Stop::input_changed);
+  EXPECT_EQ(run.pipeline.stop_detail(), "the input changed while it was being read");
+  run.commit();  // the intent, which is taken back
+  EXPECT_TRUE(run.actions->sends.empty());
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::not_executed);
+  EXPECT_EQ(run.actions->commit[0].code, "NotSent");
+  EXPECT_FALSE(run.actions->finished);
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::pending);
+}
+
+TEST(PipelineByHand, ARowThatWasReadBeforeTheStopWasHeardOfStaysPending) {
+  ByHand run;
+  run.interrupt();
+  run.read(1);
+  EXPECT_TRUE(run.actions->commit.empty());
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.tally().rows_read, 1U);
+  EXPECT_EQ(run.state(1), State::pending);
+}
+
+TEST(PipelineByHand, AConnectionThatCrossesTheWordToLeaveCarriesNothing) {
+  ByHand run(ByHand::with_rate());
+  const Slot slot = run.send(1);
+  EXPECT_TRUE(run.actions->sends[0].hold);
+  run.interrupt();
+  EXPECT_EQ(run.actions->leave, std::vector<Slot>{slot});
+  run.tell(event::Connected{slot});
+  EXPECT_TRUE(run.actions->go.empty());
+  EXPECT_TRUE(run.actions->leave.empty()) << "it was told once";
+  run.fault(slot, FaultKind::cancelled, 0);
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::not_executed);
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.tally().sent, 0U);
+}
+
+TEST(PipelineByHand, ARowThatWaitsForItsNextAttemptIsLetGo) {
+  ByHand run;
+  run.refuse(run.send(1), "InvalidTimeStamp.Expired");  // the clocks agree: it is tried again
+  run.commit();
+  EXPECT_TRUE(run.actions->wake_at);
+  EXPECT_FALSE(run.actions->finished);
+  run.interrupt();
+  EXPECT_FALSE(run.actions->wake_at);
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::pending);
+}
+
+TEST(PipelineByHand, AHeldRequestThatFindsNoConnectionIsTriedAgain) {
+  ByHand run(ByHand::with_rate());
+  run.fault(run.send(1), FaultKind::connect_failed, 0);
+  EXPECT_EQ(run.actions->notice, "detail; trying again in 100 ms (1 of 5)");
+  run.commit();
+  ASSERT_TRUE(run.actions->wake_at);
+  run.steady = *run.actions->wake_at;
+  ASSERT_EQ(run.tell(event::Tick{}).commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::intent);
+  EXPECT_EQ(run.actions->commit[0].attempt, Attempt{2});
+  EXPECT_EQ(run.commit().sends.size(), 1U);
+}
+
+TEST(PipelineByHand, ARefusedCertificateIsShownNoRequest) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  run.fault(slot, FaultKind::certificate_refused, 0);
+  EXPECT_EQ(run.pipeline.stop(), Stop::certificate);
+  EXPECT_EQ(run.pipeline.stop_detail(), "detail");
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::pending);
+}
+
+TEST(PipelineByHand, AStampFromTheFutureIsNotSent) {
+  for (const seconds back : {kStampAgeMax, kStampAgeMax + seconds(1)}) {
+    SCOPED_TRACE(back.count());
+    ByHand run;
+    run.read(1);
+    run.wall -= back;  // somebody sets the clock
+    run.commit();
+    if (back <= kStampAgeMax) {
+      EXPECT_EQ(run.actions->sends.size(), 1U);
+      continue;
+    }
+    EXPECT_TRUE(run.actions->sends.empty());
+    ASSERT_EQ(run.actions->commit.size(), 1U);
+    EXPECT_EQ(run.actions->commit[0].code, "NotSent");
+    run.commit();  // it is pending again, and intended with the clock as it is now
+    ASSERT_EQ(run.actions->commit.size(), 1U);
+    EXPECT_EQ(run.actions->commit[0].kind, RecordKind::intent);
+    EXPECT_EQ(run.actions->commit[0].at, run.wall);
+    EXPECT_EQ(run.commit().sends.size(), 1U);
+  }
+}
+
+// --- interrupts
+
+TEST(PipelineByHand, TheSecondInterruptGivesUpTheAnswersUnderWay) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  EXPECT_FALSE(run.interrupt().cancel) << "the first waits for them";
+  EXPECT_EQ(run.pipeline.stop(), Stop::interrupted);
+  EXPECT_TRUE(run.interrupt().cancel);
+  EXPECT_EQ(run.pipeline.stop(), Stop::abandoned);
+  const std::string detail = run.pipeline.stop_detail();
+  EXPECT_TRUE(run.interrupt().cancel) << "who asks again is not ignored";
+  EXPECT_EQ(run.pipeline.stop(), Stop::abandoned);
+  EXPECT_EQ(run.pipeline.stop_detail(), detail);
+  EXPECT_FALSE(run.actions->finished);
+  run.fault(slot, FaultKind::cancelled, 400);
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::in_doubt);
+}
+
+TEST(PipelineByHand, InterruptsDoNotHideThatTheLedgerFailed) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  run.read(2);
+  run.tell(event::CommitFailed{"disk"});
+  run.interrupt();
+  EXPECT_TRUE(run.interrupt().cancel);
+  EXPECT_EQ(run.pipeline.stop(), Stop::ledger_failed);
+  EXPECT_EQ(run.pipeline.stop_detail(), "disk");
+  run.fault(slot, FaultKind::cancelled, 400);
+  EXPECT_TRUE(run.actions->finished);
+  ASSERT_EQ(run.pipeline.unrecorded().size(), 1U);
+  EXPECT_EQ(run.pipeline.unrecorded()[0].kind, RecordKind::in_doubt);
+}
+
+// --- the ledger fails
+
+TEST(PipelineByHand, AfterAFailedCommitWhatIsReadyIsNotSentAndItsIntentStays) {
+  PipelineOptions options = ByHand::fixed_endpoint();
+  options.connections = 1;
+  ByHand run(options);
+  run.place(run.send(1), "1001");  // a good answer: three may be in flight now
+  run.commit();
+  const Slot slot = run.send(2);
+  run.read(3);
+  run.commit();
+  EXPECT_TRUE(run.actions->sends.empty()) << "there is one connection";
+  ASSERT_EQ(run.read(4).commit.size(), 1U);
+  run.tell(event::CommitFailed{"disk"});
+  EXPECT_EQ(run.pipeline.in_flight(), 1U) << "what is on the wire";
+  run.place(slot, "1002");
+  EXPECT_TRUE(run.actions->sends.empty());
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(3), State::intended) << "the next start opens it as in doubt";
+  EXPECT_EQ(run.state(4), State::pending);
+}
+
+TEST(PipelineByHand, AfterAFailedCommitWhatIsHeldLeavesAndItsIntentStays) {
+  ByHand run(ByHand::with_rate());
+  const Slot slot = run.send(1);
+  run.steady += seconds(1);
+  ASSERT_EQ(run.read(2).commit.size(), 1U);
+  run.tell(event::CommitFailed{"disk"});
+  EXPECT_EQ(run.actions->leave, std::vector<Slot>{slot});
+  EXPECT_FALSE(run.actions->finished);
+  run.fault(slot, FaultKind::cancelled, 0);
+  EXPECT_TRUE(run.actions->commit.empty());
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::intended) << "the next start opens it as in doubt";
+}
+
+TEST(PipelineByHand, ARefusalThatCannotBeRecordedIsTold) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  run.read(2);
+  run.refuse(slot, "InvalidUserCount");  // gathers behind the commit that fails
+  run.tell(event::CommitFailed{"disk"});
+  ASSERT_EQ(run.pipeline.unrecorded().size(), 1U);
+  EXPECT_EQ(run.pipeline.unrecorded()[0].kind, RecordKind::rejected);
+  EXPECT_EQ(run.pipeline.unrecorded()[0].row, Row{1});
+  EXPECT_TRUE(run.actions->finished);
+}
+
+// --- which reason stands
+
+TEST(PipelineByHand, TheFirstReasonStands) {
+  ByHand interrupted;
+  const Slot slot = interrupted.send(1);
+  interrupted.interrupt();
+  interrupted.refuse(slot, "SignatureDoesNotMatch");
+  EXPECT_EQ(interrupted.pipeline.stop(), Stop::interrupted);
+
+  ByHand refused;
+  refused.refuse(refused.send(1), "SignatureDoesNotMatch");
+  EXPECT_EQ(refused.pipeline.stop_detail(), "SignatureDoesNotMatch: m");
+  refused.interrupt();
+  EXPECT_EQ(refused.pipeline.stop(), Stop::credentials);
+}
+
+TEST(PipelineByHand, ABrokenOutputOutweighsTheFirstReasonAndABrokenLedgerBoth) {
+  ByHand run;
+  run.read(1);
+  run.interrupt();
+  run.tell(event::AppendFailed{"results"});
+  EXPECT_EQ(run.pipeline.stop(), Stop::output_failed);
+  run.tell(event::CommitFailed{"ledger"});
+  EXPECT_EQ(run.pipeline.stop(), Stop::ledger_failed);
+  run.tell(event::AppendFailed{"results"});
+  EXPECT_EQ(run.pipeline.stop(), Stop::ledger_failed);
+  EXPECT_EQ(run.pipeline.stop_detail(), "ledger");
+}
+
+// A row that waits for its next attempt may still fit where the next one does not.
+TEST(PipelineByHand, ALimitIsFinalOnlyWhenNoRowWaits) {
+  PipelineOptions options = ByHand::fixed_endpoint();
+  options.max_seats = 10;
+  ByHand run(options);
+  run.refuse(run.send(1), "InvalidTimeStamp.Expired");  // the clocks agree: it is tried again
+  run.commit();
+  ASSERT_TRUE(run.actions->wake_at);
+  const SteadyTime again_at = *run.actions->wake_at;
+  run.place(run.send(2, 9), "1002");
+  run.commit();
+  run.read(3, 5);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+  EXPECT_EQ(run.actions->wake_at, again_at);
+  run.tell(event::InputEnded{});
+  EXPECT_FALSE(run.actions->finished);
+
+  run.steady = again_at;
+  run.tell(event::Tick{});
+  run.commit();
+  ASSERT_EQ(run.actions->sends.size(), 1U);
+  run.place(run.actions->sends[0].slot, "1001");
+  run.commit();
+  EXPECT_EQ(run.state(1), State::placed);
+  EXPECT_EQ(run.pipeline.stop(), Stop::max_seats);
+  EXPECT_EQ(run.pipeline.stop_detail(), "row 3 is for 5 seats, and 0 of 10 are left");
+  EXPECT_TRUE(run.actions->finished);
+}
+
+TEST(PipelineByHand, OnlyAThrottlingAnswerLowersTheRate) {
+  ByHand run;
+  run.place(run.send(1), "1001");
+  run.commit();
+  EXPECT_FALSE(run.pipeline.pacer().lowered());
+  run.refuse(run.send(2), "Throttling.User");
+  EXPECT_TRUE(run.pipeline.pacer().lowered());
+  EXPECT_EQ(run.pipeline.tally().throttled, 1U);
+}
+
+TEST(PipelineByHand, TheTallyTellsWhatRowsEndedAs) {
+  ByHand run;
+  run.place(run.send(1, 7), "1001");
+  run.commit();
+  run.refuse(run.send(2), "InvalidUserCount");
+  run.commit();
+  run.refuse(run.send(3), "InternalError");
+  run.commit();
+  const Tally& tally = run.pipeline.tally();
+  EXPECT_EQ(tally.placed, 1U);
+  EXPECT_EQ(tally.seats_placed, 7U);
+  EXPECT_EQ(tally.rejected, 1U);
+  EXPECT_EQ(tally.in_doubt, 1U);
+  EXPECT_EQ(tally.lines, 3U);
+}
+
+// --- clocks
+
+TEST(PipelineByHand, ARefusedTimestampIsHeldAgainstTheClockThatIsOff) {
+  const auto stop_at = [](std::string_view date) {
+    ByHand run;
+    run.refuse(run.send(1), "InvalidTimeStamp.Expired", date);
+    run.commit();
+    EXPECT_EQ(run.state(1), State::pending);
+    EXPECT_EQ(run.actions->finished, run.pipeline.stop() == Stop::clock);
+    return run.pipeline.stop_detail();
+  };
+  EXPECT_EQ(stop_at(kNow), "");
+  EXPECT_EQ(stop_at(kHourAfter),
+            "InvalidTimeStamp.Expired: this machine's clock is 3600 s behind the server's");
+  EXPECT_EQ(stop_at(kHourBefore),
+            "InvalidTimeStamp.Expired: this machine's clock is 3600 s ahead of the server's");
+  EXPECT_EQ(stop_at(""), "InvalidTimeStamp.Expired, and the server sent no Date to compare with");
+}
+
+// --- the same bytes
+
+PipelineOptions replaying(PipelineOptions options) {
+  options.replay = Replay::same_bytes;
+  return options;
+}
+
+TEST(PipelineByHand, TheSameBytesAreSentAgainOnlyIfNoByteOfAnAnswerCame) {
+  using Kinds = std::vector<RecordKind>;
+  const auto kinds_after = [](FaultKind kind, std::uint64_t answered, bool interrupted = false) {
+    ByHand run(replaying(ByHand::fixed_endpoint()));
+    const Slot slot = run.send(1);
+    if (interrupted) run.interrupt();
+    Kinds kinds;
+    for (const Record& record : run.fault(slot, kind, 400, answered).commit) {
+      kinds.push_back(record.kind);
+    }
+    run.commit();
+    EXPECT_EQ(run.state(1), State::in_doubt);
+    EXPECT_EQ(run.actions->sends.size(), kinds.size() - 1);
+    return kinds;
+  };
+  EXPECT_EQ(kinds_after(FaultKind::reset, 0), (Kinds{RecordKind::in_doubt, RecordKind::replay}));
+  EXPECT_EQ(kinds_after(FaultKind::reset, 1), (Kinds{RecordKind::in_doubt}));
+  EXPECT_EQ(kinds_after(FaultKind::cancelled, 0), (Kinds{RecordKind::in_doubt}));
+  EXPECT_EQ(kinds_after(FaultKind::reset, 0, true), (Kinds{RecordKind::in_doubt}));
+}
+
+TEST(PipelineByHand, WhatCertainlyDidNotExecuteIsSentAnewAndNotAsTheSameBytes) {
+  ByHand run(replaying(ByHand::fixed_endpoint()));
+  run.fault(run.send(1), FaultKind::closed_before_write, 0);
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::not_executed);
+  run.commit();
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::intent);
+  EXPECT_EQ(run.pipeline.tally().replays, 0U);
+}
+
+// It decides how long a copy may be sent, and it is what a person waits for.
+TEST(PipelineByHand, TheTimeOfACopyCountsFromTheFirstSending) {
+  ByHand run(replaying(ByHand::with_rate()));
+  const Slot slot = run.send(1);
+  run.tell(event::Connected{slot});
+  EXPECT_EQ(run.actions->go, std::vector<Slot>{slot});
+  run.steady += seconds(2);
+  run.fault(slot, FaultKind::reset, 400);
+  run.commit();
+  ASSERT_EQ(run.actions->sends.size(), 1U);
+  run.tell(event::Connected{slot});
+  EXPECT_EQ(run.actions->go, std::vector<Slot>{slot});
+  run.steady += seconds(3);
+  run.place(slot, "1001");
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::placed);
+  EXPECT_EQ(run.actions->commit[0].latency, seconds(5));
+}
+
+// --- where to
+
+TEST(PipelineByHand, WithoutAFixedEndpointEachRegionHasItsOwn) {
+  ByHand run(ByHand::by_region());
+  std::vector<const Endpoint*> endpoints;
+  std::uint64_t row = 0;
+  for (const std::string region : {"cn-shanghai", "eu-central-1", "cn-shanghai"}) {
+    run.read(++row, 1, region);
+    run.commit();
+    ASSERT_EQ(run.actions->sends.size(), 1U);
+    const Send& send = run.actions->sends[0];
+    const std::string host = "smartag." + region + ".aliyuncs.com";
+    EXPECT_EQ(*send.endpoint, (Endpoint{host, 443}));
+    EXPECT_NE(send.wire.find("\r\nhost: " + host + "\r\n"), std::string_view::npos) << send.wire;
+    endpoints.push_back(send.endpoint);
+    run.place(send.slot, std::to_string(1000 + row));
+    run.commit();
+  }
+  EXPECT_EQ(endpoints[0], endpoints[2]) << "one endpoint, one pool of connections";
+}
+
+}  // namespace
+}  // namespace sagorder::testing
