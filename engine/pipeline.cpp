@@ -361,7 +361,8 @@ void Pipeline::send_ready(Moment now) {
       continue;
     }
     if (planted(Planted::token_before_connection) && !pacer_.send(now.steady)) return;
-    if (pacer_.unlimited()) {
+    // The same bytes again are held without a rate too: their minute ends when they leave.
+    if (pacer_.unlimited() && slots_[slot].first_sending) {
       pacer_.send(now.steady);
       send(ready_.pop(), now);
     } else if (planted(Planted::token_before_connection) ||

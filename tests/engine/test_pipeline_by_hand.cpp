@@ -440,6 +440,24 @@ TEST(PipelineByHand, TheSameBytesAreSentAgainOnlyIfNoByteOfAnAnswerCame) {
   EXPECT_EQ(kinds_after(FaultKind::reset, 0, true), (Kinds{RecordKind::in_doubt}));
 }
 
+// A connection may take its time: the minute is judged when the bytes leave.
+TEST(PipelineByHand, TheSameBytesAreHeldAndDoNotLeaveTooLate) {
+  for (const seconds waited : {seconds(59), seconds(61)}) {
+    ByHand run(replaying(ByHand::fixed_endpoint()));
+    const Slot slot = run.send(1);
+    run.fault(slot, FaultKind::reset, 400);
+    run.commit();
+    ASSERT_EQ(run.actions->sends.size(), 1U);
+    EXPECT_TRUE(run.actions->sends[0].hold) << "without a rate too";
+    run.steady += waited;
+    run.wall += waited;
+    run.tell(event::Connected{slot});
+    const bool leaves = waited <= kReplayAgeMax;
+    EXPECT_EQ(run.actions->go.size(), leaves ? 1U : 0U);
+    EXPECT_EQ(run.actions->leave.size(), leaves ? 0U : 1U);
+  }
+}
+
 TEST(PipelineByHand, WhatCertainlyDidNotExecuteIsSentAnewAndNotAsTheSameBytes) {
   ByHand run(replaying(ByHand::fixed_endpoint()));
   run.fault(run.send(1), FaultKind::closed_before_write, 0);
