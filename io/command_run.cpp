@@ -250,6 +250,13 @@ class Run {
 
   // --- the orders
 
+  /// Before the first send, and again whenever a checkpoint has brought the run's token into the
+  /// ledger's file: a log that is lost later would be missed by nobody.
+  void remember_batch() {
+    entrance_.remember(*ledger_, facts_);
+    ledger_->before_new_log([this] { entrance_.remember(*ledger_, ledger_->facts()); });
+  }
+
   PipelineOptions pipeline_options() const {
     PipelineOptions options;
     options.endpoint = settings_.endpoint;
@@ -284,7 +291,7 @@ class Run {
     const SteadyTime begin = now().steady;
     Driver driver({*pipeline_, *ledger_, input_, settings_.intake, *results_, *tls_, pool,
                    settings_.threads, validation_.totals.orders, progress, log_,
-                   [this] { entrance_.remember(*ledger_, facts_); }});
+                   [this] { remember_batch(); }});
     driver.run();
     elapsed_ = now().steady - begin;
     network_ = driver.counters();

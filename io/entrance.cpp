@@ -46,7 +46,14 @@ void Entrance::refuse_bad_paths() const {
     throw OutputError("--output " + settings_.output + ": there is no directory " + directory +
                       "; make it first");
   }
-  if (!settings_.summary.empty()) Replacement probe(settings_.summary);
+  if (!settings_.summary.empty()) {
+    const std::string memory = absolute(Batches::default_directory());
+    if (absolute(settings_.summary).starts_with(memory + "/")) {
+      throw OutputError("--summary " + settings_.summary +
+                        ": lies where sagorder remembers what was ordered; write it elsewhere");
+    }
+    Replacement probe(settings_.summary);
+  }
   if (settings_.ca_file.empty()) return;
   try {
     open_to_read(settings_.ca_file);

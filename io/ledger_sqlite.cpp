@@ -193,6 +193,9 @@ struct SqliteLedger::State {
   bool failed = false;
   std::int64_t seq = 0;  // of the last record
   int wal_pages = 0;
+  int checkpoint_at = kCheckpointPages;  // of wal_pages
+  bool renew = false;                    // a checkpoint has been made since the last commit
+  std::function<void()> before_new_log;
   std::optional<Statement> begin, commit, insert_intent, insert_outcome, last_outcome;
 
   ~State();
@@ -320,7 +323,9 @@ void SqliteLedger::State::prepare() {
   sqlite3_wal_hook(
       database.handle,
       [](void* state, sqlite3*, const char*, int pages) {
-        static_cast<State*>(state)->wal_pages = pages;
+        auto& self = *static_cast<State*>(state);
+        if (pages < self.wal_pages) self.checkpoint_at = kCheckpointPages;  // it began anew
+        self.wal_pages = pages;
         return SQLITE_OK;
       },
       this);
@@ -380,6 +385,7 @@ void SqliteLedger::State::insert(const Record& record) {
 /// All of `write`, durable, or none and nothing ever after.
 void SqliteLedger::State::transact(const std::function<void()>& write) {
   require_writable();
+  if (std::exchange(renew, false) && before_new_log) before_new_log();
   failed = true;  // until it is durable
   try {
     kill_point("commit:before-begin");
@@ -424,7 +430,9 @@ void SqliteLedger::State::take_in_log() {
 
 /// Done here and not by SQLite itself, which would go on after an error of the disk.
 void SqliteLedger::State::checkpoint() {
-  if (wal_pages < kCheckpointPages) return;
+  if (wal_pages < checkpoint_at) return;
+  checkpoint_at = wal_pages + kCheckpointPages;  // while a reader keeps the log from beginning anew
+  renew = true;
   kill_point("checkpoint:before");
   const int code = sqlite3_wal_checkpoint_v2(database.handle, "main", SQLITE_CHECKPOINT_PASSIVE,
                                              nullptr, nullptr);
@@ -573,6 +581,10 @@ void SqliteLedger::set_facts(const Facts& facts) {
     }
   });
   kill_point("facts:durable");
+}
+
+void SqliteLedger::before_new_log(std::function<void()> renew) {
+  state_->before_new_log = std::move(renew);
 }
 
 void SqliteLedger::commit(std::span<const Record> records) {

@@ -16,6 +16,7 @@
 // are not durable. A commit that fails ends the object's use for writing.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -43,6 +44,10 @@ class SqliteLedger final : public Ledger {
   /// True if this object made the ledger: it has no facts and no records yet.
   [[nodiscard]] bool created() const;
   [[nodiscard]] const std::string& path() const;
+
+  /// Called before the first commit after each checkpoint, by which what the log held came into the
+  /// file; it may set facts. What it throws fails the commit.
+  void before_new_log(std::function<void()> renew);
 
   [[nodiscard]] Facts facts() override;
   void set_facts(const Facts& facts) override;

@@ -84,6 +84,8 @@ ExitCode run(int argc, const char* const* argv) {
 }  // namespace sagorder::io
 
 int main(int argc, char** argv) {
+  if (!sagorder::io::fill_standard_streams())
+    return static_cast<int>(sagorder::io::ExitCode::internal);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error to report, not a death
   sagorder::io::harden_process();

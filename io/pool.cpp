@@ -45,6 +45,7 @@ struct IdleConnection {
 struct HeldRequest {
   Exchange exchange;
   Connection* connection = nullptr;
+  SteadyTime since;
 };
 /// Last used last, so the oldest is the first.
 using IdleStack = std::vector<IdleConnection>;
@@ -122,7 +123,7 @@ bool Pool::State::send(const Exchange& exchange, const Endpoint& endpoint) {
     return false;
   }
   if (exchange.hold) {
-    held.push_back({timed, connection});
+    held.push_back({timed, connection, now});
     return true;
   }
   begin_on(*connection, timed);
@@ -131,7 +132,7 @@ bool Pool::State::send(const Exchange& exchange, const Endpoint& endpoint) {
 
 void Pool::State::connected(Connection& connection) {
   const auto self = shared_from_this();  // the handler may destroy the pool
-  held.push_back({connection.last_exchange(), &connection});
+  held.push_back({connection.last_exchange(), &connection, steady_now()});
   handler(Completion{.slot = connection.slot()});
 }
 
@@ -149,12 +150,15 @@ void Pool::State::go(std::uint32_t slot) {
   const auto taken = take_held(slot);
   if (!taken) return;
   Connection& connection = *taken->connection;
-  if (!connection.still_good()) {
+  const bool old = while_idle(steady_now() - taken->since, options.idle) != Reuse::again;
+  if (old) connection.close();
+  if (old || !connection.still_good()) {
     ++counters.discarded;
     drop(connection);
     Fault fault;
     fault.kind = FaultKind::closed_before_write;
-    fault.detail = "closed by the server while the request waited for its turn";
+    fault.detail = old ? "the connection grew old while the request waited for its turn"
+                       : "closed by the server while the request waited for its turn";
     return complete_later(slot, std::move(fault));
   }
   Exchange timed = taken->exchange;

@@ -1,12 +1,23 @@
 #include "io/process.hpp"
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace sagorder::io {
+
+bool fill_standard_streams() {
+  for (int wanted = STDIN_FILENO; wanted <= STDERR_FILENO; ++wanted) {
+    if (::fcntl(wanted, F_GETFD) != -1 || errno != EBADF) continue;
+    if (::open("/dev/null", O_RDWR) != wanted) return false;
+  }
+  return true;
+}
 
 void harden_process() {
   const rlimit none{0, 0};

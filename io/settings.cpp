@@ -317,11 +317,15 @@ void take_paths(const Arguments& given, Settings& settings) {
     settings.ledger = settings.output + ".ledger";
   }
   const std::string no_file;
-  const std::string wal = settings.ledger.empty() ? "" : settings.ledger + "-wal";
+  const auto beside = [&](const char* end) {
+    return settings.ledger.empty() ? no_file : settings.ledger + end;
+  };
   require_distinct({{"the input", settings.input == "-" ? no_file : settings.input},
                     {"the results", settings.output},
                     {"the ledger", settings.ledger},
-                    {"the ledger's log", wal},
+                    {"the ledger's log", beside("-wal")},
+                    {"the index of the ledger's log", beside("-shm")},
+                    {"the ledger's journal", beside("-journal")},
                     {"the summary", settings.summary}});
 }
 

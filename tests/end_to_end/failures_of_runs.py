@@ -13,6 +13,7 @@ import time
 from cases import ProgramTest, replaced, run_at_terminal, said, without
 from harness import (
     ALL_PLACED,
+    BUILD,
     BUSY,
     CREDENTIALS,
     INPUT,
@@ -24,8 +25,40 @@ from harness import (
     USAGE,
 )
 
+PROGRAM_WITH_POINTS = BUILD / "tests" / "campaigns" / "sagorder-kill-points"
 ROWS = 6
 ONE_BY_ONE = ("--connections", "1", "--max-in-flight", "1")
+
+
+class StandardStreams(ProgramTest):
+    """Closed at the start, as some ways to detach leave them: no file may be opened in their place,
+    where what is meant for a terminal would be written into it."""
+
+    def closed(self, batch, closed, *extra):
+        """The command of the batch, by a shell that closes these descriptors."""
+        words = " ".join(f"{fd}<&-" if fd == 0 else f"{fd}>&-" for fd in closed)
+        return subprocess.Popen(
+            ["/bin/sh", "-c", f'exec "$@" {words}', "sh", *batch.command(*extra)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=batch.folder,
+            env=batch.env,
+        )
+
+    def test_closed_in_any_way(self):
+        for some in range(1, 8):
+            closed = [fd for fd in (0, 1, 2) if some & 1 << fd]
+            with self.subTest(closed=closed):
+                batch = self.batch(self.gateway(latency="20ms"), *ONE_BY_ONE, rows=ROWS)
+                first = self.closed(batch, closed, "--max-orders", "2")
+                self.assertEqual(first.wait(timeout=30), LIMIT)
+                killed = self.closed(batch, closed)
+                time.sleep(0.1)
+                killed.kill()
+                killed.wait()
+                self.assertIn(self.closed(batch, closed).wait(timeout=30), (ALL_PLACED, IN_DOUBT))
+                self.assertEqual(batch.violations(), [])
 
 
 class Network(ProgramTest):
@@ -255,6 +288,23 @@ class Others(ProgramTest):
     def test_log_of_the_ledger_deleted(self):
         """What is in the log alone is forgotten with it: such a ledger is not gone on with."""
         batch = self.killed_with_rows_under_way()
+        pathlib.Path(str(batch.ledger) + "-wal").unlink()
+        self.assert_refused_and_nothing_twice(batch, INPUT, "-wal")
+
+    def test_log_deleted_that_was_begun_in_the_middle_of_a_run(self):
+        """What the log held at first is in the ledger's file by then, and is no sign any more. (The
+        program with kill points begins its log anew every 64 pages.)"""
+        batch = self.batch(self.gateway(), rows=3000, program=PROGRAM_WITH_POINTS, rate="2000/s")
+        process = batch.start()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and process.poll() is None:
+            if batch.ledger.exists() and batch.ledger.stat().st_size > 300_000:
+                break
+            time.sleep(0.002)
+        time.sleep(0.02)
+        process.kill()
+        process.wait()
+        self.assertLess(len(batch.results()), batch.rows, "it was not killed in time")
         pathlib.Path(str(batch.ledger) + "-wal").unlink()
         self.assert_refused_and_nothing_twice(batch, INPUT, "-wal")
 

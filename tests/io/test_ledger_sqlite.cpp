@@ -64,6 +64,42 @@ TEST(SqliteLedger, IsNewOnce) {
   EXPECT_EQ(directory.entries(), 1U) << "closed, it is one file";
 }
 
+TEST(SqliteLedger, TellsWhenItsLogBeginsAnew) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "l";
+  SqliteLedger ledger(path);
+  int told = 0;
+  bool broken = false;
+  ledger.before_new_log([&] {
+    ++told;
+    if (broken) throw std::runtime_error("no memory");
+    ledger.set_facts({{"run", std::to_string(told)}});
+  });
+  Record record = record_of(in_doubt, 1);
+  record.evidence = std::string(64 * 1024, 'x');
+  const std::vector<Record> group(32, record);  // 2 MiB; a checkpoint comes after 16
+  const auto commits_until = [&](int times) {
+    int commits = 0;
+    while (told < times && commits < 100) {
+      ledger.commit(group);
+      ++commits;
+    }
+    return commits;
+  };
+  EXPECT_GE(commits_until(1), 8);
+  EXPECT_GE(commits_until(2), 8);
+  EXPECT_EQ(ledger.facts().at("run"), "2");
+  {
+    const auto reader = SqliteLedger::open_for_reading(path);  // the log cannot begin anew
+    EXPECT_GE(commits_until(3), 7);
+    EXPECT_GE(commits_until(4), 7) << "not at every commit";
+  }
+  broken = true;
+  EXPECT_THROW(commits_until(5), std::runtime_error);
+  const std::size_t before = query(path, "SELECT seq FROM outcome").size();
+  EXPECT_EQ(before % group.size(), 0U);
+}
+
 TEST(SqliteLedger, IsMadeAnewWhenItsMakingWasCutShort) {
   const TemporaryDirectory directory;
   put(directory / "empty", "");

@@ -126,7 +126,7 @@ TEST(Pool, AHeldRequestLeavesWhenToldAndNotBefore) {
   client.send(3, at(server));
   client.pool().go(2);
   ASSERT_TRUE(client.run_until([&] { return client.completions == 3; }));
-  for (const int id : {1, 2, 3}) EXPECT_EQ(server.seen().times(id), 1) << id;
+  for (const std::uint32_t id : {1U, 2U, 3U}) EXPECT_EQ(server.seen().times(id), 1) << id;
   EXPECT_EQ(server.seen().accepted, 2) << "a held connection is nobody else's";
   EXPECT_EQ(client.counters().reused, 1U);
   EXPECT_FALSE(client.completed_within_send);
@@ -172,12 +172,27 @@ TEST(Pool, ClosingEndsWhatIsHeld) {
   client.pool().leave(2);
   ASSERT_TRUE(client.run_until([&] { return client.completions == 2; }));
   client.run_for(20ms);
-  for (const int id : {1, 2}) {
+  for (const std::uint32_t id : {1U, 2U}) {
     EXPECT_EQ(client.ending(id).times, 1);
     EXPECT_EQ(client.ending(id).fault->kind, FaultKind::cancelled);
     EXPECT_EQ(client.ending(id).fault->bytes_accepted, 0U);
     EXPECT_EQ(server.seen().times(id), 0);
   }
+}
+
+TEST(Pool, AHeldConnectionThatGrewOldIsNotWrittenTo) {
+  TlsServer server;
+  PoolClient client(options_of(1, 5000ms, 5000ms, 100ms));
+  client.hold(1, at(server));
+  ASSERT_TRUE(client.run_until([&] { return client.connected.count(1) == 1; }));
+  client.run_for(200ms);
+  client.pool().go(1);
+  ASSERT_TRUE(client.run_until([&] { return client.ending(1).times > 0; }));
+  ASSERT_TRUE(client.ending(1).fault);
+  EXPECT_EQ(client.ending(1).fault->kind, FaultKind::closed_before_write);
+  EXPECT_EQ(client.exchange(2, at(server)).status, 200);
+  EXPECT_EQ(server.seen().times(1), 0);
+  EXPECT_EQ(server.seen().accepted, 2);
 }
 
 TEST(Pool, AHeldConnectionThatTheServerClosedCostsNotAByte) {
