@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <system_error>
 
 #include "io/driver.hpp"
 #include "io/file.hpp"
@@ -120,18 +121,34 @@ void Entrance::refuse_as_older(const Batch& last) const {
 }
 
 void Entrance::refuse_as_before(const Batch& before) const {
-  const bool gone = before.ledger == absolute(settings_.ledger);
-  const std::string usual = before.output + ".ledger";
-  const std::string ledger =
-      before.ledger == usual ? "" : " --ledger " + shell_quoted(before.ledger);
   throw Refusal(ExitCode::input,
                 fmt::format("{}: the same content was ordered before, begun {}, with results in "
                             "{} and ledger {}; nothing was sent",
                             input_.name(), before.started_at, before.output, before.ledger),
-                (gone ? "that ledger is no longer the one it was; put it back"
-                      : "see how it stands and go on with it:  sagorder status " +
-                            shell_quoted(before.output) + ledger) +
-                    "\nor, if every order is to be placed a second time, add --again");
+                way_on(before));
+}
+
+/// `status` cannot tell of a ledger that is not there, so nobody is sent to ask it.
+std::string Entrance::way_on(const Batch& before) const {
+  std::error_code unsure;  // what cannot be looked at may be there
+  const auto status = std::filesystem::status(before.ledger, unsure);
+  if (status.type() == std::filesystem::file_type::not_found) {
+    return fmt::format(
+        "its ledger {} is missing: put it back, with its -wal file\n"
+        "without it nobody knows which rows were ordered, and --again orders every row a second "
+        "time: look in the console first",
+        before.ledger);
+  }
+  constexpr std::string_view kOrAgain =
+      "\nor, if every order is to be placed a second time, add --again";
+  if (before.ledger == absolute(settings_.ledger)) {
+    return fmt::format("that ledger is no longer the one it was; put it back{}", kOrAgain);
+  }
+  const std::string usual = before.output + ".ledger";
+  const std::string ledger =
+      before.ledger == usual ? "" : " --ledger " + shell_quoted(before.ledger);
+  return fmt::format("see how it stands and go on with it:  sagorder status {}{}{}",
+                     shell_quoted(before.output), ledger, kOrAgain);
 }
 
 void Entrance::refuse_if_different(const Rows& rows, const Facts& facts, std::string_view name,

@@ -49,6 +49,7 @@ class Entrance {
   [[noreturn]] void refuse(Obstacle obstacle, const Batch& batch) const;
   [[noreturn]] void refuse_as_older(const Batch& last) const;
   [[noreturn]] void refuse_as_before(const Batch& before) const;
+  [[nodiscard]] std::string way_on(const Batch& before) const;
   [[noreturn]] void refuse_as_made_meanwhile() const;
 
   const Settings& settings_;

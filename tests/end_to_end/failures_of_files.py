@@ -372,7 +372,7 @@ class Results(ProgramTest):
         self.assertEqual(process.wait(timeout=30), UNWRITABLE)
         self.assertIn("ledger was removed", batch.log.read_text())
         self.assertLess(len(batch.gateway.executed()), batch.rows)
-        self.assert_ended(batch.run(), INPUT, "ordered before")
+        self.assert_ended(batch.run(), INPUT, "ordered before", "is missing")
 
 
 def by_row(lines):

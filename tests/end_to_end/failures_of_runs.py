@@ -351,17 +351,30 @@ class Others(ProgramTest):
         batch = self.begun(orders=3)
         kept = batch.ledger.read_bytes()
         batch.ledger.unlink()
-        self.assert_mended(
+        refused = self.assert_mended(
             batch,
             lambda: batch.ledger.write_bytes(kept),
-            *(INPUT, "ordered before", "ledger", "put it back", "nothing was sent"),
+            *(INPUT, "ordered before", f"{batch.ledger} is missing", "put it back, with its -wal"),
+            *("nothing was sent", "orders every row a second time"),
         )
+        self.assertNotIn("sagorder status", refused.stderr, "it could only say that none is there")
 
     def test_ledger_and_results_deleted(self):
         batch = self.begun(orders=3)
         batch.ledger.unlink()
         batch.output.unlink()
-        self.assert_ended(batch.run(), INPUT, "ordered before", "nothing was sent")
+        self.assert_ended(batch.run(), INPUT, "ordered before", "is missing", "nothing was sent")
+        self.assert_nothing_reached(batch.gateway)
+
+    def test_ledger_deleted_and_another_output(self):
+        """`status` is not named here either: it would say that there is no such ledger."""
+        batch = self.begun(orders=3)
+        lost = batch.ledger
+        lost.unlink()
+        batch.output = batch.folder / "second.csv"
+        refused = batch.run()
+        self.assert_ended(refused, INPUT, "ordered before", f"{lost} is missing", "put it back")
+        self.assertNotIn("sagorder status", refused.stderr)
         self.assert_nothing_reached(batch.gateway)
 
     def test_older_copy_of_the_ledger(self):
