@@ -17,10 +17,11 @@ constexpr std::size_t kHelpWidth = 100;
 
 constexpr const char* kNoCommand = "say what to do: run, check, status or resolve";
 constexpr const char* kExitCodes =
-    "Exit codes: 0 all placed; 1 some rejected; 2 usage; 3 some in doubt; 4 input invalid, changed "
-    "or\nordered before, nothing sent; 5 stopped by a limit; 6 credentials, permission or clock;\n"
-    "70 internal; 74 ledger or output cannot be written; 75 another process holds the ledger;\n"
-    "130 second interrupt.";
+    "Exit codes: 0 all placed; 1 some rejected, or left out as invalid; 2 usage, or not\n"
+    "confirmed; 3 some in doubt; 4 input invalid, changed or ordered before; 5 stopped: a limit,\n"
+    "an unreachable endpoint, the first interrupt; 6 credentials, permission, clock or a\n"
+    "certificate; 70 internal; 74 ledger or output cannot be written; 75 another process holds\n"
+    "the ledger or the output; 130 second interrupt. status ends with 0 whatever it finds.";
 constexpr const char* kKeys =
     "The access key is read from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and\n"
     "ALIBABA_CLOUD_SECURITY_TOKEN, or from a profile of ~/.aliyun/config.json\n"
