@@ -77,6 +77,22 @@ void refuse_if_taken(Ledger& ledger, const Rows& rows, const Resolution& resolut
   });
 }
 
+/// Words that a script repeats may be about an attempt that is long settled.
+void refuse_if_said_of_earlier(Ledger& ledger, const Record& said) {
+  if (said.kind != RecordKind::resolved_not_placed) return;
+  ledger.outcomes([&](const Record& record) {
+    const bool same = record.row == said.row && record.kind == said.kind &&
+                      record.message == said.message && record.attempt.value < said.attempt.value;
+    if (!same) return;
+    throw Refusal(ExitCode::usage,
+                  "row " + std::to_string(said.row.value) +
+                      ": the same words were said of attempt " +
+                      std::to_string(record.attempt.value) + "; the doubt is now of attempt " +
+                      std::to_string(said.attempt.value),
+                  "look again, and say in --because what shows it of this attempt");
+  });
+}
+
 /// The record of the same words, if they were said before: perhaps the results could not be written
 /// then.
 std::optional<Record> said_before(SqliteLedger& ledger, const Rows& rows, const Record& said) {
@@ -135,6 +151,7 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   } else {
     refuse_unless_in_doubt(rows, row);
     refuse_if_taken(ledger, rows, settings.resolution);
+    refuse_if_said_of_earlier(ledger, record);
     kill_point("resolve:before-commit");
     ledger.commit(std::span<const Record>(&record, 1));
     kill_point("resolve:committed");

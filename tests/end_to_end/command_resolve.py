@@ -224,6 +224,18 @@ class Resolve(CommandTest):
                 other = ("--not-placed", "--because", "other words")
                 self.assert_ended(self.resolve(batch, *other), USAGE)
 
+    def test_the_same_words_of_a_later_attempt(self):
+        """Of the first attempt they were true; the second may have been placed."""
+        batch = self.doubtful("close-before@2,close-after@7")
+        words = ("--not-placed", "--because", "no such order")
+        self.assert_ended(self.resolve(batch, *words), ALL_PLACED)
+        self.assert_ended(batch.run(), IN_DOUBT)
+        self.assertEqual(batch.result(2)["Attempts"], "2")
+        done = self.resolve(batch, *words)
+        self.assert_ended(done, USAGE, "attempt 1", "attempt 2")
+        self.assert_ended(self.resolve(batch, "--placed", self.evidence(batch)), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
     def test_pending_row(self):
         batch = self.quiet_batch(self.gateway())
         self.assert_ended(batch.run("--max-orders", "1"), LIMIT)
