@@ -16,8 +16,8 @@ import contextlib
 import fcntl
 import hashlib
 import importlib
+import itertools
 import json
-
 import pathlib
 import random
 import re
@@ -32,6 +32,7 @@ from harness import BUILD, SAGORDER, random_seed
 
 HERE = pathlib.Path(__file__).resolve().parent
 VIOLATIONS_KEPT = 100  # of each tally; all are counted
+VIOLATIONS_OF_A_TRIAL = 20  # that are shown and kept
 SAVE_SECONDS = 2.0
 PROGRESS_SECONDS = 20.0
 NO_VIOLATION, VIOLATIONS, USAGE, BUSY = 0, 1, 2, 75
@@ -150,6 +151,12 @@ def new_tally(seed):
     }
 
 
+def some_of(violations):
+    """The first of one trial's violations, and how many more there are."""
+    more = len(violations) - VIOLATIONS_OF_A_TRIAL
+    return violations[:VIOLATIONS_OF_A_TRIAL] + ([f"... and {more:,} more"] if more > 0 else [])
+
+
 def add(tally, case, trial):
     """Adds what came of one trial."""
     tally["trials"] += 1
@@ -159,7 +166,7 @@ def add(tally, case, trial):
     for key, number in trial.peaks.items():
         tally["peaks"][key] = max(tally["peaks"].get(key, number), number)
     tally["violations_total"] += len(trial.violations)
-    kept = [{"case": case, "text": text} for text in trial.violations]
+    kept = [{"case": case, "text": text} for text in some_of(trial.violations)]
     tally["violations"] = (tally["violations"] + kept)[:VIOLATIONS_KEPT]
 
 
@@ -255,8 +262,9 @@ class Runner:
         self.done += 1
         self.tally["position"] += 1
         add(self.tally, case, trial)
-        for text in trial.violations:
-            print(f"VIOLATION {text}\n  {repeats(self.name, case)}", flush=True)
+        if trial.violations:
+            told = [f"VIOLATION {text}" for text in some_of(trial.violations)]
+            print("\n".join([*told, f"  {repeats(self.name, case)}"]), flush=True)
         if trial.violations and trial.detail:
             print(trial.detail, flush=True)
         self.keep(bool(trial.violations))
@@ -301,9 +309,9 @@ def table(name, tally, digest, others):
             line(title + key, shown(number))
     line("wall time, s", shown(float(tally["seconds"])))
     line("violations", shown(tally["violations_total"]))
-    for violation in tally["violations"]:
-        lines.append(f"    {violation['text']}")
-        lines.append(f"      {repeats(name, violation['case'])}")
+    for case, kept in itertools.groupby(tally["violations"], key=lambda each: each["case"]):
+        lines += [f"    {violation['text']}" for violation in kept]
+        lines.append(f"      {repeats(name, case)}")
     return lines
 
 

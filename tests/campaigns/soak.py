@@ -24,7 +24,7 @@ import subprocess
 import time
 
 from campaign import Campaign, Trial, chance_of
-from harness import LIMIT, PATIENT, Batch, Gateway
+from harness import PATIENT, Batch, Gateway
 from killed import ENDS, KilledBatch
 
 CONNECTIONS = 16
@@ -137,8 +137,8 @@ class Soak(Campaign):
         found = complaints_of_samples(memory, open_files)
         if exit_code not in ENDS:
             found.append(f"it ended with {exit_code}: {looked_at.log()}")
-        stopped = self.stop.asked and exit_code == LIMIT
         summary = batch.summary()
+        stopped = summary["stop"] == "interrupted" and not batch.is_finished()
         executed = len(batch.gateway.executed())
         found += batch.violations(finished=not stopped)
         faults_met = batch.gateway.counts()["faults"]

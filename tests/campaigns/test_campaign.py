@@ -131,6 +131,18 @@ class CampaignTest(unittest.TestCase):
         self.assertEqual(self.tally()["violations_total"], len(bad))
         self.assertEqual(len(self.tally()["violations"]), campaign.VIOLATIONS_KEPT)
 
+    def test_of_one_trial_some_violations_are_shown(self):
+        def many(_, case):
+            return Trial(violations=[f"sentence {number}." for number in range(1234)])
+
+        code, said, _ = self.run_it("--trials", "1", trial=many)
+        self.assertEqual(code, campaign.VIOLATIONS)
+        shown = campaign.VIOLATIONS_OF_A_TRIAL
+        self.assertEqual(said.count("VIOLATION sentence"), shown)
+        self.assertEqual(said.count(f"... and {1234 - shown:,} more"), 2)
+        self.assertEqual(said.count("--only"), 2, "as it happens, and in the table")
+        self.assertEqual(self.tally()["violations_total"], 1234)
+
     def test_a_trial_that_breaks_is_a_violation(self):
         def broken(_, case):
             raise RuntimeError(f"broken by {case[:4]}")

@@ -1,8 +1,10 @@
-"""What the campaign `soak` takes for growth."""
+"""What the campaign `soak` takes for growth, and for a run that was stopped."""
 
 import pathlib
 import random
 import sys
+import threading
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -43,6 +45,28 @@ class GrowthTest(unittest.TestCase):
     def test_faults_are_one_request_in_a_thousand(self):
         odds = soak.faults().replace(soak.OF_CONNECTIONS, "").strip(",").split(",")
         self.assertAlmostEqual(sum(float(each.split("=")[1]) for each in odds), 0.001)
+
+
+class StopTest(unittest.TestCase):
+    def test_a_run_that_is_stopped_is_judged_by_what_it_reached(self):
+        """Also with a doubt, which is its exit code then."""
+        campaign = soak.Soak()
+
+        def stop():
+            time.sleep(0.5)
+            campaign.stop.asked = True
+
+        soak_faults, soak.faults = soak.faults, lambda: "close-after@2"
+        self.addCleanup(setattr, soak, "faults", soak_faults)
+        thread = threading.Thread(target=stop)
+        thread.start()
+        begin = time.monotonic()
+        trial = campaign.trial("2:100:1")
+        thread.join()
+        self.assertEqual(trial.violations, [])
+        self.assertEqual(trial.counts["orders in doubt"], 1)
+        self.assertLess(trial.counts["orders done"], 12_000)
+        self.assertLess(time.monotonic() - begin, 60, "the batch ran to its end")
 
 
 if __name__ == "__main__":
