@@ -6,7 +6,8 @@ A campaign is a module beside this one that says `CAMPAIGN = ` a subclass of Cam
 stopped at any time (SIGINT, SIGTERM: after the trial under way; twice: at once) and goes on later:
 its tally is kept in a file, one for each program, told apart by the digest of its bytes, so that
 what one program did is never counted for another. At the end it prints one table, and exits with 0
-if that shows no violation, else with 1 (2: wrong usage, 75: the tally is in use).
+if that shows no violation, else with 1 (2: wrong usage, or something is not built; 75: the tally
+is in use; 130: stopped before a trial was done).
 
 Each trial is named by a case: a text without spaces that alone repeats it, by `--only CASE`.
 """
@@ -18,6 +19,7 @@ import hashlib
 import importlib
 import itertools
 import json
+import os
 import pathlib
 import random
 import re
@@ -28,17 +30,30 @@ import time
 import traceback
 from dataclasses import dataclass, field
 
-from harness import BUILD, SAGORDER, random_seed
+from harness import BUILD, GATEWAY, SAGORDER, random_seed
 
 HERE = pathlib.Path(__file__).resolve().parent
 VIOLATIONS_KEPT = 100  # of each tally; all are counted
 VIOLATIONS_OF_A_TRIAL = 20  # that are shown and kept
 SAVE_SECONDS = 2.0
 PROGRESS_SECONDS = 20.0
-NO_VIOLATION, VIOLATIONS, USAGE, BUSY = 0, 1, 2, 75
+NO_VIOLATION, VIOLATIONS, USAGE, BUSY, STOPPED = 0, 1, 2, 75, 130
+STOPPING = b"stopping after the trial under way; again: at once\n"
 
 
 # ------------------------------------------------------------------------ what a campaign fills in
+
+
+class Refused(Exception):
+    """A campaign cannot begin: one sentence, which is all that is said, and an exit code."""
+
+    def __init__(self, sentence, exit_code=USAGE):
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+class Stopped(Exception):
+    """A signal came before a trial was done."""
 
 
 class Stop:
@@ -60,6 +75,7 @@ class Stop:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        os.write(2, STOPPING)
 
 
 @dataclass
@@ -85,10 +101,14 @@ class Campaign:
 
     summary  one line for the list of campaigns
     short    options and their values in the short form, which the tests of a build run
+    form     what a case looks like
+    example  one case
     """
 
     summary = ""
     short = {}
+    form = ""
+    example = ""
 
     def __init__(self):
         self.options = None  # argparse's, from before `begin`
@@ -102,8 +122,18 @@ class Campaign:
         """The files that are on trial: their bytes tell the tallies apart."""
         return [SAGORDER]
 
+    def needs(self):
+        """The files that have to be built before."""
+        return [SAGORDER, GATEWAY]
+
+    def knows(self, case):
+        """Whether a case that somebody typed is one, as far as can be said before `begin`. False,
+        ValueError and LookupError: it is none."""
+        return True
+
     def begin(self):
-        """Before the first trial; what must be closed afterwards goes into `held`."""
+        """Before the first trial; what must be closed afterwards goes into `held`. Refused: it
+        cannot begin, and nothing else is to be said."""
 
     def case(self, position, seed):
         """The case number `position` (from 0; it counts on over the runs), whose chances come from
@@ -111,8 +141,8 @@ class Campaign:
         raise NotImplementedError
 
     def trial(self, case):
-        """Tries one case. @return its Trial. An exception counts as a violation; ValueError and
-        KeyError too, so look at a case that somebody typed by hand in good time."""
+        """Tries one case. @return its Trial. An exception counts as a violation, but for Refused
+        of a case that somebody typed."""
         raise NotImplementedError
 
     def report(self, tally):
@@ -181,6 +211,9 @@ class TallyFile:
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.tallies = self.read()
+        except BlockingIOError as error:
+            self.lock.close()
+            raise Refused(f"{self.path}: another run adds to it", BUSY) from error
         except BaseException:
             self.lock.close()
             raise
@@ -210,6 +243,8 @@ def tried(campaign, case):
     """The Trial of a case, also if it broke."""
     try:
         return campaign.trial(case)
+    except Refused:
+        raise
     except Exception as error:  # pylint: disable=broad-except
         told = "".join(traceback.format_exception(error))
         text = f"the trial broke: {type(error).__name__}: {error}"
@@ -355,16 +390,51 @@ def parse(name, campaign, argv):
     return options
 
 
+def look_for_programs(campaign):
+    """Refused, if one is not built."""
+    for path in campaign.needs():
+        if not path.exists():
+            raise Refused(f"{path} is not built (`tests/run -N` builds all, and runs no test)")
+
+
+def look_at_case(campaign):
+    """Refused, if what --only says is no case."""
+    case = campaign.options.only
+    try:
+        known = campaign.knows(case)
+    except (ValueError, LookupError):
+        known = False
+    if not known:
+        raise Refused(f"no case `{case}`; one is {campaign.form}, as --only {campaign.example}")
+
+
+def prepared(campaign):
+    """What comes before the first trial, builds perhaps. @return the digest of the programs
+
+    A signal reaches what is running there, too, and makes it fail: that is no failure.
+    """
+    try:
+        campaign.begin()
+        digest = digest_of(campaign.programs())
+    except (Exception, KeyboardInterrupt) as error:  # pylint: disable=broad-except
+        if campaign.stop.asked:
+            raise Stopped from error
+        raise
+    return digest
+
+
 def repeat(name, campaign):
     """--only: one trial, told at length."""
-    with campaign.stop, campaign.held:
-        campaign.begin()
+    digest = prepared(campaign)
+    try:
         trial = tried(campaign, campaign.options.only)
+    except KeyboardInterrupt as error:
+        raise Stopped from error
     if trial.detail:
         print(trial.detail)
     tally = new_tally(0)
     add(tally, campaign.options.only, trial)
-    print("\n".join(table(name, tally, digest_of(campaign.programs()), [])))
+    print("\n".join(table(name, tally, digest, [])))
     return VIOLATIONS if trial.violations else NO_VIOLATION
 
 
@@ -379,39 +449,56 @@ def tally_of(file, digest, options):
     return tally
 
 
+def run_trials(name, campaign, file):
+    """Goes on with what the tally holds. @return the exit code"""
+    options = campaign.options
+    digest = prepared(campaign)
+    tally = tally_of(file, digest, options)
+    others = [other for key, other in file.tallies.items() if key != digest]
+    if others and tally["trials"] == 0:
+        print("the tally is of other programs; they are kept, this one begins anew")
+    print(f"seed {tally['seed']}, from case {tally['position']}", flush=True)
+    runner = Runner(name, campaign, tally, file.write)
+    runner.run(campaign.stop)
+    print(runner.why)
+    print("\n".join(table(name, tally, digest, others) + campaign.report(tally)))
+    return VIOLATIONS if tally["violations_total"] else NO_VIOLATION
+
+
 def run(name, campaign, argv):
     """One run of the command. @return its exit code"""
     campaign.options = options = parse(name, campaign, argv)
-    if options.only is not None:
-        return repeat(name, campaign)
     try:
-        file = TallyFile(options.tally, name)
-    except BlockingIOError:
-        print(f"{options.tally}: another run of this campaign adds to it", file=sys.stderr)
-        return BUSY
-    with contextlib.closing(file):
-        digest = digest_of(campaign.programs())
-        tally = tally_of(file, digest, options)
-        others = [other for key, other in file.tallies.items() if key != digest]
-        if others and tally["trials"] == 0:
-            print("the tally is of other programs; they are kept, this one begins anew")
-        print(f"seed {tally['seed']}, from case {tally['position']}", flush=True)
-        runner = Runner(name, campaign, tally, file.write)
-        with campaign.stop, campaign.held:
-            campaign.begin()
-            runner.run(campaign.stop)
-        print(runner.why)
-        print("\n".join(table(name, tally, digest, others) + campaign.report(tally)))
-        return VIOLATIONS if tally["violations_total"] else NO_VIOLATION
+        if options.only is not None:
+            look_at_case(campaign)
+        look_for_programs(campaign)
+        with contextlib.ExitStack() as held:
+            if options.only is None:
+                file = held.enter_context(contextlib.closing(TallyFile(options.tally, name)))
+            held.enter_context(campaign.stop)
+            held.enter_context(campaign.held)
+            if options.only is not None:
+                return repeat(name, campaign)
+            return run_trials(name, campaign, file)
+    except Refused as why:
+        print(f"tests/campaign {name}: {why}", file=sys.stderr)
+        return why.exit_code
+    except Stopped:
+        print("stopped before a trial was done", file=sys.stderr)
+        return STOPPED
 
 
 def main(argv):
     """`tests/campaign`. @return its exit code"""
     if not argv or argv[0] not in names():
-        print(__doc__)
+        help_asked = argv in (["-h"], ["--help"])
+        if argv and not help_asked:
+            print(f"no campaign `{argv[0]}`; there are\n")
+        else:
+            print(__doc__)
         for name in names():
             print(f"  {name:<12} {importlib.import_module(name).CAMPAIGN.summary}")
-        return NO_VIOLATION if argv in (["-h"], ["--help"]) else USAGE
+        return NO_VIOLATION if help_asked else USAGE
     name = argv[0]
     return run(name, importlib.import_module(name).CAMPAIGN(), argv[1:])
 

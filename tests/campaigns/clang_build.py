@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 
+from campaign import Refused
 from harness import REPOSITORY
 
 SOURCES = ("CMakeLists.txt", "engine", "io", "samples/gateway", "tests")
@@ -22,8 +24,16 @@ def sources():
     return [path for path in paths if path.is_file()]
 
 
+def look_for(*tools):
+    """Refused, if one is not there."""
+    for tool in tools:
+        if shutil.which(tool) is None:
+            raise Refused(f"{tool} is not there (`samples/install check` installs it)")
+
+
 def built(name, targets, *definitions):
     """Configures and builds beside the usual build. @return its directory"""
+    look_for("clang++-14")
     folder = pathlib.Path(os.environ.get("SAGORDER_CLANG_BUILDS", REPOSITORY)) / f"build-{name}"
     told = folder / "campaign-build.log"
     folder.mkdir(parents=True, exist_ok=True)
@@ -39,5 +49,5 @@ def built(name, targets, *definitions):
         for command in commands:
             done = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=False)
             if done.returncode != 0:
-                raise RuntimeError(f"the build failed: {told}")
+                raise Refused(f"the build failed: {told}")
     return folder

@@ -23,8 +23,8 @@ import os
 import re
 import subprocess
 
-from campaign import Campaign, Trial
-from clang_build import built, sources
+from campaign import Campaign, Refused, Trial
+from clang_build import built, look_for, sources
 from harness import REPOSITORY
 
 ROOMS = ("verdict", "life", "pipeline")
@@ -108,8 +108,14 @@ class Source:
         return " ".join(self.text[begin:end].split())
 
 
+def names_of(rooms):
+    return [f"engine/{room}.{end}" for room in rooms for end in ("cpp", "hpp")]
+
+
 class Coverage(Campaign):
     summary = "lines and branches of engine/verdict, life and pipeline that the tests reach"
+    form = "a source of a room"
+    example = "engine/verdict.cpp"
 
     def __init__(self):
         super().__init__()
@@ -123,7 +129,14 @@ class Coverage(Campaign):
     def programs(self):
         return sources()
 
+    def needs(self):
+        return []
+
+    def knows(self, case):
+        return case in names_of(ROOMS)
+
     def begin(self):
+        look_for("llvm-profdata-14", "llvm-cov-14")
         folder = built("coverage", ["engine_tests"], f"-DCMAKE_CXX_FLAGS={FLAGS}")
         raw, merged = folder / "engine.profraw", folder / "engine.profdata"
         tests = folder / "tests" / "engine_tests"
@@ -135,7 +148,7 @@ class Coverage(Campaign):
             check=False,
         )
         if run.returncode != 0:
-            raise RuntimeError("the engine's tests fail: " + run.stdout[-2000:])
+            raise Refused("the engine's tests fail: " + run.stdout[-2000:])
         subprocess.run(
             ["llvm-profdata-14", "merge", "-sparse", str(raw), "-o", str(merged)], check=True
         )
@@ -151,8 +164,7 @@ class Coverage(Campaign):
         self.found = {os.path.realpath(file["filename"]): file for file in files}
 
     def files(self):
-        rooms = self.options.room or ROOMS
-        names = [f"engine/{room}.{end}" for room in rooms for end in ("cpp", "hpp")]
+        names = names_of(self.options.room or ROOMS)
         return [name for name in names if os.path.realpath(REPOSITORY / name) in self.found]
 
     def case(self, position, seed):
@@ -160,6 +172,8 @@ class Coverage(Campaign):
         return files[position] if position < len(files) else None
 
     def trial(self, case):
+        if case not in self.files():
+            raise Refused(f"nothing of {case} is compiled")
         path = REPOSITORY / case
         file, source = self.found[os.path.realpath(path)], Source(path)
         lines = lines_of(file["segments"])

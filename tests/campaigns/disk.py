@@ -37,7 +37,7 @@ import subprocess
 import tempfile
 
 import checker
-from campaign import Campaign, Trial, chance_of
+from campaign import Campaign, Refused, Trial, chance_of
 from cases import replaced
 from executed import Executed
 from harness import (
@@ -116,11 +116,19 @@ class NoDoubt(Exception):
     """By chance no row of this batch came to be in doubt."""
 
 
+def is_fault(call="", kind="", number="", what="", *ever):
+    """Whether these are the words of a fault that the shim can do."""
+    whats = {(): ONCE, ("ever",): EVER}.get(ever, {}).get(call, "").split()
+    return kind in NAMES and number.isdigit() and what in whats
+
+
 class Disk(Campaign):
     """Every call, every fault."""
 
     summary = "every call to the disk fails, in every way"
     short = {"every": SHORT_EVERY}
+    form = "SCENE:CALL:CLASS:NUMBER:WHAT[:ever], SCENE:full:KIB or SCENE:limit:BYTES (see --help)"
+    example = "first:sync:wal:5:EIO"
 
     def add_options(self, parser):
         parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th case only")
@@ -133,6 +141,18 @@ class Disk(Campaign):
 
     def programs(self):
         return [*super().programs(), SHIM]
+
+    def needs(self):
+        return [*super().needs(), SHIM]
+
+    def knows(self, case):
+        scene, plan = case.split(":", 1)
+        how, *size = plan.split(":")
+        if how in ("full", "limit"):
+            known = len(size) == 1 and size[0].isdigit()
+        else:
+            known = all(is_fault(*fault.split(":")) for fault in plan.split("+"))
+        return scene in SCENES and known
 
     def begin(self):
         folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
@@ -239,8 +259,6 @@ class Disk(Campaign):
     def trial(self, case):
         scene, plan = case.split(":", 1)
         words = plan.split("+")[0].split(":")
-        if scene not in SCENES or len(words) not in (2, 4, 5):
-            raise ValueError(f"{case}: no such case")
         stage = self.staged(scene, self.small if words[0] == "full" else None)
         trial = Trial()
         with stage.batch:
@@ -284,16 +302,14 @@ class Disk(Campaign):
         size = int(size)
         if how == "full":
             if not self.can_mount:
-                raise ValueError("no file system can be mounted here")
+                raise Refused("no file system can be mounted here")
             with ballast(self.small, size):
                 code, told = stage.act(None)
-        elif how == "limit":
+        else:
             limits = (size, resource.RLIM_INFINITY)
             code, told = stage.act(
                 None, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)
             )
-        else:
-            raise ValueError(f"{how}: no such fault")
         trial.violations += stage.judge(code, told, [UNWRITABLE], (str(stage.batch.folder),))
         trial.faults["full file system" if how == "full" else "file size limit"] = 1
         return code

@@ -14,10 +14,10 @@ The fuzzers are built into build-fuzz by clang++-14, before anything else (--no-
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
-from campaign import Campaign, Trial
+from campaign import Campaign, Refused, Trial
+from clang_build import look_for
 from harness import BUILD
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -41,14 +41,15 @@ SAID = re.compile(r"^(violated: .*|SUMMARY: .*|.*runtime error: .*)$", re.MULTIL
 def built(options):
     """Builds the fuzzers of the targets wanted."""
     build = options.fuzzers
-    if shutil.which("clang++-14") is None:
-        raise SystemExit("tests/campaign fuzz: clang++-14 is not there (samples/install check)")
+    look_for("clang++-14")
     configure = ["cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja"]
     configure += ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_COMPILER=clang++-14"]
     configure += ["-DSAGORDER_FUZZ=ON", "-DBUILD_TESTING=ON"]
-    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
     make = ["cmake", "--build", str(build), "--target"]
-    subprocess.run(make + [f"fuzz_{target}" for target in wanted(options)], check=True)
+    make += [f"fuzz_{target}" for target in wanted(options)]
+    for command, output in ((configure, subprocess.DEVNULL), (make, None)):
+        if subprocess.run(command, check=False, stdout=output).returncode != 0:
+            raise Refused(f"the build in {build} failed")
 
 
 def wanted(options):
@@ -60,6 +61,8 @@ class Fuzz(Campaign):
 
     summary = "bytes that nobody would send: libFuzzer, ASan and UBSan (needs clang)"
     short = {"executions": 20_000, "slice_seconds": 5.0}
+    form = "TARGET:SEED or TARGET:@FILE"
+    example = "csv:7"
 
     def __init__(self):
         super().__init__()
@@ -90,11 +93,19 @@ class Fuzz(Campaign):
         self.is_built = True
         return [self.fuzzer(target) for target in wanted(self.options)]
 
+    def needs(self):
+        return []
+
+    def knows(self, case):
+        target, seed = case.split(":", 1)
+        is_input = seed.startswith("@") and pathlib.Path(seed[1:]).is_file()
+        return target in TARGETS and (seed.isdigit() or is_input)
+
     def begin(self):
         self.programs()
         for target in wanted(self.options):
             if not any((SOURCES / "corpus" / target).glob("*")):
-                raise SystemExit(f"tests/campaign fuzz: tests/fuzz/corpus/{target} is not there")
+                raise Refused(f"tests/fuzz/corpus/{target} is not there")
 
     def left(self, target):
         """Executions to go; None: no end."""
@@ -112,8 +123,6 @@ class Fuzz(Campaign):
 
     def trial(self, case):
         target, seed = case.split(":", 1)
-        if target not in TARGETS:
-            raise ValueError(f"{target}: no such target")
         return self.replay(target, seed[1:]) if seed.startswith("@") else self.slice(target, seed)
 
     def replay(self, target, path):

@@ -23,7 +23,7 @@ import tempfile
 import time
 
 from campaign import Campaign, Trial, chance_of
-from harness import BUILD, IN_DOUBT, PATIENT, REPOSITORY, SAGORDER, Batch, Gateway
+from harness import BUILD, GATEWAY, IN_DOUBT, PATIENT, REPOSITORY, SAGORDER, Batch, Gateway
 from killed import FAULTS, IN_FLIGHT_MAX, QUICK_FAULTS, KilledBatch, forms
 
 PROGRAM_WITH_POINTS = BUILD / "tests" / "campaigns" / "sagorder-kill-points"
@@ -245,6 +245,8 @@ class Scene:
 class Kill(Campaign):
     summary = "SIGKILL at random moments and at every named point, chained, and resumed"
     short = {"passes": 1, "batches": 1, "seconds": 45}
+    form = "random:SEED or at:NAME:SEED, where io has a kill_point of that name"
+    example = "at:commit:durable:4"
 
     def __init__(self):
         super().__init__()
@@ -261,6 +263,16 @@ class Kill(Campaign):
 
     def programs(self):
         return [SAGORDER, PROGRAM_WITH_POINTS]
+
+    def needs(self):
+        return [*self.programs(), GATEWAY]
+
+    def knows(self, case):
+        kind, rest = case.split(":", 1)
+        if kind == "random":
+            return rest.isdigit()
+        name, seed = rest.rsplit(":", 1)
+        return kind == "at" and name in POINTS and seed.isdigit()
 
     def begin(self):
         if self.options.short:  # a busy machine may not come to all: others each time

@@ -12,7 +12,7 @@ import os
 import subprocess
 import time
 
-from campaign import Campaign, Trial
+from campaign import Campaign, Refused, Trial
 from clang_build import built, sources
 
 KINDS = ("address", "thread")
@@ -34,6 +34,8 @@ OPTIONS = {
 class Sanitizers(Campaign):
     summary = "the build's tests under ASan and UBSan, and under TSan"
     short = {"few": True}
+    form = "KIND:TEST, where ctest has a test of that name"
+    example = "thread:end_to_end_kill"
 
     def __init__(self):
         super().__init__()
@@ -47,11 +49,18 @@ class Sanitizers(Campaign):
     def programs(self):
         return sources()
 
+    def needs(self):
+        return []
+
+    def knows(self, case):
+        kind, name = case.split(":")
+        return kind in KINDS and name != ""
+
     def begin(self):
         only = self.options.only
         wanted = only.split(":")[0] if only else self.options.kind
         for kind in KINDS:
-            if wanted in (None, kind):
+            if wanted in (None, kind) and not self.stop.asked:
                 self.folders[kind] = built(
                     kind,
                     TARGETS[kind],
@@ -75,6 +84,8 @@ class Sanitizers(Campaign):
         return self.cases[position] if position < len(self.cases) else None
 
     def trial(self, case):
+        if case not in self.cases:
+            raise Refused(f"no case `{case}`; there are {' '.join(self.cases)}")
         kind, name = case.split(":")
         begin = time.monotonic()
         done = subprocess.run(

@@ -86,6 +86,8 @@ class Simulation(Campaign):
 
     summary = "whole histories in virtual time: server, network, disk, process and people fail"
     short = {"seeds": 20_000}
+    form = "FIRST..LAST, of seeds"
+    example = "1..2000"
 
     def add_options(self, parser):
         parser.add_argument(
@@ -95,6 +97,13 @@ class Simulation(Campaign):
 
     def programs(self):
         return [PROGRAM]
+
+    def needs(self):
+        return [PROGRAM]
+
+    def knows(self, case):
+        first, last = case.split("..")
+        return first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)
 
     def begin(self):
         said = subprocess.run(

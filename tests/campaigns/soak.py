@@ -90,11 +90,17 @@ def complaints_of_samples(memory, open_files):
 class Soak(Campaign):
     summary = "a long run with few faults: memory and descriptors do not grow"
     short = {"minutes": 0.2, "rate": 500}
+    form = "MINUTES:RATE:SEED"
+    example = "0.5:500:7"
 
     def add_options(self, parser):
         parser.set_defaults(trials=1)
         parser.add_argument("--minutes", type=float, default=30, metavar="M", help="of a trial")
         parser.add_argument("--rate", type=int, default=300, metavar="N", help="orders a second")
+
+    def knows(self, case):
+        minutes, rate, seed = case.split(":")
+        return float(minutes) > 0 and int(rate) > 0 and seed.isdigit()
 
     def case(self, position, seed):
         return f"{self.options.minutes:g}:{self.options.rate}:{seed}"

@@ -1,7 +1,9 @@
 """What holds of every campaign: tallies add up, it can be stopped, a violation makes exit 1."""
 
+import argparse
 import contextlib
 import fcntl
+import importlib
 import io
 import json
 import os
@@ -10,6 +12,7 @@ import signal
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "end_to_end")]
@@ -22,6 +25,8 @@ class Counting(Campaign):
     """Tries nothing, and remembers what it was asked."""
 
     short = {"trials": 2}
+    form = "case:NUMBER:SEED"
+    example = "case:3:5"
     program = None
     last_case = None
     bad = ()
@@ -34,6 +39,12 @@ class Counting(Campaign):
 
     def programs(self):
         return [self.program]
+
+    def needs(self):
+        return [self.program]
+
+    def knows(self, case):
+        return int(case.split(":")[1]) >= 0
 
     def add_options(self, parser):
         parser.add_argument("--depth", type=int, default=7)
@@ -160,6 +171,40 @@ class CampaignTest(unittest.TestCase):
         self.assertFalse(self.tally_path.exists())
         self.assertEqual(self.run_it("--only", "case:3:99")[0], campaign.NO_VIOLATION)
 
+    def test_a_mistyped_case_is_no_violation(self):
+        for case in ("bogus", "case:x", "case:-1:5"):
+            code, said, made = self.run_it("--only", case)
+            self.assertEqual((code, made.cases), (campaign.USAGE, []))
+            self.assertEqual(
+                said,
+                f"tests/campaign counting: no case `{case}`; one is case:NUMBER:SEED,"
+                " as --only case:3:5\n",
+            )
+
+    def test_what_is_not_built_is_no_violation(self):
+        self.program.unlink()
+        for argv in ((), ("--only", "case:1:1")):
+            code, said, made = self.run_it(*argv)
+            self.assertEqual((code, made.cases), (campaign.USAGE, []))
+            self.assertRegex(said, r"^tests/campaign counting: \S+ is not built .*tests/run -N.*\n$")
+
+    def test_a_signal_before_the_first_trial(self):
+        """It reaches what is being built, too, which fails: that is nobody's fault."""
+
+        def begin(_):
+            os.kill(os.getpid(), signal.SIGINT)
+            raise RuntimeError("ninja was interrupted")
+
+        for argv in ((), ("--only", "case:1:1")):
+            code, said, made = self.run_it(*argv, begin=begin)
+            self.assertEqual((code, made.cases), (campaign.STOPPED, []))
+            self.assertEqual(said, "stopped before a trial was done\n")
+
+    def test_the_first_signal_says_what_comes(self):
+        with unittest.mock.patch("os.write") as written:
+            self.run_it("--trials", "9", signals={2: [signal.SIGINT]})
+        written.assert_called_once_with(2, campaign.STOPPING)
+
     def test_a_signal_lets_the_trial_end(self):
         for how in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(how=how):
@@ -226,8 +271,20 @@ class CommandTest(unittest.TestCase):
             self.assertIn(f"  {name} ", said)
 
     def test_an_unknown_one_is_refused(self):
-        self.assertEqual(self.said_by("unknown")[0], campaign.USAGE)
+        code, said = self.said_by("unknown")
+        self.assertEqual(code, campaign.USAGE)
+        self.assertTrue(said.startswith("no campaign `unknown`; there are\n"), said)
         self.assertEqual(self.said_by()[0], campaign.USAGE)
+
+    def test_every_campaign_knows_its_cases(self):
+        for name in campaign.names():
+            made = importlib.import_module(name).CAMPAIGN()
+            with self.subTest(name=name):
+                self.assertTrue(made.knows(made.example))
+                for case in ("bogus", "", ":", "5", "at:nosuch:4", made.example + ":x"):
+                    made.options = argparse.Namespace(only=case)
+                    with self.assertRaisesRegex(campaign.Refused, "--only " + made.example):
+                        campaign.look_at_case(made)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class PlanTest(unittest.TestCase):
                 self.assertEqual(sorted(tried), sorted(kill.POINTS * passes))
                 self.assertEqual(sum(case.startswith("random:") for case in cases), batches)
                 self.assertEqual(len(set(cases)), len(cases))
+                self.assertTrue(all(kill.Kill().knows(case) for case in cases))
 
     def test_points_are_found_in_the_sources(self):
         for name in ("commit:durable", "append:piece", "resolve:committed", "request:written"):

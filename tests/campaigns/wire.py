@@ -77,9 +77,9 @@ def cells_of(case):
             known = how in HOWS[:2] and kind == "reused"
         else:
             known = how in hows_of(part) and kind in PARTS.get(part, ())
-        if not known:
-            raise ValueError(f"{group}: no such cells")
         found = list(range(int(first), int(last or first) + 1, int(step or 1)))
+        if not known or not found:
+            raise ValueError(f"{group}: no such cells")
         if last and found[-1] != int(last):
             found.append(int(last))
         cells += [Cell(part, how, kind, offset) for offset in found]
@@ -115,6 +115,8 @@ class Wire(Campaign):
 
     summary = "the connection is cut after every byte, in every way"
     short = {"every": 20}
+    form = "PART:HOW:KIND:FIRST[-LAST[/STEP]], more behind commas (see --help)"
+    example = "response:rst:reused:217"
 
     def __init__(self):
         super().__init__()
@@ -130,6 +132,9 @@ class Wire(Campaign):
             metavar="N",
             help="only each N-th offset of a part (with --fresh, if it changes)",
         )
+
+    def knows(self, case):
+        return bool(cells_of(case))
 
     # the gateways, and what passes between them and the program
 
