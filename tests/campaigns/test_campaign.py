@@ -186,7 +186,7 @@ class CampaignTest(unittest.TestCase):
         for argv in ((), ("--only", "case:1:1")):
             code, said, made = self.run_it(*argv)
             self.assertEqual((code, made.cases), (campaign.USAGE, []))
-            self.assertRegex(said, r"^tests/campaign counting: \S+ is not built .*tests/run -N.*\n$")
+            self.assertRegex(said, r"^tests/campaign counting: \S+ is not built .*run -N.*\n$")
 
     def test_a_signal_before_the_first_trial(self):
         """It reaches what is being built, too, which fails: that is nobody's fault."""

@@ -1,17 +1,4 @@
-// simulation: plays histories by their seeds.
-//
-//   simulation --seed N [--trace]                 one history, retold line by line
-//   simulation --seeds COUNT [--first N]          many, and a table
-//   simulation --seeds A..B                       likewise
-//     --full-matrix     an empty cell that is not impossible by name is a failure
-//     --matrix          prints the table of faults and phases
-//     --json            one line of figures for a campaign, nothing else
-//     --cells           says which cells of the table can be struck, and why the others cannot
-//     --planted NAME    with a bug that is to be found, until it is; all: each, one after the other
-//     --stop            at the first violation
-//     --twice-every N   plays one seed in N twice and compares what is told (64)
-//
-// Exit codes: 0 no violation, 1 a violation (or an empty cell), 2 wrong usage.
+// simulation: plays histories by their seeds. What it can be asked is in kHelp.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -31,10 +18,34 @@ namespace sagorder::simulation {
 namespace {
 
 constexpr std::uint64_t kFailuresShown = 10;
+constexpr std::uint64_t kSeedsForPlanted = 20'000;
+
+constexpr const char* kHelp =
+    R"(tests/simulate: plays whole histories of a batch in virtual time, each from one seed.
+
+  tests/simulate --seed N [--trace]           one history, retold line by line
+  tests/simulate --seeds COUNT [--first N]    many from seed N (1) on, and a table
+  tests/simulate --seeds A..B                 likewise
+  tests/simulate                              as --seeds 20000 --matrix
+
+  --trace           tells what happens as it happens (the words: tests/README.md)
+  --matrix          prints how often each fault struck in each phase of an order's life
+  --full-matrix     likewise; a cell that stays empty and is not impossible by name is a failure
+  --stop            at the first violation
+  --twice-every N   plays each seed that N divides twice, and compares what is told (64; 0: none)
+  --planted NAME    with a bug that is to be found, until it is; all: each, one after the other
+                    (20000 seeds unless told; those of the engine are in simulation_planted alone)
+  --json            one line of figures for a campaign, nothing else
+  --cells           says which cells of the table can be struck, and why the others cannot
+  --help            this
+
+A violation comes with the command that retells its history.
+Exit codes: 0 no violation, 1 a violation (or an empty cell), 2 wrong usage.
+)";
 
 struct Arguments {
   std::uint64_t first = 1;
-  std::uint64_t count = 0;
+  std::uint64_t count = 0;  ///< 0: not said
   std::uint64_t twice_every = 64;
   bool trace = false;
   bool full_matrix = false;
@@ -42,6 +53,9 @@ struct Arguments {
   bool json = false;
   bool stop = false;
   bool cells = false;
+  bool help = false;
+  bool one = false;   ///< --seed was given
+  bool many = false;  ///< --seeds or --first was given
   std::string planted;
 };
 
@@ -67,12 +81,14 @@ bool take_flag(std::string_view name, Arguments& arguments) {
     std::string_view name;
     bool Arguments::*member;
   };
-  static constexpr std::array<Flag, 6> kFlags = {{{"--trace", &Arguments::trace},
+  static constexpr std::array<Flag, 8> kFlags = {{{"--trace", &Arguments::trace},
                                                   {"--full-matrix", &Arguments::full_matrix},
                                                   {"--matrix", &Arguments::matrix},
                                                   {"--json", &Arguments::json},
                                                   {"--stop", &Arguments::stop},
-                                                  {"--cells", &Arguments::cells}}};
+                                                  {"--cells", &Arguments::cells},
+                                                  {"-h", &Arguments::help},
+                                                  {"--help", &Arguments::help}}};
   const auto* const found = std::find_if(kFlags.begin(), kFlags.end(),
                                          [&](const Flag& flag) { return flag.name == name; });
   if (found == kFlags.end()) return false;
@@ -81,10 +97,13 @@ bool take_flag(std::string_view name, Arguments& arguments) {
 }
 
 bool take_value(std::string_view name, std::string_view text, Arguments& arguments) {
-  if (name == "--seeds") return to_range(text, arguments);
-  if (name == "--first") return to_number(text, arguments.first);
   if (name == "--twice-every") return to_number(text, arguments.twice_every);
+  if (name == "--seeds" || name == "--first") {
+    arguments.many = true;
+    return name == "--seeds" ? to_range(text, arguments) : to_number(text, arguments.first);
+  }
   if (name == "--seed") {
+    arguments.one = true;
     arguments.count = 1;
     return to_number(text, arguments.first);
   }
@@ -93,13 +112,20 @@ bool take_value(std::string_view name, std::string_view text, Arguments& argumen
   return true;
 }
 
-bool parse(int count, char** texts, Arguments& arguments) {
+/// What is wrong with the arguments; empty: nothing.
+std::string parse(int count, char** texts, Arguments& arguments) {
   for (int i = 1; i < count; ++i) {
     if (take_flag(texts[i], arguments)) continue;
-    if (i + 1 == count || !take_value(texts[i], texts[i + 1], arguments)) return false;
+    if (i + 1 == count || !take_value(texts[i], texts[i + 1], arguments)) {
+      return fmt::format("not understood: {}",
+                         fmt::join(texts + i, texts + std::min(i + 2, count), " "));
+    }
     ++i;
   }
-  return arguments.count > 0 || arguments.cells;
+  if (arguments.help || arguments.cells) return "";
+  if (arguments.one && arguments.many) return "--seed is one history, --seeds and --first are many";
+  if (arguments.count == 0 && !arguments.planted.empty()) arguments.count = kSeedsForPlanted;
+  return arguments.count > 0 ? "" : "--seed N or --seeds COUNT says what is played";
 }
 
 struct Failure {
@@ -299,15 +325,17 @@ int run(const Arguments& given) {
 int main(int count, char** texts) {
   using namespace sagorder::simulation;
   Arguments arguments;
-  if (!parse(count, texts, arguments)) {
-    std::fputs(
-        "usage: simulation --seed N [--trace] | --seeds COUNT|A..B [--first N] [--matrix]\n"
-        "       [--full-matrix] [--json] [--stop] [--planted NAME] [--twice-every N]\n",
-        stderr);
+  const std::string wrong = parse(count, texts, arguments);
+  if (!wrong.empty()) {
+    std::fprintf(stderr, "tests/simulate: %s (see --help)\n", wrong.c_str());
     return 2;
   }
+  if (arguments.help) {
+    std::fputs(kHelp, stdout);
+    return 0;
+  }
   if (!arguments.planted.empty() && arguments.planted != "all" && !plant(arguments.planted)) {
-    std::fprintf(stderr, "simulation: no bug of this name is in this build: %s\n",
+    std::fprintf(stderr, "tests/simulate: no bug of this name is in this build: %s\n",
                  arguments.planted.c_str());
     return 2;
   }
