@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -130,12 +131,20 @@ std::size_t read_full(const Fd& file, char* into, std::size_t size, std::string_
 }
 
 std::string read_all(const Fd& file, std::size_t limit, std::string_view path) {
-  std::string bytes(limit + 1, '\0');
-  bytes.resize(read_full(file, bytes.data(), bytes.size(), path));
-  if (bytes.size() > limit) {
-    throw refusal(path, "is larger than the " + std::to_string(limit) + " bytes it may have");
+  // In pieces: memory for what is there, and not for what there may be at most.
+  constexpr std::size_t kPiece = std::size_t{64} * 1024;
+  std::string bytes;
+  for (;;) {
+    const std::size_t before = bytes.size();
+    const std::size_t piece = std::min(kPiece, limit + 1 - before);
+    bytes.resize(before + piece);
+    const std::size_t count = read_full(file, bytes.data() + before, piece, path);
+    bytes.resize(before + count);
+    if (bytes.size() > limit) {
+      throw refusal(path, "is larger than the " + std::to_string(limit) + " bytes it may have");
+    }
+    if (count < piece) return bytes;
   }
-  return bytes;
 }
 
 void sync_file(const Fd& file, std::string_view path) {

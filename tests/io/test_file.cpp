@@ -70,6 +70,13 @@ TEST(File, IsReadAsFarAsItGoes) {
   EXPECT_EQ(read_full(file, bytes, 8, "a"), 0U);
   EXPECT_EQ(read_all(open_to_read(directory / "a"), 5, "a"), "12345");
   EXPECT_THROW(read_all(open_to_read(directory / "a"), 4, "a"), FileError);
+  for (const std::size_t size : {65'535U, 65'536U, 65'537U, 200'000U}) {
+    const std::string large(size, 'x');
+    put(directory / "large", large);
+    EXPECT_EQ(read_all(open_to_read(directory / "large"), size, "large"), large);
+    EXPECT_EQ(read_all(open_to_read(directory / "large"), 2 * size, "large"), large);
+    EXPECT_THROW(read_all(open_to_read(directory / "large"), size - 1, "large"), FileError);
+  }
 }
 
 TEST(File, WriteReportsAFullDisk) {
