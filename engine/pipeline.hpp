@@ -149,8 +149,8 @@ struct Send {
   bool hold = false;  ///< find or make the connection, tell Connected, and write at `go` only
 };
 
-/// What io is to do, in this order: append the lines, start the commit, retire, leave, send, go,
-/// read, set the timer.
+/// What io is to do, in this order: start the commit, retire, leave, send, go, append the lines,
+/// read, set the timer. Lines come late because a slow disk must not hold up a token that was taken.
 /// Valid until the next `resume`; `commit` and every `wire` until they are answered.
 struct Actions {
   std::string lines;               ///< to append to the results file

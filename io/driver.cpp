@@ -266,7 +266,6 @@ class Driver::Loop {
     wanted_ = actions.wanted_orders;
     finished_ = actions.finished;
     if (!actions.notice.empty()) parts_.log.warning(actions.notice);
-    if (!actions.lines.empty()) append(actions.lines);
     if (!actions.commit.empty()) commit(actions.commit);
     for (const Slot slot : actions.retire) tell(slot, &Pool::retire);
     const auto& retired = actions.retire;
@@ -283,6 +282,7 @@ class Driver::Loop {
       kill_point("request:before-let-go");
       tell(slot, &Pool::go);
     }
+    if (!actions.lines.empty()) append(actions.lines);
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) cancel_exchanges();
   }

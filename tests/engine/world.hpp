@@ -347,7 +347,6 @@ class World {
     if (wake_at_ && *wake_at_ <= steady_ + nanoseconds(1)) {
       violations.push_back("asks to be woken at once: it would spin");
     }
-    if (!actions.lines.empty() && !append(actions.lines)) append_broke_ = true;
     if (!actions.commit.empty()) {
       if (!commit_.empty()) violations.push_back("two commits at a time");
       commit_ = actions.commit;
@@ -362,6 +361,7 @@ class World {
       }
     }
     for (const Slot slot : actions.go) go(slot);
+    if (!actions.lines.empty() && !append(actions.lines)) append_broke_ = true;
   }
 
   /// Some held requests find an open connection, the others have to connect.

@@ -65,7 +65,6 @@ void Host::perform(const Actions& actions, std::optional<Slot> answered) {
   wanted_ = actions.wanted_orders;
   finished_ = actions.finished;
   if (!actions.notice.empty()) stage_.oracle.shown(actions.notice, "a notice");
-  if (!actions.lines.empty()) append_results(actions.lines);
   if (!actions.commit.empty()) commit(actions.commit);
   const bool apart = pools_.size() > 1;
   for (const Slot slot : actions.retire) {
@@ -78,6 +77,7 @@ void Host::perform(const Actions& actions, std::optional<Slot> answered) {
   for (const Slot slot : actions.leave) tell_pool({Word::leave, owner_[slot], slot, {}});
   for (const Send& one : actions.sends) send(one);
   for (const Slot slot : actions.go) tell_pool({Word::go, owner_[slot], slot, {}});
+  if (!actions.lines.empty()) append_results(actions.lines);
   if (actions.wake_at) {
     const Time at = Clock::time_of(*actions.wake_at);
     if (!armed_ || *armed_ > at) {
