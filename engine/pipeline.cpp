@@ -275,7 +275,7 @@ void Pipeline::advance(Moment now) {
     if (stop_ != Stop::none) drop_unsent(now);  // a limit was met while admitting
     go_connected(now);
     send_ready(now);
-    start_commit();
+    start_commit(now);
   }
   if (stop_ == Stop::none && !input_ended_) {
     const auto queued = static_cast<std::uint32_t>(queued_.size());
@@ -374,8 +374,15 @@ void Pipeline::send_ready(Moment now) {
   }
 }
 
-void Pipeline::start_commit() {
+/// Enough intents are durable to feed every connection while a commit takes its time.
+bool Pipeline::wires_are_supplied() const {
+  return stop_ == Stop::none &&
+         ready_.size() >= std::max(options_.connections, options_.max_in_flight / 4);
+}
+
+void Pipeline::start_commit(Moment now) {
   if (commit_under_way_ || gathering_.size == 0) return;
+  if (wires_are_supplied() && now.steady < gathering_since_ + kGatherMax) return;
   std::swap(gathering_, committing_);
   commit_under_way_ = true;
   actions_.commit = std::span<const Record>(committing_.records.data(), committing_.size);
@@ -391,6 +398,7 @@ void Pipeline::set_wake(Moment now) {
   if (!asleep) wake(slots_[waiting_.front()].not_before);
   const bool held = now.steady < held_until_;
   const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
+  if (!commit_under_way_ && gathering_.size > 0) wake(gathering_since_ + kGatherMax);
   if (!connected_.empty()) wake(pacer_.send_at(now.steady));
   if (!ready_.empty() && on_wire_ + leased_ < wires) {
     const auto ahead = planted(Planted::token_before_connection) ? milliseconds(0) : kLeaseAhead;
@@ -771,6 +779,7 @@ Record& Pipeline::gather(RecordKind kind, Slot slot, Moment now) {
     gathering_.records.emplace_back();
     gathering_.slots.emplace_back();
   }
+  if (gathering_.size == 0) gathering_since_ = now.steady;
   Record& record = gathering_.records[gathering_.size];
   gathering_.slots[gathering_.size] = slot;
   ++gathering_.size;

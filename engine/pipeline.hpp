@@ -15,7 +15,8 @@
 //
 // In flight are the slots from intending to settling: at most `max_in_flight`, which is what a
 // crash can leave in doubt. One commit is under way at a time; whatever gathers meanwhile is the
-// next one.
+// next one. It begins as soon as the wires could want for durable intents, and otherwise gathers
+// for a moment longer: a commit costs the same for one record as for many.
 //
 // Slow start: at first two rows may be in flight, twice as many after each round of answers, and
 // few again after a doubt: what is systematic must not be multiplied by the batch.
@@ -67,6 +68,7 @@ inline constexpr milliseconds kBackoffMax{5'000};
 /// A connection is leased so long before its token is due, for a handshake takes time; not longer,
 /// for a connection that waits may be closed by the server.
 inline constexpr milliseconds kLeaseAhead{200};
+inline constexpr milliseconds kGatherMax{2};  ///< records wait so long for others to join them
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
 inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
 inline constexpr std::uint64_t kFailureShareFrom = 20;   ///< rows settled before N% is judged
@@ -150,8 +152,8 @@ struct Send {
 };
 
 /// What io is to do, in this order: start the commit, retire, leave, send, go, append the lines,
-/// read, set the timer. Lines come late because a slow disk must not hold up a token that was taken.
-/// Valid until the next `resume`; `commit` and every `wire` until they are answered.
+/// read, set the timer. Lines come late because a slow disk must not hold up a token that was
+/// taken. Valid until the next `resume`; `commit` and every `wire` until they are answered.
 struct Actions {
   std::string lines;               ///< to append to the results file
   std::span<const Record> commit;  ///< not empty: make durable, then Committed or CommitFailed
@@ -244,7 +246,8 @@ class Pipeline {
   void admit(Moment now);
   void go_connected(Moment now);
   void send_ready(Moment now);
-  void start_commit();
+  void start_commit(Moment now);
+  [[nodiscard]] bool wires_are_supplied() const;
   void set_wake(Moment now);
   void check_finished();
 
@@ -298,6 +301,7 @@ class Pipeline {
   Ring<Slot> connected_;       // held by a connection, waiting for their tokens
   std::vector<Slot> waiting_;  // a heap, the soonest on top
   Batch gathering_;
+  SteadyTime gathering_since_{};  // when its first record came
   Batch committing_;
   bool commit_under_way_ = false;
 

@@ -126,7 +126,7 @@ void add_pace(CLI::App& command, Arguments& given) {
   group.text("--connections", "N", given.connections, "1 to 4096 (default 16)");
   group.text("--threads", "N", given.threads, "loops, 1 to 64 (default 1)");
   group.text("--max-in-flight", "N", given.max_in_flight,
-             "rows under way at a time, which is what a crash can leave in doubt (default: 8 x "
+             "rows under way at a time, which is what a crash can leave in doubt (default: 16 x "
              "connections)");
 }
 

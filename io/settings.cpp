@@ -163,7 +163,7 @@ void take_pace(const Arguments& given, Settings& settings) {
   take_number("--burst", given.burst, 1, kBurstMax, settings.burst);
   take_number("--connections", given.connections, 1, kConnectionsMax, settings.connections);
   take_number("--threads", given.threads, 1, kThreadsMax, settings.threads);
-  settings.max_in_flight = std::min(8 * settings.connections, kInFlightMax);
+  settings.max_in_flight = std::min(kInFlightEach * settings.connections, kInFlightMax);
   take_number("--max-in-flight", given.max_in_flight, 1, kInFlightMax, settings.max_in_flight);
 }
 

@@ -25,6 +25,7 @@ namespace sagorder::io {
 
 inline constexpr std::string_view kProgramVersion = "0.1.0";
 inline constexpr std::uint32_t kThreadsMax = 64;
+inline constexpr std::uint32_t kInFlightEach = 16;  ///< rows in flight a connection, by default
 inline constexpr milliseconds kRequestTimeoutMin{1'000};
 inline constexpr milliseconds kRequestTimeoutMax{600'000};
 inline constexpr milliseconds kConnectTimeoutMin{100};
@@ -64,7 +65,7 @@ struct Settings {
   std::uint64_t burst = 1;         ///< default by the rate
   std::uint32_t connections = 16;  ///< 1 to kConnectionsMax
   std::uint32_t threads = 1;
-  std::uint32_t max_in_flight = 128;  ///< default 8 x connections, at most kInFlightMax
+  std::uint32_t max_in_flight = 256;  ///< default kInFlightEach x connections
   milliseconds request_timeout{60'000};
   milliseconds connect_timeout{10'000};
   Replay replay = Replay::never;

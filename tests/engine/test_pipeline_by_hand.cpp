@@ -122,6 +122,64 @@ TEST(PipelineByHand, EachStopHasItsName) {
   for (const auto& [stop, name] : kNames) EXPECT_EQ(name_of(stop), name);
 }
 
+// --- when a commit begins
+
+/// One connection and many rows: places one row after the other, each commit done at once, until
+/// one is placed whose record is not committed at once, because others are durable and can be sent.
+class Supplied : public ByHand {
+ public:
+  Supplied() : ByHand(one_connection()) {
+    for (std::uint64_t row = 1; row <= 10; ++row) read(row);
+    commit();
+    while (!actions->sends.empty() && order_id_ < 10) {
+      const Slot slot = actions->sends[0].slot;
+      while (!actions->commit.empty()) commit();
+      place(slot, std::to_string(++order_id_));
+      if (actions->commit.empty()) return;
+    }
+    ADD_FAILURE() << "each record was committed at once";
+  }
+  static PipelineOptions one_connection() {
+    PipelineOptions options = fixed_endpoint();
+    options.connections = 1;
+    options.max_in_flight = 8;
+    return options;
+  }
+  const Actions& place_next() {
+    return place(actions->sends.at(0).slot, std::to_string(++order_id_));
+  }
+
+ private:
+  std::uint64_t order_id_ = 0;
+};
+
+TEST(PipelineByHand, WhileTheWiresAreSuppliedRecordsGatherForAMoment) {
+  Supplied run;
+  EXPECT_EQ(run.actions->sends.size(), 1U) << "what is durable is sent meanwhile";
+  EXPECT_EQ(run.actions->wake_at, run.steady + kGatherMax);
+  run.steady += kGatherMax - nanoseconds(1);
+  run.tell(event::Tick{});
+  EXPECT_TRUE(run.actions->commit.empty());
+  run.steady += nanoseconds(1);
+  run.tell(event::Tick{});
+  EXPECT_FALSE(run.actions->commit.empty());
+}
+
+TEST(PipelineByHand, TheCommitBeginsWhenTheWiresCouldRunDry) {
+  Supplied run;
+  std::size_t placed = 1;
+  for (; run.actions->commit.empty() && placed < 8; ++placed) run.place_next();
+  EXPECT_GT(placed, 1U);
+  EXPECT_GE(run.actions->commit.size(), placed) << "and all that gathered is in it";
+  EXPECT_EQ(run.actions->sends.size(), 1U) << "before they ran dry";
+}
+
+TEST(PipelineByHand, AStopWaitsForNoOtherRecords) {
+  Supplied run;
+  run.interrupt();
+  EXPECT_FALSE(run.actions->commit.empty());
+}
+
 // --- what is not sent any more
 
 TEST(PipelineByHand, OfAChangedInputNothingMoreIsSent) {

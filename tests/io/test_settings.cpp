@@ -65,7 +65,7 @@ TEST(Settings, DefaultsOfRun) {
   EXPECT_EQ(settings.burst, 1U);
   EXPECT_EQ(settings.connections, 16U);
   EXPECT_EQ(settings.threads, 1U);
-  EXPECT_EQ(settings.max_in_flight, 128U);
+  EXPECT_EQ(settings.max_in_flight, 256U);
   EXPECT_EQ(settings.request_timeout, seconds(60));
   EXPECT_EQ(settings.connect_timeout, seconds(10));
   EXPECT_EQ(settings.replay, Replay::never);
@@ -267,8 +267,8 @@ TEST(Settings, NumbersHaveRangesThatTheErrorNames) {
 }
 
 TEST(Settings, InFlightFollowsTheConnections) {
-  EXPECT_EQ(run_with({"--connections", "3"}).max_in_flight, 24U);
-  EXPECT_EQ(run_with({"--connections", "4096"}).max_in_flight, 32'768U);
+  EXPECT_EQ(run_with({"--connections", "3"}).max_in_flight, 48U);
+  EXPECT_EQ(run_with({"--connections", "4096"}).max_in_flight, 65'536U);
 }
 
 TEST(Settings, BurstFollowsTheRate) {

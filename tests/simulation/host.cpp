@@ -122,7 +122,7 @@ void Host::act_on(const Due& due) {
       return read_mail();
     case Act::interrupt:
       if (!looping_ || finished_) return;
-      if (interrupts_ == 0) intents_gathered_ = commit_under_way_;
+      if (interrupts_ == 0) intents_gathered_ = pipeline_->in_flight() > 0;
       strike_all(interrupts_++ == 0 ? Fault::interrupted : Fault::interrupted_again);
       s.trace.tell("process {} is interrupted", index_);
       return dispatch(event::Interrupted{});

@@ -232,7 +232,7 @@ void Host::commit(std::span<const Record> records) {
   s.clock.after(takes, Act::commit_done, index_, life_);
 }
 
-/// What was gathered beside the commit under way when the interrupt came is committed; no more.
+/// What was gathered for the next commit when the interrupt came is committed; no more.
 void Host::judge_stopped(std::span<const Record> records) {
   if (interrupts_ == 0) return;
   const bool intents = std::any_of(records.begin(), records.end(), [](const Record& record) {
