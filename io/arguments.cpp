@@ -7,6 +7,7 @@
 
 #include "engine/wording.hpp"
 #include "io/log.hpp"
+#include "io/version.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -269,7 +270,7 @@ void describe(CLI::App& app, Arguments& given) {
   app.name("sagorder");
   app.formatter(std::make_shared<Wrapped>());
   app.set_help_flag("--help,-h", "show this help");
-  app.set_version_flag("--version", "sagorder " + std::string(kProgramVersion), "show the version");
+  app.set_version_flag("--version", version_text(), "show the version and the build");
   app.footer(std::string("sagorder COMMAND --help shows a command's options.\n\n") + kExitCodes);
   app.require_subcommand(0, 1);
   // Unknown arguments are told apart here, so that the nearest name can be suggested.
@@ -302,7 +303,7 @@ std::variant<Arguments, PlainText> parse_arguments(int argc, const char* const* 
   } catch (const CLI::CallForHelp&) {
     return PlainText{app.help()};
   } catch (const CLI::CallForVersion& version) {
-    return PlainText{std::string(version.what()) + "\n"};
+    return PlainText{version.what()};
   } catch (const CLI::ParseError& error) {
     refuse_extras(app);
     refuse(app, error);

@@ -23,7 +23,6 @@
 
 namespace sagorder::io {
 
-inline constexpr std::string_view kProgramVersion = "0.1.0";
 inline constexpr std::uint32_t kThreadsMax = 64;
 inline constexpr std::uint32_t kInFlightEach = 16;  ///< rows in flight a connection, by default
 inline constexpr milliseconds kRequestTimeoutMin{1'000};

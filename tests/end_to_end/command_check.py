@@ -263,4 +263,11 @@ class Usage(CommandTest):
     def test_version(self):
         done = self.batch(Nowhere()).sagorder("--version")
         self.assertEqual(done.returncode, ALL_PLACED)
-        self.assertRegex(done.stdout, r"\Asagorder \d+\.\d+\.\d+\n\Z")
+        library = r"\d+\.\d+\.\d+ \(built with \d+\.\d+\.\d+\)"
+        self.assertRegex(
+            done.stdout,
+            r"\Asagorder \d+\.\d+\.\d+\n(commit [0-9a-f]{12}(, with changes)?\n)?"
+            r"build (Release|Debug), (clan)?g\+\+ \d+\.\d+\.\d+.*\n"
+            rf"OpenSSL {library}\nSQLite {library}\nBoost \d+\.\d+ \(headers alone\)\n\Z",
+        )
+        self.assertNotRegex(done.stdout, r"20\d\d-|\d:\d\d|/")  # no date, no time, no path

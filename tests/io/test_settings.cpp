@@ -363,7 +363,7 @@ TEST(Settings, RepeatableOptionTakesOneValueEachTime) {
 }
 
 TEST(Settings, HelpAndVersion) {
-  EXPECT_EQ(text_of({"--version"}), "sagorder 0.1.0\n");
+  EXPECT_TRUE(text_of({"--version"}).starts_with("sagorder 0.1.0\n"));
   for (const char* command : {"run", "check", "status", "resolve"}) {
     EXPECT_TRUE(has(text_of({"--help"}), command));
     EXPECT_TRUE(has(text_of({command, "--help"}), std::string("sagorder ") + command));

@@ -1,0 +1,26 @@
+# Writes HEADER with the commit that SOURCE is a clone of; an empty one where it is no clone (a
+# tarball, also one unpacked inside another repository) or git is not there. Touched only when it
+# changes:   cmake -D SOURCE=DIR -D HEADER=FILE -P commit.cmake
+cmake_minimum_required(VERSION 3.25)
+set(commit "")
+find_program(GIT git)
+function(ask into)
+  execute_process(COMMAND ${GIT} --no-optional-locks -C ${SOURCE} ${ARGN} OUTPUT_VARIABLE said
+    ERROR_QUIET RESULT_VARIABLE failed OUTPUT_STRIP_TRAILING_WHITESPACE)
+  set(${into} "${said}" PARENT_SCOPE)
+  if(failed)
+    set(${into} "" PARENT_SCOPE)
+  endif()
+endfunction()
+if(GIT)
+  file(REAL_PATH "${SOURCE}" source)
+  ask(top rev-parse --show-toplevel)
+  if(top STREQUAL source)
+    ask(commit rev-parse --short=12 HEAD)
+    ask(changes status --porcelain --untracked-files=no)
+    if(commit AND changes)
+      string(APPEND commit ", with changes")
+    endif()
+  endif()
+endif()
+file(CONFIGURE OUTPUT "${HEADER}" CONTENT "#define SAGORDER_COMMIT \"@commit@\"\n" @ONLY)
