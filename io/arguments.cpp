@@ -2,10 +2,14 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <utility>
 
 #include "engine/wording.hpp"
+#include "io/choices.hpp"
+#include "io/completion.hpp"
+#include "io/exit_code.hpp"
 #include "io/log.hpp"
 #include "io/version.hpp"
 
@@ -15,40 +19,48 @@ namespace {
 constexpr std::size_t kShownMax = 80;
 constexpr std::size_t kHelpColumn = 34;  // where descriptions begin
 constexpr std::size_t kHelpWidth = 100;
+constexpr std::size_t kFooterWidth = 92;
 
-constexpr const char* kNoCommand = "say what to do: run, check, status or resolve";
-constexpr const char* kExitCodes =
-    "Exit codes: 0 all placed; 1 some rejected, or left out as invalid; 2 usage, or not\n"
-    "confirmed; 3 some in doubt; 4 input invalid, changed or ordered before; 5 stopped: a limit,\n"
-    "an unreachable endpoint, the first interrupt; 6 credentials, permission, clock or a\n"
-    "certificate; 70 internal; 74 ledger or output cannot be written; 75 another process holds\n"
-    "the ledger or the output; 130 second interrupt. status ends with 0 whatever it finds.";
+struct CommandName {
+  const char* name;
+  Command command;
+};
+
+constexpr const char* kHelp = "help";
+constexpr const char* kSummary =
+    "Places orders of Smart Access Gateway software out of a CSV file, each once.";
 constexpr const char* kKeys =
     "The access key is read from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and\n"
     "ALIBABA_CLOUD_SECURITY_TOKEN, or from a profile of ~/.aliyun/config.json\n"
     "(ALIBABA_CLOUD_CONFIG_FILE, ALIBABA_CLOUD_PROFILE; --profile goes before the environment).\n"
     "It is never an argument.";
 constexpr const char* kReplay =
-    "never (default) or same-bytes: after a transport fault without one byte of an answer, send "
+    "default: never. same-bytes: after a transport fault without one byte of an answer, send "
     "the identical bytes once more, in the same process and within 60 s. This rests on the gateway "
     "refusing a SignatureNonce that it has seen (SignatureNonceUsed), which users report and which "
     "is documented nowhere as a guarantee: without it a row could be ordered twice. Only an "
     "OrderId ends the doubt";
+
+constexpr CommandName kCommands[] = {{"run", Command::run},
+                                     {"check", Command::check},
+                                     {"status", Command::status},
+                                     {"resolve", Command::resolve}};
+
+std::string exit_codes() {
+  std::string text = "Exit codes:";
+  for (const ExitMeaning& each : exit_meanings()) {
+    text += (text.ends_with(':') ? " " : "; ") + std::to_string(static_cast<int>(each.code)) + " " +
+            std::string(each.means);
+  }
+  return filled(text + ". status ends with 0 whatever it finds.", kFooterWidth);
+}
 
 /// Wraps descriptions at the width of the page.
 class Wrapped : public CLI::Formatter {
  public:
   Wrapped() { column_width(kHelpColumn); }
   std::string make_option_desc(const CLI::Option* option) const override {
-    std::string wrapped;
-    std::size_t column = 0;
-    for (const std::string& word : CLI::detail::split(option->get_description(), ' ')) {
-      const bool full = column > 0 && column + 1 + word.size() > kHelpWidth - kHelpColumn;
-      if (column > 0) wrapped += full ? '\n' : ' ';
-      column = (full || column == 0 ? 0 : column + 1) + word.size();
-      wrapped += word;
-    }
-    return wrapped;
+    return filled(option->get_description(), kHelpWidth - kHelpColumn);
   }
 };
 
@@ -60,6 +72,12 @@ class Group {
   template <class Text>
   CLI::Option& text(const char* name, const char* shown_as, Text& into, const char* help) {
     return placed(command_.add_option(name, into, help)->type_name(shown_as));
+  }
+  /// One of a closed set, which stands in the value's place.
+  template <std::size_t N, class Value>
+  CLI::Option& choice(const char* name, const std::array<Choice<Value>, N>& choices,
+                      std::optional<std::string>& into, const char* help) {
+    return placed(command_.add_option(name, into, help)->type_name(names_of(choices, "|")));
   }
   CLI::Option& list(const char* name, const char* shown_as, std::vector<std::string>& into,
                     const char* help) {
@@ -107,7 +125,7 @@ void add_ledger(CLI::App& command, Arguments& given) {
 void add_reporting(CLI::App& command, Arguments& given) {
   Group group(command, "Reporting");
   group.flag("--quiet", given.quiet, "warnings and errors only");
-  group.text("--log-format", "FORMAT", given.log_format, "text (default) or json");
+  group.choice("--log-format", kLogFormatChoices, given.log_format, "default: text");
   group.text("--summary", "FILE", given.summary, "write a summary as JSON to this file");
 }
 
@@ -144,15 +162,15 @@ void add_network(CLI::App& command, Arguments& given) {
   Group group(command, "Network");
   group.text("--endpoint", "URL", given.endpoint, "https://HOST[:PORT] (default: by RegionId)");
   group.text("--ca-file", "PEM", given.ca_file, "trust anchors (default: the system's)");
-  group.text("--signature", "SCHEME", given.signature, "acs3-hmac-sha256 (default) or hmac-sha1");
-  group.text("--http-method", "METHOD", given.http_method,
-             "post (default) or get; get goes with hmac-sha1 only");
+  group.choice("--signature", kSchemeChoices, given.signature, "default: acs3-hmac-sha256");
+  group.choice("--http-method", kMethodChoices, given.http_method,
+               "default: post; get goes with hmac-sha1 only");
   group.text("--request-timeout", "TIME", given.request_timeout,
              "for a whole exchange, 1s to 10m (default 60s)");
   group.text("--connect-timeout", "TIME", given.connect_timeout,
              "for name, connection and TLS, 100ms to 2m (default 10s)");
   group.text("--profile", "NAME", given.profile, "profile of ~/.aliyun/config.json");
-  group.text("--replay", "MODE", given.replay, kReplay);
+  group.choice("--replay", kReplayChoices, given.replay, kReplay);
 }
 
 void add_run(CLI::App& app, Arguments& given) {
@@ -166,8 +184,9 @@ void add_run(CLI::App& app, Arguments& given) {
   add_network(run, given);
   add_reporting(run, given);
   Group(run, "Reporting")
-      .text("--progress", "MODE", given.progress, "auto (default), bar, plain, json or none");
-  run.footer(std::string(kKeys) + "\n\n" + kExitCodes);
+      .choice("--progress", kProgressChoices, given.progress,
+              "default: auto, which is a bar on a terminal and else plain");
+  run.footer(std::string(kKeys) + "\n\n" + exit_codes());
 }
 
 void add_check(CLI::App& app, Arguments& given) {
@@ -193,6 +212,14 @@ void add_resolve(CLI::App& app, Arguments& given) {
   group.text("--because", "TEXT", given.because,
              "how you know, kept in the ledger; --not-placed requires it");
   add_ledger(resolve, given);
+}
+
+void add_help(CLI::App& app, Arguments& given) {
+  CLI::App& help = *app.add_subcommand(kHelp, "show the help of the program or of a command");
+  help.add_option("COMMAND", given.help_of, "default: the program")->type_name("");
+  Group(help, "Output")
+      .choice("--as", kHelpChoices, given.help_as,
+              "default: text. man: a man page; bash, zsh, fish: the shell's completion script");
 }
 
 /// Empty if nothing is near: then a suggestion would be a guess.
@@ -226,14 +253,35 @@ std::string help_of(const CLI::App& command) {
                    near.empty() ? help_of(command) : "did you mean " + near + "?");
 }
 
-[[noreturn]] void refuse_command(const std::string& argument) {
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
+}
+
+/// `run, check and status`.
+std::string in_a_row(const std::vector<std::string>& names, const std::string& last) {
+  std::string row;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) row += i + 1 == names.size() ? last : ", ";
+    row += names[i];
+  }
+  return row;
+}
+
+[[noreturn]] void refuse_no_command(const CLI::App& app) {
+  throw UsageError("say what to do: " + in_a_row(command_names(app), " or "),
+                   "see sagorder --help");
+}
+
+[[noreturn]] void refuse_command(const CLI::App& app, const std::string& argument) {
   if (argument.starts_with("-")) {
     throw UsageError("unknown option: " + shown_argument(argument.substr(0, argument.find('='))),
                      "see sagorder --help");
   }
-  const std::string near = nearest_of(argument, {"run", "check", "status", "resolve"});
+  const std::string near = nearest_of(argument, command_names(app));
   throw UsageError("unknown command: " + shown_argument(argument),
-                   near.empty() ? "the commands are run, check, status and resolve"
+                   near.empty() ? "the commands are " + in_a_row(command_names(app), " and ")
                                 : "did you mean sagorder " + near + "?");
 }
 
@@ -251,12 +299,12 @@ void refuse_extras(const CLI::App& app) {
   if (extra == extras.end()) extra = extras.begin();
   const CLI::App* const command = chosen(app);
   if (command != nullptr) refuse_unknown(*command, *extra);
-  refuse_command(*extra);
+  refuse_command(app, *extra);
 }
 
 [[noreturn]] void refuse(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* const command = chosen(app);
-  if (command == nullptr) throw UsageError(kNoCommand, "see sagorder --help");
+  if (command == nullptr) refuse_no_command(app);
   std::string what = error.what();
   if (error.get_name() == "ArgumentMismatch") {
     const bool twice = what.find("At Most") != std::string::npos;
@@ -271,7 +319,7 @@ void describe(CLI::App& app, Arguments& given) {
   app.formatter(std::make_shared<Wrapped>());
   app.set_help_flag("--help,-h", "show this help");
   app.set_version_flag("--version", version_text(), "show the version and the build");
-  app.footer(std::string("sagorder COMMAND --help shows a command's options.\n\n") + kExitCodes);
+  app.footer(exit_codes());  // and so of the commands that have none of their own
   app.require_subcommand(0, 1);
   // Unknown arguments are told apart here, so that the nearest name can be suggested.
   app.allow_extras();
@@ -279,15 +327,112 @@ void describe(CLI::App& app, Arguments& given) {
   add_check(app, given);
   add_status(app, given);
   add_resolve(app, given);
+  add_help(app, given);
+  app.footer("sagorder COMMAND --help shows a command's options.\n\n" + exit_codes());
 }
 
 Command command_of(const std::string& name) {
-  if (name == "run") return Command::run;
-  if (name == "check") return Command::check;
-  return name == "status" ? Command::status : Command::resolve;
+  for (const CommandName& each : kCommands) {
+    if (name == each.name) return each.command;
+  }
+  return Command::run;  // never: CLI11 knows the same names
+}
+
+// --- what help says, as values
+
+OptionEntry entry_of(const CLI::Option& option) {
+  OptionEntry entry;
+  entry.operand = option.get_positional();
+  entry.name = entry.operand ? option.get_name(true) : "--" + option.get_lnames().front();
+  if (!option.get_snames().empty()) entry.short_name = "-" + option.get_snames().front();
+  if (option.get_items_expected_max() > 0) entry.value = option.get_type_name();
+  entry.help = option.get_description();
+  entry.heading = option.get_group();
+  entry.required = option.get_required();
+  entry.repeatable = option.get_items_expected_max() > 1;
+  return entry;
+}
+
+std::vector<std::string> paragraphs(const std::string& text) {
+  std::vector<std::string> found;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find("\n\n", begin), text.size());
+    found.push_back(text.substr(begin, end - begin));
+    begin = end + 2;
+  }
+  return found;
+}
+
+CommandEntry entry_of(const CLI::App& command) {
+  CommandEntry entry;
+  entry.name = command.get_name();
+  entry.summary = command.get_description();
+  for (const CLI::Option* option : command.get_options()) {
+    OptionEntry one = entry_of(*option);
+    (one.operand ? entry.operands : entry.options).push_back(std::move(one));
+  }
+  for (std::string& each : paragraphs(command.get_footer())) {
+    if (each != exit_codes())
+      entry.notes.push_back(std::move(each));  // they have their own section
+  }
+  return entry;
+}
+
+Manual manual_of(const CLI::App& app) {
+  Manual manual;
+  manual.version = program_version();
+  manual.date = program_date();
+  manual.summary = app.get_description();
+  for (const CLI::Option* option : app.get_options()) manual.options.push_back(entry_of(*option));
+  for (const CLI::App* command : app.get_subcommands(nullptr)) {
+    manual.commands.push_back(entry_of(*command));
+  }
+  return manual;
+}
+
+HelpForm help_form(const Arguments& given) {
+  if (!given.help_as) return HelpForm::text;
+  if (const auto form = choice_of(kHelpChoices, *given.help_as)) return *form;
+  throw UsageError("--as " + shown_argument(*given.help_as) + ": must be one of " +
+                   names_of(kHelpChoices, ", "));
+}
+
+/// `sagorder help`. @param app not the one that parsed it, whose help would be that of `help`
+PlainText help_text(const CLI::App& app, const Arguments& given) {
+  const Manual manual = manual_of(app);
+  const bool program = given.help_of.empty();
+  const CommandEntry* const command = manual.command(given.help_of);
+  if (!program && command == nullptr) refuse_command(app, given.help_of);
+  switch (help_form(given)) {
+    case HelpForm::text:
+      return {program ? app.help() : app.get_subcommand(command->name)->help(app.get_name())};
+    case HelpForm::man:
+      return {program ? man_page(manual) : man_page(manual, *command)};
+    case HelpForm::bash:
+      return {bash_completion(manual)};
+    case HelpForm::zsh:
+      return {zsh_completion(manual)};
+    case HelpForm::fish:
+      return {fish_completion(manual)};
+  }
+  return {};
+}
+
+PlainText help_text(const Arguments& given) {
+  CLI::App app(kSummary);
+  Arguments unused;
+  describe(app, unused);
+  return help_text(app, given);
 }
 
 }  // namespace
+
+Manual program_manual() {
+  CLI::App app(kSummary);
+  Arguments given;
+  describe(app, given);
+  return manual_of(app);
+}
 
 std::string shown_argument(std::string_view argument) {
   const bool cut = argument.size() > kShownMax;
@@ -295,7 +440,7 @@ std::string shown_argument(std::string_view argument) {
 }
 
 std::variant<Arguments, PlainText> parse_arguments(int argc, const char* const* argv) {
-  CLI::App app("Places orders of Smart Access Gateway software out of a CSV file, each once.");
+  CLI::App app(kSummary);
   Arguments given;
   describe(app, given);
   try {
@@ -310,7 +455,8 @@ std::variant<Arguments, PlainText> parse_arguments(int argc, const char* const* 
   }
   refuse_extras(app);
   const CLI::App* const command = chosen(app);
-  if (command == nullptr) throw UsageError(kNoCommand, "see sagorder --help");
+  if (command == nullptr) refuse_no_command(app);
+  if (command->get_name() == kHelp) return help_text(given);
   given.command = command_of(command->get_name());
   return given;
 }

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "io/manual.hpp"
 #include "io/settings.hpp"
 
 namespace sagorder::io {
@@ -26,7 +27,12 @@ struct Arguments {
   bool quiet = false;
   std::optional<std::string> row, placed, because;
   bool not_placed = false;
+  std::string help_of;  // empty: the program
+  std::optional<std::string> help_as;
 };
+
+/// What help says, as values: every command and option of the definition.
+Manual program_manual();
 
 /// Throws UsageError.
 std::variant<Arguments, PlainText> parse_arguments(int argc, const char* const* argv);

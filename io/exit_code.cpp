@@ -37,7 +37,23 @@ std::optional<ExitCode> stopped(Stop stop) {
   return ExitCode::internal;
 }
 
+constexpr ExitMeaning kMeanings[] = {
+    {ExitCode::all_placed, "all placed"},
+    {ExitCode::some_rejected, "some rejected, or left out as invalid"},
+    {ExitCode::usage, "usage, or not confirmed"},
+    {ExitCode::some_in_doubt, "some in doubt"},
+    {ExitCode::input, "input invalid, changed or ordered before"},
+    {ExitCode::limit, "stopped: a limit, an unreachable endpoint, the first interrupt"},
+    {ExitCode::credentials, "credentials, permission, clock or a certificate"},
+    {ExitCode::internal, "internal"},
+    {ExitCode::unwritable, "ledger or output cannot be written"},
+    {ExitCode::busy, "another process holds the ledger or the output"},
+    {ExitCode::interrupted, "second interrupt"},
+};
+
 }  // namespace
+
+std::span<const ExitMeaning> exit_meanings() { return kMeanings; }
 
 ExitCode exit_code_of(Stop stop, const Rows& rows, std::uint64_t invalid) {
   if (const auto code = broken(stop)) return *code;

@@ -1,6 +1,9 @@
 // Exit codes, which scripts rely on, and how the end of a run becomes one.
 #pragma once
 
+#include <span>
+#include <string_view>
+
 #include "engine/life.hpp"
 #include "engine/pipeline.hpp"
 
@@ -19,6 +22,14 @@ enum class ExitCode : int {
   busy = 75,          ///< another process holds the ledger or the output
   interrupted = 130,  ///< second interrupt
 };
+
+struct ExitMeaning {
+  ExitCode code;
+  std::string_view means;  ///< as help and the man pages say it
+};
+
+/// Every code, in order.
+std::span<const ExitMeaning> exit_meanings();
 
 /// @param rows of the whole batch, not of this run alone  @param invalid rows left out
 ExitCode exit_code_of(Stop stop, const Rows& rows, std::uint64_t invalid);

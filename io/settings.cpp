@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "io/arguments.hpp"
+#include "io/choices.hpp"
 #include "io/file.hpp"
 
 namespace sagorder::io {
@@ -68,25 +69,13 @@ void take_duration(std::string_view option, const std::optional<std::string>& te
   into = *value;
 }
 
-template <class Value>
-struct Choice {
-  std::string_view name;
-  Value value;
-};
-
-template <class Value>
+template <std::size_t N, class Value>
 void take_choice(std::string_view option, const std::optional<std::string>& text,
-                 std::initializer_list<Choice<Value>> choices, Value& into) {
+                 const std::array<Choice<Value>, N>& choices, Value& into) {
   if (!text) return;
-  std::string names;
-  for (const auto& choice : choices) {
-    if (choice.name == *text) {
-      into = choice.value;
-      return;
-    }
-    names += (names.empty() ? "" : ", ") + std::string(choice.name);
-  }
-  throw wrong(option, *text, "must be one of " + names);
+  const auto chosen = choice_of(choices, *text);
+  if (!chosen) throw wrong(option, *text, "must be one of " + names_of(choices, ", "));
+  into = *chosen;
 }
 
 bool is_host_name(std::string_view host) {
@@ -176,12 +165,8 @@ void take_network(const Arguments& given, Settings& settings) {
     }
   }
   settings.ca_file = given.ca_file.value_or("");
-  take_choice<Scheme>(
-      "--signature", given.signature,
-      {{"acs3-hmac-sha256", Scheme::acs3_hmac_sha256}, {"hmac-sha1", Scheme::hmac_sha1}},
-      settings.scheme);
-  take_choice<Method>("--http-method", given.http_method,
-                      {{"post", Method::post}, {"get", Method::get}}, settings.method);
+  take_choice("--signature", given.signature, kSchemeChoices, settings.scheme);
+  take_choice("--http-method", given.http_method, kMethodChoices, settings.method);
   if (settings.method == Method::get && settings.scheme != Scheme::hmac_sha1) {
     throw UsageError("--http-method get: only --signature hmac-sha1 has such a form");
   }
@@ -191,9 +176,7 @@ void take_network(const Arguments& given, Settings& settings) {
                 settings.connect_timeout);
   if (given.profile && given.profile->empty()) throw UsageError("--profile: needs a name");
   settings.profile = given.profile;
-  take_choice<Replay>("--replay", given.replay,
-                      {{"never", Replay::never}, {"same-bytes", Replay::same_bytes}},
-                      settings.replay);
+  take_choice("--replay", given.replay, kReplayChoices, settings.replay);
 }
 
 void take_limits(const Arguments& given, Settings& settings) {
@@ -210,16 +193,8 @@ void take_limits(const Arguments& given, Settings& settings) {
 void take_reporting(const Arguments& given, Settings& settings) {
   settings.quiet = given.quiet;
   settings.summary = given.summary.value_or("");
-  take_choice<LogFormat>("--log-format", given.log_format,
-                         {{"text", LogFormat::text}, {"json", LogFormat::json}},
-                         settings.log_format);
-  take_choice<ProgressMode>("--progress", given.progress,
-                            {{"auto", ProgressMode::automatic},
-                             {"bar", ProgressMode::bar},
-                             {"plain", ProgressMode::plain},
-                             {"json", ProgressMode::json},
-                             {"none", ProgressMode::none}},
-                            settings.progress);
+  take_choice("--log-format", given.log_format, kLogFormatChoices, settings.log_format);
+  take_choice("--progress", given.progress, kProgressChoices, settings.progress);
 }
 
 bool is_id(std::string_view text) {
