@@ -186,6 +186,7 @@ std::string uri_of(const std::string& path) {
 struct SqliteLedger::State {
   Fd lock;  // before `database` in life, behind it in death
   FileIdentity identity;
+  std::string wal_path;
   FileIdentity wal_identity;
   Database database;
   bool reading = false;
@@ -329,8 +330,9 @@ void SqliteLedger::State::prepare() {
         return SQLITE_OK;
       },
       this);
-  if (!identity_of(database.path + "-wal", wal_identity)) {
-    throw LedgerError(database.path + "-wal: is not there, though SQLite opened it");
+  wal_path = database.path + "-wal";
+  if (!identity_of(wal_path, wal_identity)) {
+    throw LedgerError(wal_path + ": is not there, though SQLite opened it");
   }
   sync_directory_of(database.path);
 }
@@ -348,8 +350,8 @@ void SqliteLedger::State::require_named() const {
   if (!identity_of(database.path, now) || now != identity) {
     throw LedgerError(database.path + ": the ledger was removed or replaced while running");
   }
-  if (!identity_of(database.path + "-wal", now) || now != wal_identity) {
-    throw LedgerError(database.path + "-wal: the ledger's log was removed while running");
+  if (!identity_of(wal_path, now) || now != wal_identity) {
+    throw LedgerError(wal_path + ": the ledger's log was removed while running");
   }
 }
 
