@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
@@ -283,10 +284,12 @@ void Connection::rest(const ExchangeEnd& end) {
 }
 
 void Connection::wait(Tcp::socket::wait_type readiness) {
-  socket_.async_wait(readiness, [self = shared_from_this()](const Error& error) {
+  const auto ready = [self = shared_from_this()](const Error& error) {
     // An error here is a socket that was closed meanwhile; one of the peer makes it ready.
     if (!error) self->resume();
-  });
+  };
+  const HandlerAllocator<void> room(waiting_);
+  socket_.async_wait(readiness, boost::asio::bind_allocator(room, ready));
 }
 
 void Connection::resume() {

@@ -38,6 +38,7 @@
 #include "engine/order.hpp"
 #include "engine/reuse.hpp"
 #include "engine/verdict.hpp"
+#include "io/handler_memory.hpp"
 #include "io/http_answer.hpp"
 #include "io/tls.hpp"
 #include "io/wire.hpp"
@@ -145,6 +146,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Owner& owner_;
   Tcp::socket socket_;
   Tcp::resolver resolver_;
+  HandlerMemory waiting_;  // of wait(): one at a time
   std::unique_ptr<SSL, FreeSsl> ssl_;
   Wire wire_;
   HttpAnswer answer_;
