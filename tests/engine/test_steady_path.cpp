@@ -7,8 +7,8 @@
 namespace sagorder {
 namespace {
 
-// Halfway every slot was used and every buffer has grown: from then on an order costs no allocation,
-// from its record to its line.
+// Halfway every slot was used and every buffer has grown: from then on an order costs no
+// allocation, from its record to its line.
 TEST(SteadyPath, AllocatesNothingOnceTheBuffersHaveGrown) {
   for (const Scheme scheme : {Scheme::acs3_hmac_sha256, Scheme::hmac_sha1}) {
     constexpr std::uint64_t kRows = 20'000;
