@@ -69,7 +69,7 @@ std::string to_string(const RateLimit& rate) {
 }
 
 std::uint64_t default_burst(const RateLimit& rate) {
-  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(rate.per_second() / 100.0));
+  return 1 + static_cast<std::uint64_t>(std::llround(rate.per_second() / 100.0));
 }
 
 TokenBucket::TokenBucket(nanoseconds interval, std::uint64_t burst)

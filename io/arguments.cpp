@@ -141,7 +141,7 @@ void add_pace(CLI::App& command, Arguments& given) {
   Group group(command, "Pace");
   group.text("--rate", "RATE", given.rate,
              "N/s, N/Ms (N orders in each M seconds), N (a second) or unlimited (default 10/s)");
-  group.text("--burst", "N", given.burst, "orders at once (default: 10 ms worth, at least 1)");
+  group.text("--burst", "N", given.burst, "orders at once (default: 1, and 10 ms worth on top)");
   group.text("--connections", "N", given.connections, "1 to 4096 (default 16)");
   group.text("--threads", "N", given.threads, "loops, 1 to 64 (default 1)");
   group.text("--max-in-flight", "N", given.max_in_flight,
