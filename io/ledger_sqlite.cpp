@@ -249,7 +249,7 @@ void SqliteLedger::State::configure() const {
   // No mmap: an error of the disk would be a signal, not an error code.
   database.run(
       "PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0;"
-      "PRAGMA cache_size=-8192; PRAGMA wal_autocheckpoint=0;",
+      "PRAGMA cache_size=-2048; PRAGMA wal_autocheckpoint=0;",
       "configure SQLite");
 }
 
