@@ -33,7 +33,7 @@ def pinned(core):
 
 
 def write_orders(path, count):
-    """A file of `count` valid orders; gives their seats."""
+    """A file of `count` valid orders."""
     lines = [f"cn-shanghai,{(n + 1) * 5},12,true\n" for n in range(200)]
     with open(path, "w", encoding="ascii", buffering=1 << 20) as file:
         file.write("RegionId,UserCount,Period,AutoPay\n")
@@ -106,7 +106,8 @@ class Stage:
             old.unlink()
 
     def start(self, *options, orders="orders.csv", core=CLIENT_CORE, environment=None, before=()):
-        """A run of the file of orders; `before`: words that start it (strace, perf)."""
+        """A run of the file of orders; `before`: words that start it (strace, perf). What it says
+        is in client.log."""
         command = [*before, SAGORDER, "run", self.path(orders), "--output"]
         command += [self.path("results.csv"), "--yes", "--again", "--quiet", "--progress", "none"]
         command += ["--endpoint", f"https://localhost:{self.port}"]
@@ -118,19 +119,29 @@ class Stage:
             XDG_STATE_HOME=str(self.path("state")),
         )
         variables.update(environment or {})
-        return subprocess.Popen(
-            [*map(str, command), *map(str, options)],
-            env=variables,
-            preexec_fn=None if core is None else pinned(core),
-        )
+        with open(self.path("client.log"), "wb") as log:
+            return subprocess.Popen(
+                [*map(str, command), *map(str, options)],
+                env=variables,
+                stdout=log,
+                stderr=log,
+                preexec_fn=None if core is None else pinned(core),
+            )
 
     def finish(self, client, expected=0):
         """Waits for a run. Gives its summary, and what it used (resource.struct_rusage)."""
         _, status, usage = os.wait4(client.pid, 0)
         client.returncode = os.waitstatus_to_exitcode(status)
         if client.returncode != expected:
-            raise SystemExit(f"sagorder ended with exit code {client.returncode}")
+            said = self.path("client.log").read_text(encoding="utf-8")
+            raise SystemExit(f"sagorder ended with exit code {client.returncode}: {said}")
         return json.loads(self.path("summary.json").read_text(encoding="utf-8")), usage
+
+    @staticmethod
+    def ended(client):
+        """Whether it ended; `finish` still tells what it used."""
+        how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, client.pid, how) is not None
 
     def place(self, *options, **how):
         """A run from its start to its end."""
@@ -138,12 +149,20 @@ class Stage:
         return self.finish(self.start(*options, **how))
 
 
+def cpu_seconds_by_thread(pid):
+    """CPU time so far by thread number; nothing if the process ended."""
+    used = {}
+    try:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            used[int(task.name)] = int((task / "schedstat").read_text().split()[0]) / 1e9
+    except (FileNotFoundError, ProcessLookupError):
+        pass  # it, or a thread, ended meanwhile
+    return used
+
+
 def cpu_seconds(pid):
     """CPU time of all threads of a process so far."""
-    total = 0
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        total += int((task / "schedstat").read_text(encoding="ascii").split()[0])
-    return total / 1e9
+    return sum(cpu_seconds_by_thread(pid).values())
 
 
 def rss_kib(pid):
