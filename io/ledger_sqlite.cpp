@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <utility>
 
 #include "engine/entry.hpp"
 #include "io/file.hpp"
 #include "io/kill_point.hpp"
+#include "io/sqlite.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -65,121 +65,9 @@ constexpr const char* kOutcomeColumns =
     "kind, row, attempt, at_ms, http_status, latency_ms, order_id, sag_id, request_id, code, "
     "message, evidence";
 
-/// A connection and the name that its errors bear.
-struct Database {
-  std::string path;
-  sqlite3* handle = nullptr;
-
-  [[noreturn]] void fail(std::string_view what) const {
-    if (sqlite3_errcode(handle) == SQLITE_NOTADB) {
-      throw LedgerError(path + ": is no sagorder ledger (no SQLite database); it is left alone");
-    }
-    std::string text = path + ": cannot " + std::string(what) + ": " + sqlite3_errmsg(handle);
-    text += " (SQLite " + std::to_string(sqlite3_extended_errcode(handle)) + ")";
-    throw LedgerError(text);
-  }
-  void run(const char* sql, std::string_view what) const {
-    if (sqlite3_exec(handle, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail(what);
-  }
-};
-
-class Statement {
- public:
-  Statement(const Database& database, const std::string& sql) : database_(&database) {
-    if (sqlite3_prepare_v3(database.handle, sql.c_str(), static_cast<int>(sql.size()) + 1,
-                           SQLITE_PREPARE_PERSISTENT, &statement_, nullptr) != SQLITE_OK) {
-      database.fail("read its tables");
-    }
-  }
-  ~Statement() { sqlite3_finalize(statement_); }
-  Statement(Statement&& other) noexcept
-      : database_(other.database_), statement_(std::exchange(other.statement_, nullptr)) {}
-  Statement& operator=(Statement&&) = delete;
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-
-  void bind(int index, std::int64_t value) const {
-    if (sqlite3_bind_int64(statement_, index, value) != SQLITE_OK) database_->fail("bind a number");
-  }
-  /// The text stays where it is until the statement is reset. Empty text is NULL.
-  void bind(int index, std::string_view text) const {
-    const int code = text.empty() ? sqlite3_bind_null(statement_, index)
-                                  : sqlite3_bind_text64(statement_, index, text.data(), text.size(),
-                                                        SQLITE_STATIC, SQLITE_UTF8);
-    if (code != SQLITE_OK) database_->fail("bind a text");
-  }
-  /// @return true: a row can be read
-  bool step(std::string_view what) const {
-    const int code = sqlite3_step(statement_);
-    if (code == SQLITE_ROW) return true;
-    if (code != SQLITE_DONE) database_->fail(what);
-    return false;
-  }
-  void reset() const { sqlite3_reset(statement_); }
-  void execute(std::string_view what) const {
-    step(what);
-    reset();
-  }
-  [[nodiscard]] std::int64_t number(int column) const {
-    return sqlite3_column_int64(statement_, column);
-  }
-  [[nodiscard]] std::string_view text(int column) const {
-    const auto* bytes = sqlite3_column_text(statement_, column);
-    if (bytes == nullptr) return {};
-    return {reinterpret_cast<const char*>(bytes),
-            static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
-  }
-
- private:
-  const Database* database_;
-  sqlite3_stmt* statement_ = nullptr;
-};
-
-std::int64_t number_of(const Database& database, const std::string& sql) {
-  const Statement statement(database, sql);
-  return statement.step("read it") ? statement.number(0) : 0;
-}
-
-/// One state of all tables, though a run may be writing meanwhile.
-class Snapshot {
- public:
-  explicit Snapshot(const Database& database) : database_(&database) {
-    database.run("BEGIN", "begin to read it");
-  }
-  ~Snapshot() { sqlite3_exec(database_->handle, "COMMIT", nullptr, nullptr, nullptr); }
-  Snapshot(const Snapshot&) = delete;
-  Snapshot& operator=(const Snapshot&) = delete;
-
- private:
-  const Database* database_;
-};
-
 std::int64_t number_of_at(WallTime at) { return at.time_since_epoch().count(); }
 
 bool is_kind(std::int64_t number) { return number >= 0 && number < kRecordKinds; }
-
-/// SQLite refuses a link anywhere in a path; here only the last component matters.
-std::string resolved(const std::string& path) {
-  std::error_code error;
-  const auto directory = std::filesystem::canonical(directory_of(path), error);
-  if (error) throw LedgerError(path + ": cannot find its directory: " + error.message());
-  return (directory / std::filesystem::path(path).filename()).string();
-}
-
-/// A file name inside an SQLite URI.
-std::string uri_of(const std::string& path) {
-  static constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string uri = "file:";
-  for (const char each : path) {
-    const auto byte = static_cast<unsigned char>(each);
-    if (each == '%' || each == '?' || each == '#') {
-      uri += {'%', kDigits[byte >> 4U], kDigits[byte & 15U]};
-    } else {
-      uri += each;
-    }
-  }
-  return uri;
-}
 
 }  // namespace
 
@@ -255,8 +143,8 @@ void SqliteLedger::State::configure() const {
 
 void SqliteLedger::State::check_or_create() {
   // Killed while it was being made, the file may be a database without any table.
-  const bool blank = number_of(database, "SELECT count(*) FROM sqlite_schema") == 0 &&
-                     number_of(database, "PRAGMA application_id") == 0;
+  const bool blank = database.number("SELECT count(*) FROM sqlite_schema") == 0 &&
+                     database.number("PRAGMA application_id") == 0;
   if (blank) {
     create();
   } else {
@@ -287,10 +175,10 @@ void SqliteLedger::State::create() {
 }
 
 void SqliteLedger::State::check_format() const {
-  if (number_of(database, "PRAGMA application_id") != kApplicationId) {
+  if (database.number("PRAGMA application_id") != kApplicationId) {
     throw LedgerError(database.path + ": is no sagorder ledger; it is left alone");
   }
-  const std::int64_t format = number_of(database, "PRAGMA user_version");
+  const std::int64_t format = database.number("PRAGMA user_version");
   if (format != kLedgerFormat) {
     throw LedgerError(database.path + ": is a ledger of format " + std::to_string(format) +
                       "; this sagorder knows format " + std::to_string(kLedgerFormat) +
@@ -311,8 +199,8 @@ void SqliteLedger::State::check_kinds() const {
 }
 
 void SqliteLedger::State::prepare() {
-  seq = std::max(number_of(database, "SELECT max(seq) FROM intent"),
-                 number_of(database, "SELECT max(seq) FROM outcome"));
+  seq = std::max(database.number("SELECT max(seq) FROM intent"),
+                 database.number("SELECT max(seq) FROM outcome"));
   if (reading) return;
   begin.emplace(database, "BEGIN IMMEDIATE");
   commit.emplace(database, "COMMIT");
@@ -500,7 +388,7 @@ void refuse_links_beside(const std::string& path) {
 
 SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<State>()) {
   State& state = *state_;
-  state.database.path = resolved(path);
+  state.database.path = sqlite_path(path);
   const std::string& name = state.database.path;
   try {
     state.lock = open_private(name, O_RDWR | O_CREAT);
@@ -527,7 +415,7 @@ SqliteLedger::SqliteLedger(const std::string& path) : state_(std::make_unique<St
 
 std::unique_ptr<SqliteLedger> SqliteLedger::open_for_reading(const std::string& path) {
   auto state = std::make_unique<State>();
-  const std::string name = resolved(path);
+  const std::string name = sqlite_path(path);
   state->database.path = name;
   state->reading = true;
   struct stat status {};
@@ -546,7 +434,7 @@ std::unique_ptr<SqliteLedger> SqliteLedger::open_for_reading(const std::string& 
   if (logged) {
     state->open(SQLITE_OPEN_READONLY, name);
   } else {
-    state->open(SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, uri_of(name) + "?immutable=1");
+    state->open(SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, sqlite_uri(name) + "?immutable=1");
   }
   state->check_format();
   state->check_kinds();
