@@ -41,10 +41,10 @@ def head(*names):
 
 
 def shares(samples):
-    """User and system time a request, medians."""
-    user = figure([sample.user_s / sample.requests * 1e6 for sample in samples]).median
-    system = figure([sample.system_s / sample.requests * 1e6 for sample in samples]).median
-    return f"{user:.1f} + {system:.1f}"
+    """User and system time a request, of the run that is the median of their sum."""
+    middle = sorted(samples, key=cpu)[len(samples) // 2]
+    to_us = 1e6 / middle.requests
+    return f"{middle.user_s * to_us:.1f} + {middle.system_s * to_us:.1f}"
 
 
 def busy(samples):
@@ -61,9 +61,9 @@ def table(measure, options, say):
     played = play(measure, clients, loads, options.rounds, say)
     lines = [f"{CLOSED[0].upper()}{CLOSED[1:]}. {options.orders:,} orders a run, "
              f"{options.rounds} rounds of all clients in turn, medians; in brackets the least and "
-             "the most. `x wrk` is a ratio to wrk's run of the same round.", "",
-             *head("connections", "client", "client CPU us a request", "user + system", "x wrk",
-                   "x floor", "requests/s", "x wrk's", "p50 ms", "p99 ms",
+             "the most. Ratios are to the run of the same round.", "",
+             *head("connections", "client", "client CPU us a request", "user + system", "CPU x wrk",
+                   "CPU x floor", "requests/s", "rate x wrk", "p50 ms", "p99 ms",
                    "busy: client, nginx")]
     for (index, name), samples in sorted(played.items(), key=lambda item: item[0][0]):
         wrk, floor = played[index, WRK], played[index, FLOOR]
@@ -86,7 +86,7 @@ def connections(measure, options, say):
     lines = ["![client CPU a request by connections](cpu_by_connections.svg)", "",
              f"Client CPU us a request, medians of {options.rounds} rounds; {CLOSED}. Up to "
              f"{options.orders:,} orders a run.", "",
-             *head("connections", *clients, "sagorder x wrk", "sagorder p50 ms", "p99 ms")]
+             *head("connections", *clients, "CPU x wrk", "sagorder p50 ms", "p99 ms")]
     series = {name: [] for name in clients}
     for index, load in enumerate(loads):
         medians = {name: figure(list(map(cpu, played[index, name]))).median for name in clients}
@@ -129,8 +129,8 @@ def paced(measure, options, say):
     lines = [f"Open loop: {load.rate:,} requests a second, one at a time, {load.connections} "
              f"connections, {options.seconds} s a run, {options.rounds} rounds, medians. wrk keeps "
              "no rate; the floor does.", "",
-             *head("client", "client CPU us a request", "user + system", "x floor", "requests/s",
-                   "p50 ms", "p99 ms")]
+             *head("client", "client CPU us a request", "user + system", "CPU x floor",
+                   "requests/s", "p50 ms", "p99 ms")]
     for name in clients:
         samples = played[0, name]
         lines.append(row(
