@@ -46,8 +46,8 @@ class Request(unittest.TestCase):
     def test_is_what_dry_run_shows_with_a_signature_as_long(self):
         self.assertEqual(
             request.bytes_of(SHOWN),
-            b"POST /?AutoPay=true HTTP/1.1\r\nhost: localhost:1\r\nx-acs-date: 2026-11-23T03:44:47Z\r\n"
-            b"authorization: ACS3-HMAC-SHA256 Credential=testid,Signature=" + b"0" * 64
+            b"POST /?AutoPay=true HTTP/1.1\r\nhost: localhost:1\r\n"
+            b"x-acs-date: 2026-11-23T03:44:47Z\r\nauthorization: ACS3-HMAC-SHA256 Credential=testid,Signature=" + b"0" * 64
             + b"\r\n\r\n")
 
     def test_is_the_same_for_wrk(self):
@@ -106,7 +106,8 @@ class Rounds(unittest.TestCase):
 
 class Record(unittest.TestCase):
     def test_a_new_section_stands_at_the_end(self):
-        self.assertEqual(record.with_section("# T\n\nx\n", "A", "one\n"), "# T\n\nx\n\n## A\n\none\n")
+        self.assertEqual(record.with_section("# T\n\nx\n", "A", "one\n"),
+                         "# T\n\nx\n\n## A\n\none\n")
 
     def test_a_section_is_replaced_and_no_other(self):
         text = "# T\n\n## A and B\n\nkept\n\n## A\n\nold\n\n### of A\n\n## C\n\nkept\n"
@@ -127,7 +128,8 @@ class Plot(unittest.TestCase):
                 for line in lines]
 
     def test_lies_within_its_picture_and_more_is_higher(self):
-        drawn = plot.chart("a < b", "x", "y", {"one": [(1, 10), (16, 5), (256, 0)], "two": [(4, 8)]})
+        drawn = plot.chart("a < b", "x", "y",
+                           {"one": [(1, 10), (16, 5), (256, 0)], "two": [(4, 8)]})
         (first, second, third), (alone,) = self.points(drawn)
         self.assertLess(first[1], alone[1])
         self.assertLess(alone[1], second[1])
