@@ -47,7 +47,8 @@ class Request(unittest.TestCase):
         self.assertEqual(
             request.bytes_of(SHOWN),
             b"POST /?AutoPay=true HTTP/1.1\r\nhost: localhost:1\r\n"
-            b"x-acs-date: 2026-11-23T03:44:47Z\r\nauthorization: ACS3-HMAC-SHA256 Credential=testid,Signature=" + b"0" * 64
+            b"x-acs-date: 2026-11-23T03:44:47Z\r\n"
+            b"authorization: ACS3-HMAC-SHA256 Credential=testid,Signature=" + b"0" * 64
             + b"\r\n\r\n")
 
     def test_is_the_same_for_wrk(self):
