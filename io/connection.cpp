@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
@@ -34,16 +33,17 @@ std::string text_of(const Endpoint& endpoint) {
 
 }  // namespace
 
-Connection::Connection(boost::asio::io_context& context, const TlsContext& tls, Endpoint endpoint,
-                       Owner& owner)
+Connection::Connection(boost::asio::io_context& context, std::shared_ptr<Readiness> readiness,
+                       const TlsContext& tls, Endpoint endpoint, Owner& owner)
     : context_(context),
+      readiness_(std::move(readiness)),
       tls_(tls),
       endpoint_(std::move(endpoint)),
       owner_(owner),
       socket_(context),
       resolver_(context) {}
 
-Connection::~Connection() = default;
+Connection::~Connection() { readiness_->forget(*this); }
 
 void Connection::open(const Exchange& exchange, SteadyTime connect_by) {
   exchange_ = exchange;
@@ -102,13 +102,18 @@ void Connection::connected(const Error& error) {
 void Connection::begin_handshake() {
   kill_point("connection:made");
   phase_ = Phase::handshaking;
-  wire_.fd = socket_.native_handle();
   try {
+    // Asio would look at each packet, too, if it kept the socket.
+    descriptor_ = Fd(socket_.release());
+    wire_.fd = descriptor_.get();
+    readiness_->watch(wire_.fd, *this);
     ssl_.reset(tls_.new_ssl(endpoint_));
     BIO* bio = new_counting_bio(wire_);
     SSL_set_bio(ssl_.get(), bio, bio);
   } catch (const TlsError& error) {
     return fail(fault(FaultKind::tls_failed, error.what()));
+  } catch (const std::system_error& error) {
+    return fail(fault(FaultKind::connect_failed, error.what()));
   }
   handshake();
 }
@@ -119,8 +124,8 @@ void Connection::handshake() {
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) return handshaken();
   const int reason = SSL_get_error(ssl_.get(), result);
-  if (reason == SSL_ERROR_WANT_READ) return wait(Tcp::socket::wait_read);
-  if (reason == SSL_ERROR_WANT_WRITE) return wait(Tcp::socket::wait_write);
+  if (reason == SSL_ERROR_WANT_READ) return wait();
+  if (reason == SSL_ERROR_WANT_WRITE) return wait();
   if (const auto refusal = certificate_refusal(ssl_.get(), endpoint_, false)) {
     return fail(fault(FaultKind::certificate_refused, *refusal));
   }
@@ -201,13 +206,13 @@ std::optional<Fault> Connection::write() {
     kill_point("request:written");
     // The answer cannot be here yet: no read before the first wait.
     phase_ = Phase::reading;
-    wait(Tcp::socket::wait_read);
+    wait();
     return std::nullopt;
   }
   const int reason = SSL_get_error(ssl_.get(), result);
   if (reason != SSL_ERROR_WANT_WRITE) return write_fault(reason);
   // With the same bytes again: OpenSSL goes on where the kernel stopped.
-  wait(Tcp::socket::wait_write);
+  wait();
   return std::nullopt;
 }
 
@@ -245,8 +250,8 @@ void Connection::read() {
 
 void Connection::read_failed(int result) {
   const int reason = SSL_get_error(ssl_.get(), result);
-  if (reason == SSL_ERROR_WANT_READ) return wait(Tcp::socket::wait_read);
-  if (reason == SSL_ERROR_WANT_WRITE) return wait(Tcp::socket::wait_write);
+  if (reason == SSL_ERROR_WANT_READ) return wait();
+  if (reason == SSL_ERROR_WANT_WRITE) return wait();
   if (reason == SSL_ERROR_ZERO_RETURN && answer_.take_end()) return answered();
   const std::string_view how_far = answered_ == 0 ? " before an answer" : " within the answer";
   if (reason == SSL_ERROR_ZERO_RETURN || wire_.ended) {
@@ -283,13 +288,15 @@ void Connection::rest(const ExchangeEnd& end) {
   if (reuse == Reuse::farewell) close();
 }
 
-void Connection::wait(Tcp::socket::wait_type readiness) {
-  const auto ready = [self = shared_from_this()](const Error& error) {
-    // An error here is a socket that was closed meanwhile; one of the peer makes it ready.
-    if (!error) self->resume();
-  };
-  const HandlerAllocator<void> room(waiting_);
-  socket_.async_wait(readiness, boost::asio::bind_allocator(room, ready));
+void Connection::wait() {
+  if (wire_.received < wire_.pause_at) return readiness_->wait(*this);
+  // Stopped by the turn's end and not by the kernel, which would not tell of the rest again.
+  boost::asio::post(context_, [self = shared_from_this()] { self->resume(); });
+}
+
+void Connection::ready() {
+  const auto self = shared_from_this();
+  resume();
 }
 
 void Connection::resume() {
@@ -297,7 +304,9 @@ void Connection::resume() {
     case Phase::handshaking:
       return handshake();
     case Phase::writing:
-      if (const auto failed = write()) fail(*failed);
+      if (const auto failed = write()) return fail(*failed);
+      // An answer that came early was told of while this waited to write.
+      if (phase_ == Phase::reading) read();
       return;
     case Phase::reading:
       return read();
@@ -374,6 +383,8 @@ void Connection::shut() {
   resolver_.cancel();
   Error ignored;
   socket_.close(ignored);
+  readiness_->forget(*this);
+  descriptor_ = Fd();
   wire_.fd = -1;
 }
 

@@ -4,11 +4,11 @@
 //   connecting (resolve, connect) -> handshaking -> writing -> reading -> idle -> writing ...
 //   and from everywhere -> closed, which is final
 //
-// Asio is used to wait for readiness alone; reads and writes are OpenSSL's, non-blocking, in the
-// same turn. The bytes that the kernel took and gave are counted below TLS, where they mean
-// something: `Fault::bytes_accepted` is what the kernel accepted since the first write of this
-// request; `Fault::bytes_answered` is the answer's bytes so far, together with those of a TLS
-// record that was begun and not ended.
+// Asio is used to wait for readiness alone, of all connections together; reads and writes are
+// OpenSSL's, non-blocking, in the same turn. The bytes that the kernel took and gave are counted
+// below TLS, where they mean something: `Fault::bytes_accepted` is what the kernel accepted since
+// the first write of this request; `Fault::bytes_answered` is the answer's bytes so far, together
+// with those of a TLS record that was begun and not ended.
 //
 // A turn takes a bounded number of bytes: OpenSSL by itself would go on for as long as records come
 // that are no answer (tickets, key updates), and no deadline would be looked at meanwhile.
@@ -38,8 +38,9 @@
 #include "engine/order.hpp"
 #include "engine/reuse.hpp"
 #include "engine/verdict.hpp"
-#include "io/handler_memory.hpp"
+#include "io/file.hpp"
 #include "io/http_answer.hpp"
+#include "io/readiness.hpp"
 #include "io/tls.hpp"
 #include "io/wire.hpp"
 
@@ -57,7 +58,7 @@ struct Exchange {
   bool hold = false;  ///< once connected, it is the owner who says when it begins
 };
 
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection : public std::enable_shared_from_this<Connection>, private Readiness::Waiter {
  public:
   enum class Phase : std::uint8_t { connecting, handshaking, writing, reading, idle, closed };
 
@@ -73,8 +74,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     ~Owner() = default;
   };
 
-  Connection(boost::asio::io_context& context, const TlsContext& tls, Endpoint endpoint,
-             Owner& owner);
+  /// @param readiness of the same io_context
+  Connection(boost::asio::io_context& context, std::shared_ptr<Readiness> readiness,
+             const TlsContext& tls, Endpoint endpoint, Owner& owner);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -132,7 +134,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void answered();
   void rest(const ExchangeEnd& end);
   Look look();
-  void wait(Tcp::socket::wait_type readiness);
+  void wait();
+  void ready() override;
   void begin_turn() { wire_.pause_at = wire_.received + kTurnBytesMax; }
   [[nodiscard]] Fault fault(FaultKind kind, std::string_view words) const;
   [[nodiscard]] Fault write_fault(int reason);
@@ -141,12 +144,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void shut();
 
   boost::asio::io_context& context_;
+  const std::shared_ptr<Readiness> readiness_;
   const TlsContext& tls_;
   const Endpoint endpoint_;
   Owner& owner_;
-  Tcp::socket socket_;
+  Tcp::socket socket_;  // until it is connected
+  Fd descriptor_;       // from then on
   Tcp::resolver resolver_;
-  HandlerMemory waiting_;  // of wait(): one at a time
   std::unique_ptr<SSL, FreeSsl> ssl_;
   Wire wire_;
   HttpAnswer answer_;

@@ -66,12 +66,14 @@ struct Pool::State final : Connection::Owner, std::enable_shared_from_this<Pool:
         tls(tls_given),
         options(options_given),
         handler(std::move(handler_given)),
+        readiness(std::make_shared<Readiness>(context_given)),
         timer(context_given) {}
 
   boost::asio::io_context& context;
   const TlsContext& tls;
   const PoolOptions options;
   const Handler handler;
+  const std::shared_ptr<Readiness> readiness;
   boost::asio::steady_timer timer;
   bool ticking = false;
   bool closed = false;
@@ -212,7 +214,7 @@ void Pool::State::begin_on(Connection& connection, const Exchange& exchange) {
 void Pool::State::connect(const Endpoint& endpoint, const Exchange& exchange, SteadyTime now) {
   make_room();
   ++counters.connects;
-  open.push_back(std::make_shared<Connection>(context, tls, endpoint, *this));
+  open.push_back(std::make_shared<Connection>(context, readiness, tls, endpoint, *this));
   open.back()->open(exchange, now + options.connect_timeout);
   start_ticking();
 }

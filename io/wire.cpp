@@ -15,7 +15,10 @@ Wire& wire_of(BIO* bio) { return *static_cast<Wire*>(BIO_get_data(bio)); }
 int bio_write(BIO* bio, const char* bytes, std::size_t size, std::size_t* written) {
   Wire& wire = wire_of(bio);
   BIO_clear_retry_flags(bio);
-  const ssize_t sent = ::send(wire.fd, bytes, size, MSG_NOSIGNAL);
+  ssize_t sent = 0;
+  do {
+    sent = ::send(wire.fd, bytes, size, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
   if (sent >= 0) {
     *written = static_cast<std::size_t>(sent);
     wire.accepted += *written;
@@ -37,7 +40,10 @@ int bio_read(BIO* bio, char* bytes, std::size_t size, std::size_t* read) {
     BIO_set_retry_read(bio);
     return 0;
   }
-  const ssize_t received = ::recv(wire.fd, bytes, size, 0);
+  ssize_t received = 0;
+  do {
+    received = ::recv(wire.fd, bytes, size, 0);
+  } while (received < 0 && errno == EINTR);
   *read = received > 0 ? static_cast<std::size_t>(received) : 0;
   if (received > 0) {
     wire.received += *read;

@@ -65,8 +65,8 @@ class ConnectionTest : public ::testing::Test, public Connection::Owner {
   }
 
   std::shared_ptr<Connection> connect(const TlsServer& server) {
-    auto connection =
-        std::make_shared<Connection>(context_, tls_, Endpoint{"127.0.0.1", server.port()}, *this);
+    auto connection = std::make_shared<Connection>(context_, readiness_, tls_,
+                                                   Endpoint{"127.0.0.1", server.port()}, *this);
     wire_ = request_of(1);
     connection->open(exchange_of(wire_), std::chrono::steady_clock::now() + 5s);
     return connection;
@@ -86,6 +86,7 @@ class ConnectionTest : public ::testing::Test, public Connection::Owner {
   }
 
   boost::asio::io_context context_;
+  std::shared_ptr<Readiness> readiness_ = std::make_shared<Readiness>(context_);
   TlsContext tls_{TrustedAuthority::get().ca_file};
   std::string wire_;
   int finished_ = 0;
@@ -242,8 +243,8 @@ TEST_F(ConnectionTest, TriesEveryAddressOfAName) {
   ServerWish wish;
   wish.identity = TrustedAuthority::get().issue({.alternatives = "DNS:localhost"});
   TlsServer server(wish);
-  auto connection =
-      std::make_shared<Connection>(context_, tls_, Endpoint{"localhost", server.port()}, *this);
+  auto connection = std::make_shared<Connection>(context_, readiness_, tls_,
+                                                 Endpoint{"localhost", server.port()}, *this);
   wire_ = request_of(1);
   connection->open(exchange_of(wire_), std::chrono::steady_clock::now() + 5s);
   run_until_finished(1);

@@ -1,0 +1,69 @@
+// Tells of many sockets that they are ready: each is registered once, in an epoll set of its own
+// that asio watches as one descriptor, and a turn of the loop takes all that are ready.
+//
+// Asio itself asks the kernel anew for each wait (EPOLL_CTL_MOD). With 64 connections that and its
+// bookkeeping were 0.7 us of an order's 12.
+//
+// Edge-triggered: readiness is told when something new came (bytes, room, the end), to whoever
+// waits, and not again. So take all there is before waiting; and call `later`, not `wait`, if you
+// stopped before the kernel said that there is no more.
+//
+// A loop with nobody waiting has no work here, and may end. One thread: that of the io_context.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace sagorder::io {
+
+class Readiness : public std::enable_shared_from_this<Readiness> {
+ public:
+  /// Who waits. It has to outlive its watching: `forget` comes first.
+  class Waiter {
+   public:
+    /// The socket is ready, or was: a call may come once too often.
+    virtual void ready() = 0;
+
+   protected:
+    ~Waiter() = default;
+
+   private:
+    friend class Readiness;
+    bool waits_ = false;
+  };
+
+  /// Throws std::system_error if the system has no descriptor left.
+  explicit Readiness(boost::asio::io_context& context);
+  Readiness(const Readiness&) = delete;
+  Readiness& operator=(const Readiness&) = delete;
+
+  /// Throws std::system_error. The socket is non-blocking; closing it ends the watching.
+  void watch(int socket, Waiter& waiter);
+  /// The waiter is called no more, from within a batch neither.
+  void forget(Waiter& waiter);
+
+  /// `ready` is called once, when something new has come since the last call.
+  void wait(Waiter& waiter);
+
+ private:
+  static constexpr std::size_t kBatch = 64;
+
+  void arm();
+  void take_batch();
+  void take_back(Waiter& waiter);
+
+  boost::asio::posix::stream_descriptor set_;
+  std::array<epoll_event, kBatch> batch_{};
+  std::size_t batch_size_ = 0;  // of the batch that is being told
+  std::uint32_t waiting_ = 0;   // waiters that wait
+  bool armed_ = false;          // asio watches the set
+  bool telling_ = false;
+};
+
+}  // namespace sagorder::io
