@@ -7,6 +7,7 @@
 #include <charconv>
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <stdexcept>
 #include <utility>
@@ -19,33 +20,44 @@ constexpr std::string_view kHashOfNothing =
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 constexpr std::string_view kSignatureParameter = "&Signature=";
 constexpr std::uint16_t kHttpsPort = 443;
+constexpr std::size_t kDigitsMax = 20;  // of a number
+// Room for a row's values but its texts: flag, numbers, nonce, timestamp (twice encoded), and to
+// spare.
+constexpr std::size_t kValuesMax = 192;
 
 constexpr std::string_view name_of(Method method) { return method == Method::get ? "GET" : "POST"; }
 constexpr std::string_view text_of(bool flag) { return flag ? "true" : "false"; }
 
-// Letters and digits, and what names, ports and bracketed address literals have besides.
-constexpr std::array<bool, 256> kHostBytes = [] {
-  std::array<bool, 256> table{};
-  constexpr std::string_view kBytes =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
-  for (const char c : kBytes) table[static_cast<unsigned char>(c)] = true;
-  return table;
-}();
+class ByteSet {
+ public:
+  constexpr explicit ByteSet(std::string_view bytes) {
+    for (const char c : bytes) holds_[static_cast<unsigned char>(c)] = true;
+  }
+  /// No end before the last byte: what is checked is good, and this way it costs least.
+  [[nodiscard]] bool holds_all(std::string_view text) const {
+    bool all = true;
+    for (const char c : text) all &= holds_[static_cast<unsigned char>(c)];
+    return all;
+  }
+
+ private:
+  std::array<bool, 256> holds_{};
+};
+
+constexpr ByteSet kNonceBytes("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+// And what names, ports and bracketed address literals have besides.
+constexpr ByteSet kHostBytes(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
 
 void check_host(std::string_view host) {
-  const bool fine =
-      std::ranges::all_of(host, [](char c) { return kHostBytes[static_cast<unsigned char>(c)]; });
-  if (host.empty() || !fine) {
+  if (host.empty() || !kHostBytes.holds_all(host)) {
     throw std::invalid_argument("a request's host is empty or has a byte that no host name has");
   }
 }
 
 // The nonce stands in a header as it is, and one that was never drawn is all zero bytes.
 void check_nonce(const Nonce& nonce) {
-  const auto alphanumeric = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  };
-  if (!std::ranges::all_of(nonce.hex, alphanumeric)) {
+  if (!kNonceBytes.holds_all(nonce.view())) {
     throw std::invalid_argument("a request's nonce was not drawn");
   }
 }
@@ -80,10 +92,43 @@ std::string encoded(std::string_view text) {
 }
 
 void append_number(std::string& out, std::unsigned_integral auto number) {
-  std::array<char, 20> digits;
+  std::array<char, kDigitsMax> digits;
   const auto end = std::to_chars(digits.begin(), digits.end(), number).ptr;
   out.append(digits.data(), end);
 }
+
+// Writes into a string that has room for all of it: no look at the room for each piece.
+class Pen {
+ public:
+  /// @param room bytes at most, and one more
+  Pen(std::string& text, std::size_t room) : text_(text) {
+    if (text_.capacity() < room) text_.reserve(2 * room);  // once for all rows
+    text_.resize(room);
+    at_ = text_.data();
+  }
+  ~Pen() { text_.resize(static_cast<std::size_t>(at_ - text_.data())); }
+  Pen(const Pen&) = delete;
+  Pen& operator=(const Pen&) = delete;
+
+  [[nodiscard]] const char* at() const { return at_; }
+  Pen& operator<<(std::string_view text) {
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+    return *this;
+  }
+  Pen& operator<<(std::unsigned_integral auto number) {
+    at_ = std::to_chars(at_, at_ + kDigitsMax, number).ptr;
+    return *this;
+  }
+  Pen& encode(std::string_view text) {
+    at_ = write_encoded(at_, text);
+    return *this;
+  }
+
+ private:
+  std::string& text_;
+  char* at_;
+};
 
 // HMAC-SHA1 needs its parameters twice: encoded for the wire, and that encoded again for the
 // string to sign. Both are written side by side, what is the same for all rows from pieces.
@@ -95,33 +140,42 @@ struct Piece {
 
 class TwiceEncoded {
  public:
-  TwiceEncoded(std::string& once, std::string& twice) : once_(once), twice_(twice) {}
+  TwiceEncoded(Pen& once, Pen& twice) : once_(once), twice_(twice) {}
   TwiceEncoded& operator<<(const Piece& piece) {
-    once_ += piece.once;
-    twice_ += piece.twice;
+    once_ << piece.once;
+    twice_ << piece.twice;
     return *this;
   }
   TwiceEncoded& operator<<(std::string_view value) {
-    const std::size_t begin = once_.size();
-    append_encoded(once_, value);
-    append_encoded(twice_, std::string_view(once_).substr(begin));
+    const char* const begin = once_.at();
+    once_.encode(value);
+    twice_.encode(std::string_view(begin, static_cast<std::size_t>(once_.at() - begin)));
     return *this;
   }
   TwiceEncoded& operator<<(std::unsigned_integral auto number) {
-    const std::size_t begin = once_.size();
-    append_number(once_, number);
-    twice_.append(once_, begin);  // digits encode to themselves
+    once_ << number;
+    twice_ << number;  // digits encode to themselves
     return *this;
   }
-  TwiceEncoded& operator<<(const Nonce& nonce) {
-    once_.append(nonce.view());
-    twice_.append(nonce.view());  // so do hex digits
+  /// Text that encodes to itself.
+  TwiceEncoded& plain(std::string_view text) {
+    once_ << text;
+    twice_ << text;
+    return *this;
+  }
+  TwiceEncoded& operator<<(const Timestamp& timestamp) {
+    const std::string_view text(timestamp.data(), timestamp.size());
+    const std::string_view to_hour = text.substr(0, 13);
+    const std::string_view minute = text.substr(14, 2);
+    const std::string_view second_and_zone = text.substr(17);
+    once_ << to_hour << "%3A" << minute << "%3A" << second_and_zone;
+    twice_ << to_hour << "%253A" << minute << "%253A" << second_and_zone;
     return *this;
   }
 
  private:
-  std::string& once_;
-  std::string& twice_;
+  Pen& once_;
+  Pen& twice_;
 };
 
 // All parameters in the order of their names' bytes, cut where a row's values go.
@@ -132,7 +186,14 @@ struct RpcPieces {
                   ? ""
                   : joined({"&SecurityToken=", encoded(key.security_token.reveal())})),
         string_to_sign_begin(joined({name_of(method), "&%2F&"})),
-        head_begin(method == Method::get ? "GET /?" : "POST / HTTP/1.1\r\nhost: ") {}
+        head_begin(method == Method::get ? "GET /?" : "POST / HTTP/1.1\r\nhost: ") {
+    for (const Piece* piece : {&begin, &charge_type, &format, &region, &resource_group, &token,
+                               &this->method, &version, &user_count, &end}) {
+      size += piece->once.size();
+      size_twice += piece->twice.size();
+    }
+    size_twice += string_to_sign_begin.size();
+  }
 
   Piece begin;
   Piece charge_type{joined({"&ChargeType=", kChargeTypePrepay, "&DataPlan="})};
@@ -147,6 +208,8 @@ struct RpcPieces {
 
   std::string string_to_sign_begin;
   std::string head_begin;
+  std::size_t size = 0;        // of all pieces
+  std::size_t size_twice = 0;  // of all pieces twice encoded, and what stands before them
   std::string head_end =
       joined({"\r\naccept: application/json\r\nuser-agent: ", kUserAgent, "\r\n"});
 };
@@ -233,25 +296,27 @@ void write_acs3(const Acs3Pieces& pieces, const Signer& signer, const Order& ord
 
 void lay_out_rpc(const RpcPieces& pieces, const Order& order, const Stamp& stamp,
                  SignatureStages& stages) {
-  const Timestamp timestamp = timestamp_of(stamp.at);
-  stages.canonical.clear();
-  stages.string_to_sign = pieces.string_to_sign_begin;
-  TwiceEncoded query(stages.canonical, stages.string_to_sign);
-  query << pieces.begin << text_of(order.auto_pay) << pieces.charge_type << order.data_plan
-        << pieces.format << order.period << pieces.region << order.region_id;
+  const std::size_t texts = order.region_id.size() + order.resource_group_id.size();
+  Pen canonical(stages.canonical, pieces.size + kValuesMax + 3 * texts);
+  Pen string_to_sign(stages.string_to_sign, pieces.size_twice + kValuesMax + 5 * texts);
+  string_to_sign << pieces.string_to_sign_begin;
+  TwiceEncoded query(canonical, string_to_sign);
+  (query << pieces.begin).plain(text_of(order.auto_pay));
+  query << pieces.charge_type << order.data_plan << pieces.format << order.period << pieces.region
+        << order.region_id;
   if (!order.resource_group_id.empty()) {
     query << pieces.resource_group << order.resource_group_id;
   }
-  query << pieces.token << pieces.method << stamp.nonce << pieces.version
-        << std::string_view(timestamp.data(), timestamp.size()) << pieces.user_count
-        << order.user_count << pieces.end;
+  (query << pieces.token << pieces.method).plain(stamp.nonce.view());
+  query << pieces.version << timestamp_of(stamp.at) << pieces.user_count << order.user_count
+        << pieces.end;
 }
 
 // How long Base64 text becomes: '+', '/' and '=' take three bytes each.
 std::size_t encoded_size(std::string_view base64) {
-  const auto reserved =
-      std::ranges::count_if(base64, [](char c) { return c == '+' || c == '/' || c == '='; });
-  return base64.size() + 2 * static_cast<std::size_t>(reserved);
+  std::size_t reserved = 0;
+  for (const char c : base64) reserved += c == '+' || c == '/' || c == '=' ? 1 : 0;
+  return base64.size() + 2 * reserved;
 }
 
 void write_rpc(const RpcPieces& pieces, const Signer& signer, Method method, const Order& order,
@@ -260,18 +325,18 @@ void write_rpc(const RpcPieces& pieces, const Signer& signer, Method method, con
   signer.seal(out.stages);
   const std::string& query = out.stages.canonical;
   const std::string& signature = out.stages.signature;
-  std::string& wire = out.bytes;
-  wire = pieces.head_begin;
+  const std::size_t body = query.size() + kSignatureParameter.size() + encoded_size(signature);
+  Pen wire(out.bytes,
+           pieces.head_begin.size() + host.size() + pieces.head_end.size() + body + kValuesMax);
+  wire << pieces.head_begin;
   if (method == Method::get) {
-    wire.append(query).append(kSignatureParameter);
-    append_encoded(wire, signature);
-    wire.append(" HTTP/1.1\r\nhost: ").append(host).append(pieces.head_end).append("\r\n");
+    (wire << query << kSignatureParameter).encode(signature);
+    wire << " HTTP/1.1\r\nhost: " << host << pieces.head_end << "\r\n";
   } else {
-    wire.append(host).append(pieces.head_end);
-    wire.append("content-type: application/x-www-form-urlencoded\r\ncontent-length: ");
-    append_number(wire, query.size() + kSignatureParameter.size() + encoded_size(signature));
-    wire.append("\r\n\r\n").append(query).append(kSignatureParameter);
-    append_encoded(wire, signature);
+    wire << host << pieces.head_end
+         << "content-type: application/x-www-form-urlencoded\r\ncontent-length: " << body
+         << "\r\n\r\n";
+    (wire << query << kSignatureParameter).encode(signature);
   }
 }
 
@@ -315,9 +380,10 @@ struct RequestWriter::Prepared {
         method(method_of),
         secret(key.secret),
         security_token(key.security_token),
-        signer(make_signer(scheme_of, key.secret)),
         rpc(method_of, key),
-        acs3(method_of, key) {}
+        acs3(method_of, key),
+        signer(make_signer(scheme_of, key.secret,
+                           joined({rpc.string_to_sign_begin, rpc.begin.twice}))) {}
 
   // A security token is as good as a password while it lives.
   ~Prepared() {
@@ -331,9 +397,9 @@ struct RequestWriter::Prepared {
   Method method;
   Secret secret;
   Secret security_token;
-  std::unique_ptr<const Signer> signer;
   RpcPieces rpc;
   Acs3Pieces acs3;
+  std::unique_ptr<const Signer> signer;
 };
 
 RequestWriter::RequestWriter(Scheme scheme, Method method, const AccessKey& key) {

@@ -46,6 +46,26 @@ constexpr std::array<Escape, 256> kEscapes = [] {
   return table;
 }();
 
+constexpr std::ptrdiff_t kGroup = 8;
+
+// Whether each of the eight bytes encodes to itself.
+bool is_unreserved(const char* bytes) {
+  unsigned longest = 0;
+  for (std::ptrdiff_t i = 0; i < kGroup; ++i) {
+    longest |= kEscapes[static_cast<unsigned char>(bytes[i])].length;
+  }
+  return longest == 1;
+}
+
+char* write_each_encoded(char* at, const char* from, const char* end) {
+  for (; from != end; ++from) {
+    const Escape escape = kEscapes[static_cast<unsigned char>(*from)];
+    std::memcpy(at, &escape, sizeof escape);  // four bytes, the last of them beyond the end
+    at += escape.length;
+  }
+  return at;
+}
+
 struct Sha1 {
   using Context = SHA_CTX;
   static constexpr std::size_t kDigestBytes = SHA_DIGEST_LENGTH;
@@ -69,11 +89,13 @@ struct Sha256 {
 template <class Hash>
 using Digest = std::array<unsigned char, Hash::kDigestBytes>;
 
-// An HMAC key as its two midstates: the hash after one block of key ^ ipad, and of key ^ opad.
+// An HMAC key as its two midstates: the hash after one block of key ^ ipad, and of key ^ opad. What
+// all texts begin with (most of them, at least) is hashed once as well, as far as its blocks go.
 template <class Hash>
 class KeyContext {
  public:
-  explicit KeyContext(std::string_view key) {
+  KeyContext(std::string_view key, std::string_view opening)
+      : opening_(opening.substr(0, opening.size() / kBlockBytes * kBlockBytes)) {
     std::array<unsigned char, kBlockBytes> block{};
     if (key.size() > block.size()) {
       typename Hash::Context context;
@@ -86,9 +108,12 @@ class KeyContext {
     begin(inner_, block, 0x36);
     begin(outer_, block, 0x5c);
     OPENSSL_cleanse(block.data(), block.size());
+    opened_ = inner_;
+    Hash::update(opened_, opening_.data(), opening_.size());
   }
   ~KeyContext() {
     OPENSSL_cleanse(&inner_, sizeof inner_);
+    OPENSSL_cleanse(&opened_, sizeof opened_);
     OPENSSL_cleanse(&outer_, sizeof outer_);
   }
   KeyContext(const KeyContext&) = delete;
@@ -96,7 +121,9 @@ class KeyContext {
 
   [[nodiscard]] Digest<Hash> mac(std::string_view text) const {
     Digest<Hash> digest;
-    auto context = inner_;
+    const bool opened = text.starts_with(opening_);
+    auto context = opened ? opened_ : inner_;
+    if (opened) text.remove_prefix(opening_.size());
     Hash::update(context, text.data(), text.size());
     Hash::finish(context, digest.data());
     context = outer_;
@@ -116,7 +143,9 @@ class KeyContext {
     OPENSSL_cleanse(block.data(), block.size());
   }
 
+  std::string opening_;
   typename Hash::Context inner_;
+  typename Hash::Context opened_;  // after the opening
   typename Hash::Context outer_;
 };
 
@@ -136,32 +165,24 @@ void append_hex(std::string& out, const Digest<Sha256>& digest) {
 }
 
 void assign_base64(std::string& out, const Digest<Sha1>& digest) {
-  constexpr std::string_view kDigits =
+  static constexpr std::string_view kDigits =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   static_assert(Sha1::kDigestBytes % 3 == 2, "the last group has two bytes and one '='");
   std::array<char, 4 * ((Sha1::kDigestBytes + 2) / 3)> text;
-  for (std::size_t group = 0; group < text.size() / 4; ++group) {
-    const unsigned char* bytes = digest.data() + 3 * group;
-    const bool whole = 3 * group + 2 < digest.size();
-    const unsigned bits =
-        unsigned{bytes[0]} << 16U | unsigned{bytes[1]} << 8U | (whole ? unsigned{bytes[2]} : 0U);
+  const auto put = [&text](std::size_t group, unsigned bits) {
     text[4 * group] = kDigits[bits >> 18U];
     text[4 * group + 1] = kDigits[bits >> 12U & 63U];
     text[4 * group + 2] = kDigits[bits >> 6U & 63U];
-    text[4 * group + 3] = whole ? kDigits[bits & 63U] : '=';
+    text[4 * group + 3] = kDigits[bits & 63U];
+  };
+  constexpr std::size_t kWhole = Sha1::kDigestBytes / 3;
+  for (std::size_t i = 0; i < kWhole; ++i) {
+    const unsigned char* bytes = digest.data() + 3 * i;
+    put(i, unsigned{bytes[0]} << 16U | unsigned{bytes[1]} << 8U | bytes[2]);
   }
+  put(kWhole, unsigned{digest[3 * kWhole]} << 16U | unsigned{digest[3 * kWhole + 1]} << 8U);
+  text.back() = '=';
   out.assign(text.data(), text.size());
-}
-
-// Writes the encoding of `text` at `end`, which has room for 3 bytes each and one more (the last
-// copy may write four). @return the new end
-char* encode(char* end, std::string_view text) {
-  for (const char character : text) {
-    const Escape& escape = kEscapes[static_cast<unsigned char>(character)];
-    std::memcpy(end, &escape, sizeof escape);
-    end += escape.length;
-  }
-  return end;
 }
 
 void append_query(std::string& out, std::span<const Parameter> parameters) {
@@ -173,9 +194,9 @@ void append_query(std::string& out, std::span<const Parameter> parameters) {
   out.resize(begin + room);
   char* end = out.data() + begin;
   for (const Parameter& parameter : parameters) {
-    end = encode(end, parameter.name);
+    end = write_encoded(end, parameter.name);
     *end++ = '=';
-    end = encode(end, parameter.value);
+    end = write_encoded(end, parameter.value);
     *end++ = '&';
   }
   if (!parameters.empty()) --end;
@@ -184,7 +205,8 @@ void append_query(std::string& out, std::span<const Parameter> parameters) {
 
 class HmacSha1Signer final : public Signer {
  public:
-  explicit HmacSha1Signer(const Secret& secret) : key_(with_ampersand(secret).reveal()) {}
+  HmacSha1Signer(const Secret& secret, std::string_view opening)
+      : key_(with_ampersand(secret).reveal(), opening) {}
 
   void sign(const SigningInput& input, SignatureStages& stages) const override {
     stages.canonical.clear();
@@ -216,7 +238,7 @@ class HmacSha1Signer final : public Signer {
 
 class Acs3Signer final : public Signer {
  public:
-  explicit Acs3Signer(const Secret& secret) : key_(secret.reveal()) { Sha256::init(fresh_); }
+  explicit Acs3Signer(const Secret& secret) : key_(secret.reveal(), {}) { Sha256::init(fresh_); }
 
   void sign(const SigningInput& input, SignatureStages& stages) const override {
     write_canonical(input, stages.canonical);
@@ -258,10 +280,25 @@ class Acs3Signer final : public Signer {
 
 }  // namespace
 
+char* write_encoded(char* at, std::string_view text) {
+  const char* from = text.data();
+  const char* const end = from + text.size();
+  // Most text encodes to itself, and eight bytes at a time are quicker than one.
+  for (; end - from >= kGroup; from += kGroup) {
+    if (is_unreserved(from)) {
+      std::memcpy(at, from, kGroup);
+      at += kGroup;
+    } else {
+      at = write_each_encoded(at, from, from + kGroup);
+    }
+  }
+  return write_each_encoded(at, from, end);
+}
+
 void append_encoded(std::string& out, std::string_view text) {
   const std::size_t begin = out.size();
   out.resize(begin + 3 * text.size() + 1);
-  const char* end = encode(out.data() + begin, text);
+  const char* end = write_encoded(out.data() + begin, text);
   out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
@@ -292,8 +329,9 @@ void append_timestamp(std::string& out, WallTime at) {
   out.append(text.data(), text.size());
 }
 
-std::unique_ptr<const Signer> make_signer(Scheme scheme, const Secret& secret) {
-  if (scheme == Scheme::hmac_sha1) return std::make_unique<HmacSha1Signer>(secret);
+std::unique_ptr<const Signer> make_signer(Scheme scheme, const Secret& secret,
+                                          std::string_view opening) {
+  if (scheme == Scheme::hmac_sha1) return std::make_unique<HmacSha1Signer>(secret, opening);
   return std::make_unique<Acs3Signer>(secret);
 }
 

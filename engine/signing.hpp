@@ -37,6 +37,8 @@ struct Parameter {
 
 /// Appends RFC 3986 percent-encoding of UTF-8 text (unreserved A-Z a-z 0-9 - _ . ~).
 void append_encoded(std::string& out, std::string_view text);
+/// The same at `at`, where there is room for 3 bytes each and one more. @return its end
+char* write_encoded(char* at, std::string_view text);
 
 /// `yyyy-MM-ddTHH:mm:ssZ`, 20 characters, no fraction (rounded down). Years 0000 to 9999; a moment
 /// beyond them is written as the nearest one within.
@@ -71,6 +73,9 @@ class Signer {
   [[nodiscard]] virtual Scheme scheme() const = 0;
 };
 
-std::unique_ptr<const Signer> make_signer(Scheme scheme, const Secret& secret);
+/// @param opening  HMAC-SHA1: what strings to sign will begin with, hashed once; one that does not
+/// is signed all the same
+std::unique_ptr<const Signer> make_signer(Scheme scheme, const Secret& secret,
+                                          std::string_view opening = {});
 
 }  // namespace sagorder

@@ -111,6 +111,24 @@ TEST(Signing, SealGoesOnFromThePreparedText) {
   }
 }
 
+// Whatever a text begins with, however the opening falls on the hash's blocks of 64 bytes.
+TEST(Signing, AnOpeningChangesNoSignature) {
+  const std::string secret = "secret";
+  const auto plain = make_signer(Scheme::hmac_sha1, Secret(secret));
+  const std::string text(300, 'x');
+  for (std::size_t opening = 0; opening <= text.size(); ++opening) {
+    const auto opened = make_signer(Scheme::hmac_sha1, Secret(secret), text.substr(0, opening));
+    for (const std::string& to_sign :
+         {text, text.substr(0, opening), text.substr(0, opening / 2), "y" + text, std::string()}) {
+      SignatureStages expected{"", to_sign, ""};
+      SignatureStages found = expected;
+      plain->seal(expected);
+      opened->seal(found);
+      ASSERT_EQ(found.signature, expected.signature) << opening << " of " << to_sign.size();
+    }
+  }
+}
+
 // ---- an independent, slow reading of the rules ------------------------------------------------
 
 std::string slow_encode(const std::string& text) {
