@@ -11,11 +11,10 @@
 #include "engine/verdict.hpp"
 #include "tests/engine/steady_path.hpp"
 
-// Found by their names by callgrind, so they must be functions.
+// callgrind knows them by their names, so they stay functions.
 #define COUNTED extern "C" [[gnu::noinline]]
 
-using namespace sagorder;
-
+namespace sagorder {
 namespace {
 
 constexpr std::size_t kTimes = 200;  // pieces of work that are counted
@@ -207,8 +206,10 @@ std::size_t work(std::string_view name) {
 
 }  // namespace
 
+}  // namespace sagorder
+
 int main(int argc, char** argv) {
-  const std::size_t pieces = argc == 2 ? work(argv[1]) : 0;
+  const std::size_t pieces = argc == 2 ? sagorder::work(argv[1]) : 0;
   if (pieces == 0) {
     std::fprintf(stderr,
                  "usage: cost_work NAME, with a name out of tests/cost/instructions.json\n");
