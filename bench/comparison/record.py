@@ -40,24 +40,25 @@ def put(path, heading, body):
     path.write_text(with_section(text, heading, body), encoding="utf-8")
 
 
-def said_by(*command):
-    """The first line that a command says of its version."""
+def said_by(*command, lines=1):
+    """The first lines that a command says of its version."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return ((done.stdout or done.stderr).splitlines() or ["?"])[0].strip()
+    return "\n".join((done.stdout or done.stderr).splitlines()[:lines]) or "?"
 
 
 def file_system(path):
     return said_by("findmnt", "-n", "-o", "FSTYPE", "--target", str(path))
 
 
-def machine(work):
+def machine(work, sagorder):
     """One paragraph: the day, the processor, the kernel, the programs, the ledger's disk."""
     cpu = re.search(r"^model name\s*: (.*)$", pathlib.Path("/proc/cpuinfo").read_text("ascii"),
                     re.MULTILINE)
     wrk = said_by("wrk", "-v").split(" [")[0]
     nginx = said_by("/usr/sbin/nginx", "-v").rpartition(" ")[2]
     openssl = " ".join(said_by("openssl", "version").split()[:2])
-    return (f"{datetime.date.today()}, {len(os.sched_getaffinity(0))} cores of "
+    build = ", ".join(said_by(sagorder, "--version", lines=2).splitlines())
+    return (f"{datetime.date.today()}, {build}, {len(os.sched_getaffinity(0))} cores of "
             f"{cpu[1] if cpu else platform.machine()}, Linux {platform.release()}, {openssl}, "
             f"{nginx}, {wrk}, SQLite {sqlite_version()}, ledger on {file_system(work)}.")
 
