@@ -49,13 +49,13 @@ Entry* open_trace() {
   return static_cast<Entry*>(mapped);
 }
 
-Entry* const trace = open_trace();
+Entry* const kTrace = open_trace();
 std::atomic<std::size_t> entries{0};
 
 void note(std::uint64_t begin, std::uint64_t end, int file, std::size_t bytes) {
-  if (trace == nullptr) return;
+  if (kTrace == nullptr) return;
   const std::size_t at = entries.fetch_add(1, std::memory_order_relaxed);
-  if (at < kEntriesMax) trace[at] = {begin, end, file, static_cast<std::uint32_t>(bytes)};
+  if (at < kEntriesMax) kTrace[at] = {begin, end, file, static_cast<std::uint32_t>(bytes)};
 }
 
 template <typename Function>
@@ -65,20 +65,20 @@ Function* real(const char* name) {
 
 using Send = ssize_t(int, const void*, std::size_t, int);
 using Sync = int(int);
-Send* const real_send = real<Send>("send");
-Sync* const real_fsync = real<Sync>("fsync");
-Sync* const real_fdatasync = real<Sync>("fdatasync");
+Send* const kRealSend = real<Send>("send");
+Sync* const kRealFsync = real<Sync>("fsync");
+Sync* const kRealFdatasync = real<Sync>("fdatasync");
 
 timespec pause_of_syncs() {
   const char* text = std::getenv("SAGORDER_BENCH_SYNC_US");
-  const long us = text == nullptr ? 0 : std::atol(text);
+  const long us = text == nullptr ? 0 : std::strtol(text, nullptr, 10);
   return {us / 1'000'000, us % 1'000'000 * 1000};
 }
-const timespec sync_pause = pause_of_syncs();
+const timespec kSyncPause = pause_of_syncs();
 
 int slow(Sync* sync, int file) {
   const std::uint64_t begin = now_ns();
-  if (sync_pause.tv_sec > 0 || sync_pause.tv_nsec > 0) ::nanosleep(&sync_pause, nullptr);
+  if (kSyncPause.tv_sec > 0 || kSyncPause.tv_nsec > 0) ::nanosleep(&kSyncPause, nullptr);
   const int result = sync(file);
   note(begin, now_ns(), file, 0);
   return result;
@@ -90,14 +90,14 @@ extern "C" {
 
 ssize_t send(int file, const void* bytes, std::size_t size, int flags) {
   const std::uint64_t begin = now_ns();
-  const ssize_t result = real_send(file, bytes, size, flags);
+  const ssize_t result = kRealSend(file, bytes, size, flags);
   const bool data = size > 0 && *static_cast<const unsigned char*>(bytes) == kApplicationData;
   if (data) note(begin, now_ns(), file, size);
   return result;
 }
 
-int fsync(int file) { return slow(real_fsync, file); }
+int fsync(int file) { return slow(kRealFsync, file); }
 
-int fdatasync(int file) { return slow(real_fdatasync, file); }
+int fdatasync(int file) { return slow(kRealFdatasync, file); }
 
 }  // extern "C"

@@ -32,8 +32,6 @@
 namespace {
 
 enum Part { kBegin, kIntents, kOutcomes, kCommit, kCheckpoint, kRest, kParts };
-constexpr std::array<const char*, kParts> kPartNames = {"begin",  "intents",    "outcomes",
-                                                        "commit", "checkpoint", "rest"};
 
 /// Nanoseconds of each part, and what the kernel did.
 struct Price {
@@ -95,9 +93,9 @@ int __wrap_sqlite3_wal_checkpoint_v2(sqlite3* database, const char* name, int mo
 }
 
 ssize_t pwrite64(int file, const void* bytes, std::size_t size, off64_t at) {
-  static auto* const write = real<ssize_t(int, const void*, std::size_t, off64_t)>("pwrite64");
+  static auto* const kWrite = real<ssize_t(int, const void*, std::size_t, off64_t)>("pwrite64");
   const std::int64_t begin = wall_ns();
-  const ssize_t result = write(file, bytes, size, at);
+  const ssize_t result = kWrite(file, bytes, size, at);
   const std::int64_t took = wall_ns() - begin;
   in_kernel_ns += took;
   (part == kCheckpoint ? price.copy_ns : price.write_ns) += took;
@@ -107,9 +105,9 @@ ssize_t pwrite64(int file, const void* bytes, std::size_t size, off64_t at) {
 }
 
 int fdatasync(int file) {
-  static auto* const sync = real<int(int)>("fdatasync");
+  static auto* const kSync = real<int(int)>("fdatasync");
   const std::int64_t begin = wall_ns();
-  const int result = sync(file);
+  const int result = kSync(file);
   const std::int64_t took = wall_ns() - begin;
   in_kernel_ns += took;
   (part == kCheckpoint ? price.copy_ns : price.sync_ns) += took;
