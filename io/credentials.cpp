@@ -2,6 +2,7 @@
 
 #include <openssl/crypto.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <nlohmann/json.hpp>
@@ -88,7 +89,7 @@ std::string config_path() {
 void require_unshared(const Fd& file, const std::string& path) {
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) throw CredentialsError(path + ": cannot be looked at");
-  if ((status.st_mode & 077) != 0) {
+  if (is_shared(status.st_mode, status.st_uid, ::geteuid())) {
     throw CredentialsError(path + ": holds a secret that others may read; run: chmod 600 " + path);
   }
 }
@@ -167,6 +168,11 @@ Credentials from_file(const std::string& path, const std::optional<std::string>&
 }
 
 }  // namespace
+
+bool is_shared(unsigned mode, unsigned owner, unsigned reader) {
+  const bool handed_over = owner == 0 && reader != 0;
+  return (mode & (handed_over ? 037U : 077U)) != 0;
+}
 
 Credentials find_credentials(const std::optional<std::string>& profile) {
   if (!profile) {

@@ -29,6 +29,11 @@ struct Credentials {
   std::string source;  ///< for people: `environment`, or `profile NAME of PATH`
 };
 
+/// True if others may read (or change) a file of this mode and owner. A file that root owns and
+/// that a group may read was given to that group on purpose: so are the credentials that a service
+/// manager hands over (LoadCredential=, a secret's volume with fsGroup).
+bool is_shared(unsigned mode, unsigned owner, unsigned reader);
+
 /// @param profile of --profile; nullopt: not given
 Credentials find_credentials(const std::optional<std::string>& profile);
 

@@ -155,5 +155,24 @@ TEST_F(CredentialsTest, NoneAtAllSaysWhereItLooked) {
   EXPECT_FALSE(refusal().empty());
 }
 
+TEST(SharedFile, MayBeReadByAGroupIfRootGaveItThat) {
+  constexpr unsigned kRoot = 0;
+  constexpr unsigned kSomebody = 1000;
+  for (const unsigned mode : {0400U, 0600U}) {
+    EXPECT_FALSE(is_shared(mode, kSomebody, kSomebody));
+    EXPECT_FALSE(is_shared(mode, kRoot, kRoot));
+    EXPECT_FALSE(is_shared(mode, kRoot, kSomebody));
+  }
+  for (const unsigned mode : {0440U, 0640U}) {
+    EXPECT_FALSE(is_shared(mode, kRoot, kSomebody)) << "as service managers hand it over";
+    EXPECT_TRUE(is_shared(mode, kSomebody, kSomebody));
+    EXPECT_TRUE(is_shared(mode, kRoot, kRoot));
+    EXPECT_TRUE(is_shared(mode, kSomebody + 1, kSomebody));
+  }
+  for (const unsigned mode : {0444U, 0604U, 0660U, 0620U, 0601U}) {
+    EXPECT_TRUE(is_shared(mode, kRoot, kSomebody)) << mode;
+  }
+}
+
 }  // namespace
 }  // namespace sagorder::io
