@@ -261,7 +261,7 @@ void Pipeline::on(const event::Interrupted& /*interrupted*/, Moment /*now*/) {
   actions_.cancel = true;
   if (stop_ >= Stop::abandoned) return;
   stop_ = Stop::abandoned;
-  stop_detail_ = "interrupted twice; the answers under way were given up";
+  stop_detail_ = "interrupted, and the answers under way were given up";
 }
 
 // ------------------------------------------------------------------------- what can be done now

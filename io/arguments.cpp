@@ -173,6 +173,18 @@ void add_network(CLI::App& command, Arguments& given) {
   group.choice("--replay", kReplayChoices, given.replay, kReplay);
 }
 
+void add_service(CLI::App& command, Arguments& given) {
+  Group group(command, "Service");
+  group.text(
+      "--grace", "TIME", given.grace,
+      "after the first interrupt the answers are waited for so long, then given up as by a "
+      "second one, and their rows are in doubt; 100ms to 1h (default: until they are there)");
+  group.text(
+      "--wait-lock", "TIME", given.wait_lock,
+      "wait so long for another run of the batch to end; 1s to 24h (default: refuse at once, "
+      "with exit code 75)");
+}
+
 void add_run(CLI::App& app, Arguments& given) {
   CLI::App& run = *app.add_subcommand("run", "place the orders; again: resume, nothing twice");
   add_input(run, given);
@@ -182,6 +194,7 @@ void add_run(CLI::App& app, Arguments& given) {
   add_pace(run, given);
   add_limits(run, given);
   add_network(run, given);
+  add_service(run, given);
   add_reporting(run, given);
   Group(run, "Reporting")
       .choice("--progress", kProgressChoices, given.progress,

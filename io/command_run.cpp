@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
@@ -23,6 +24,7 @@ namespace {
 
 using nlohmann::json;
 
+constexpr milliseconds kLockAskedEvery{200};
 constexpr std::uint64_t kWarningsShown = 10;  // of a run; `check` shows them all
 
 std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
@@ -44,17 +46,41 @@ class Run {
   ExitCode perform() {
     validate_input();
     if (settings_.dry_run) return show_dry_run();
-    try {
-      prepare();
-    } catch (...) {
-      if (repair_) repair_->remove_if_unused();
-      throw;
-    }
+    prepare_when_free();
     drive();
     return conclude();
   }
 
  private:
+  /// Prepares, and if another run holds the batch, again and again until --wait-lock is over. Each
+  /// time from the ledger on, for it is another one by then.
+  void prepare_when_free() {
+    const SteadyTime until = now().steady + settings_.wait_lock;
+    for (bool told = false;; told = true) {
+      try {
+        return prepare();
+      } catch (const LedgerBusy& busy) {
+        take_back();
+        if (now().steady >= until) throw;
+        if (!told) log_.info(fmt::format("{}; waiting for it to end", busy.what()));
+      } catch (...) {
+        take_back();
+        throw;
+      }
+      std::this_thread::sleep_for(kLockAskedEvery);
+    }
+  }
+
+  /// What `prepare` has made so far; nothing was sent, and nothing new is recorded.
+  void take_back() {
+    if (repair_) repair_->remove_if_unused();
+    repair_.reset();
+    results_.reset();
+    rows_.reset();
+    ledger_.reset();
+    facts_.clear();
+  }
+
   /// Whatever can refuse does so before a ledger is made.
   void prepare() {
     kill_point("start:validated");
@@ -290,7 +316,7 @@ class Run {
     pool.connect_timeout = settings_.connect_timeout;
     const SteadyTime begin = now().steady;
     Driver driver({*pipeline_, *ledger_, input_, settings_.intake, *results_, *tls_, pool,
-                   settings_.threads, validation_.totals.orders, progress, log_,
+                   settings_.threads, settings_.grace, validation_.totals.orders, progress, log_,
                    [this] { remember_batch(); }});
     driver.run();
     elapsed_ = now().steady - begin;

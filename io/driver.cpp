@@ -14,6 +14,7 @@
 
 #include "io/kill_point.hpp"
 #include "io/ledger_thread.hpp"
+#include "io/process.hpp"
 
 namespace sagorder::io {
 namespace asio = boost::asio;
@@ -89,6 +90,7 @@ class Driver::Loop {
         intake_(parts_.intake),
         wake_(context_),
         progress_timer_(context_),
+        grace_timer_(context_),
         signals_(context_, SIGINT, SIGTERM) {
     if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // ignored from the start: nohup
     parts_.input.rewind();
@@ -334,8 +336,15 @@ class Driver::Loop {
       if (error || finished_) return;
       parts_.progress.update(parts_.pipeline.tally(), parts_.pipeline.pacer(), parts_.rows_total,
                              now().steady);
+      if (status_asked()) tell_status();
       show_progress_later();
     });
+  }
+
+  void tell_status() {
+    parts_.log.asked(parts_.progress.line(parts_.pipeline.tally(), parts_.pipeline.pacer(),
+                                          parts_.rows_total, now().steady) +
+                     "; waiting for " + std::to_string(parts_.pipeline.on_wire()) + " answers");
   }
 
   void listen_for_signals() {
@@ -347,15 +356,36 @@ class Driver::Loop {
                                      " answers. Interrupt again to give them up as in doubt"
                                : "interrupted again: giving up " + waiting + " answers");
       listen_for_signals();
-      kill_point("interrupt:before");
-      dispatch(event::Interrupted{});
-      kill_point("interrupt:after");
+      if (first) {
+        give_up_later();
+      } else {
+        grace_timer_.cancel();
+      }
+      interrupt();
     });
+  }
+
+  void give_up_later() {
+    if (!parts_.grace) return;
+    grace_timer_.expires_after(*parts_.grace);
+    grace_timer_.async_wait([this](const boost::system::error_code& error) {
+      if (error || finished_) return;
+      parts_.log.warning("--grace is over: giving up " + std::to_string(parts_.pipeline.on_wire()) +
+                         " answers");
+      interrupt();
+    });
+  }
+
+  void interrupt() {
+    kill_point("interrupt:before");
+    dispatch(event::Interrupted{});
+    kill_point("interrupt:after");
   }
 
   void end() {
     wake_.cancel();
     progress_timer_.cancel();
+    grace_timer_.cancel();
     signals_.cancel();
     context_.stop();
   }
@@ -393,6 +423,7 @@ class Driver::Loop {
   asio::io_context context_{1};
   asio::steady_timer wake_;
   asio::steady_timer progress_timer_;
+  asio::steady_timer grace_timer_;
   asio::signal_set signals_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::uint16_t> owner_;  // of a slot's exchange: index into workers_

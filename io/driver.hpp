@@ -1,9 +1,10 @@
 // The only loop: an event comes in, the pipeline says what to do, it is done. The one place that
 // reads clocks and randomness during a run.
 //
-// Events come from the connections, the ledger's thread, the input, two timers (the pipeline's
-// wake-up and the progress line) and signals. Nothing is decided here: what is done, and in which
-// order, is in the pipeline's Actions.
+// Events come from the connections, the ledger's thread, the input, three timers (the pipeline's
+// wake-up, the progress line, the grace) and signals. When the grace is over, the pipeline is told
+// what a second interrupt would tell it: it is the operator's word, given in advance. Nothing is
+// decided here: what is done, and in which order, is in the pipeline's Actions.
 //
 // With --threads N the connections live on N threads, each with a loop of its own; the pipeline
 // stays on this one and talks with them by values.
@@ -11,6 +12,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "engine/intake.hpp"
 #include "engine/pipeline.hpp"
@@ -41,7 +43,8 @@ struct DriverParts {
   const TlsContext& tls;
   PoolOptions pool;
   std::uint32_t threads = 1;
-  std::uint64_t rows_total = 0;  ///< valid rows, for the progress line
+  std::optional<milliseconds> grace;  ///< from the first interrupt to the giving up of answers
+  std::uint64_t rows_total = 0;       ///< valid rows, for the progress line
   Progress& progress;
   Log& log;
   /// Called once, before the first intent is made durable; what it throws ends the run with

@@ -3,10 +3,14 @@
 #include <cstdlib>
 #include <utility>
 
+#include "io/process.hpp"
+
 namespace sagorder::io {
 
-LedgerThread::LedgerThread(Ledger& ledger, Done done)
-    : ledger_(ledger), done_(std::move(done)), thread_([this] { work(); }) {}
+LedgerThread::LedgerThread(Ledger& ledger, Done done) : ledger_(ledger), done_(std::move(done)) {
+  const SignalsBlocked blocked;
+  thread_ = std::thread([this] { work(); });
+}
 
 LedgerThread::~LedgerThread() {
   {

@@ -156,11 +156,14 @@ struct Log::State {
       : format(chosen), sink(std::make_shared<LineSink>(out)), logger("sagorder", sink) {}
 
   void say(spdlog::level::level_enum level, std::string_view message, Fields fields) {
-    if (!logger.should_log(level)) return;
+    if (logger.should_log(level)) write(level, message, fields);
+  }
+
+  void write(spdlog::level::level_enum level, std::string_view message, Fields fields) {
     const Point now = spdlog::log_clock::now();
     const std::string line = format == LogFormat::json ? json_line(now, level, message, fields)
                                                        : text_line(now, level, message, fields);
-    logger.log(now, spdlog::source_loc{}, level, spdlog::string_view_t(line.data(), line.size()));
+    sink->log({now, {}, logger.name(), level, spdlog::string_view_t(line.data(), line.size())});
   }
 
   static std::string text_line(Point now, spdlog::level::level_enum level, std::string_view message,
@@ -199,6 +202,10 @@ Log::~Log() = default;
 
 void Log::info(std::string_view message, Fields fields) {
   state_->say(spdlog::level::info, message, fields);
+}
+
+void Log::asked(std::string_view message, Fields fields) {
+  state_->write(spdlog::level::info, message, fields);
 }
 
 void Log::warning(std::string_view message, Fields fields) {

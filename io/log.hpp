@@ -50,6 +50,8 @@ class Log {
   Log& operator=(const Log&) = delete;
 
   void info(std::string_view message, Fields fields = {});
+  /// Said also when quiet: somebody asked for it.
+  void asked(std::string_view message, Fields fields = {});
   void warning(std::string_view message, Fields fields = {});
   void error(std::string_view message, Fields fields = {});
 

@@ -88,6 +88,7 @@ int main(int argc, char** argv) {
     return static_cast<int>(sagorder::io::ExitCode::internal);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error to report, not a death
+  sagorder::io::listen_for_status();
   sagorder::io::harden_process();
   return static_cast<int>(sagorder::io::run(argc, argv));
 }

@@ -47,7 +47,9 @@ constexpr Described kFiles[] = {
 constexpr Described kSignals[] = {
     {"SIGINT, SIGTERM, SIGHUP",
      "The first stops sending, waits for the answers under way and writes everything; the second "
-     "gives the answers up, and their rows are in doubt. SIGHUP is left ignored under nohup."},
+     "or the end of --grace gives the answers up, and their rows are in doubt. SIGHUP is left "
+     "ignored under nohup."},
+    {"SIGUSR1", "Prints one line that says how far the run is."},
 };
 
 constexpr std::string_view kNoHeading = "Options";  // CLI11's, of --help

@@ -10,6 +10,11 @@
 #include <cerrno>
 
 namespace sagorder::io {
+namespace {
+
+volatile std::sig_atomic_t asked_for_status = 0;
+
+}  // namespace
 
 bool fill_standard_streams() {
   for (int wanted = STDIN_FILENO; wanted <= STDERR_FILENO; ++wanted) {
@@ -25,6 +30,27 @@ void harden_process() {
   ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   ::umask(077);
 }
+
+void listen_for_status() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { asked_for_status = 1; };
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGUSR1, &action, nullptr);
+}
+
+bool status_asked() {
+  if (asked_for_status == 0) return false;
+  asked_for_status = 0;
+  return true;
+}
+
+SignalsBlocked::SignalsBlocked() {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
+SignalsBlocked::~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 

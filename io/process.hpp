@@ -1,6 +1,8 @@
 // What the process asks of the system for itself.
 #pragma once
 
+#include <csignal>
+
 namespace sagorder::io {
 
 /// Standard input, output and error that were closed become /dev/null, before any file could be
@@ -10,6 +12,25 @@ namespace sagorder::io {
 /// No core dump, no tracing by others of the same user, new files private: the memory holds an
 /// access key. Best effort; what the system refuses is left as it is.
 void harden_process();
+
+/// From here on SIGUSR1 asks for a status line and never ends the process.
+void listen_for_status();
+
+/// True once after each SIGUSR1, or several at once.
+[[nodiscard]] bool status_asked();
+
+/// While it lives, threads that are started take no signal: what interrupts a call to the disk
+/// there would look like a failure of the disk.
+class SignalsBlocked {
+ public:
+  SignalsBlocked();
+  ~SignalsBlocked();
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 [[nodiscard]] bool is_terminal(int fd);
 

@@ -83,7 +83,7 @@ struct Progress::View {
     return text.substr(0, width > 1 ? width - 1 : 0);
   }
   [[nodiscard]] std::string plain() const {
-    return fmt::format("{} of {} rows: {}; {}\n", done, total, counts(), pace());
+    return fmt::format("{} of {} rows: {}; {}", done, total, counts(), pace());
   }
   [[nodiscard]] std::string json() const {
     nlohmann::ordered_json object = {
@@ -110,10 +110,19 @@ milliseconds Progress::every() const {
 
 void Progress::update(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows,
                       SteadyTime now) {
-  if (finished_ || mode_ == ProgressMode::none) return;
+  if (finished_) return;
+  // For `line`, which may be asked for in any mode.
+  if (mode_ == ProgressMode::none) {
+    return measure(tally.placed + tally.rejected + tally.in_doubt, now);
+  }
   if (started_ && now - shown_ < every()) return;
   show(view_of(tally, pacer, total_rows, now));
   shown_ = now;
+}
+
+std::string Progress::line(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows,
+                           SteadyTime now) {
+  return view_of(tally, pacer, total_rows, now).plain();
 }
 
 Progress::View Progress::view_of(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows,
@@ -154,7 +163,7 @@ void Progress::measure(std::uint64_t settled, SteadyTime now) {
 }
 
 void Progress::show(const View& view) {
-  if (mode_ == ProgressMode::plain) write(view.plain());
+  if (mode_ == ProgressMode::plain) write(view.plain() + "\n");
   if (mode_ == ProgressMode::json) write(view.json());
   if (mode_ != ProgressMode::bar) return;
   write(std::string(kWipe) + view.bar(static_cast<std::size_t>(std::max(width_(), 0))));

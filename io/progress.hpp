@@ -38,6 +38,10 @@ class Progress {
   /// @param total_rows rows of the batch, invalid ones not counted
   void update(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows, SteadyTime now);
 
+  /// The state in one line, without its end, whatever the mode.
+  [[nodiscard]] std::string line(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows,
+                                 SteadyTime now);
+
   /// Wipes the bar until the next update, so that a line of text can stand there.
   void hide();
 

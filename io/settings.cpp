@@ -179,6 +179,14 @@ void take_network(const Arguments& given, Settings& settings) {
   take_choice("--replay", given.replay, kReplayChoices, settings.replay);
 }
 
+/// What a service manager sets.
+void take_service(const Arguments& given, Settings& settings) {
+  if (given.grace) {
+    take_duration("--grace", given.grace, kGraceMin, kGraceMax, settings.grace.emplace());
+  }
+  take_duration("--wait-lock", given.wait_lock, kWaitLockMin, kWaitLockMax, settings.wait_lock);
+}
+
 void take_limits(const Arguments& given, Settings& settings) {
   take_limit("--max-orders", given.max_orders, kOrdersMax, settings.max_orders);
   take_limit("--max-seats", given.max_seats, kSeatsMax, settings.max_seats);
@@ -313,6 +321,7 @@ Settings settings_of(const Arguments& given) {
   if (command == Command::resolve) take_resolution(given, settings.resolution);
   take_pace(given, settings);
   take_network(given, settings);
+  take_service(given, settings);
   take_limits(given, settings);
   take_paths(given, settings);
   return settings;

@@ -29,6 +29,10 @@ inline constexpr milliseconds kRequestTimeoutMin{1'000};
 inline constexpr milliseconds kRequestTimeoutMax{600'000};
 inline constexpr milliseconds kConnectTimeoutMin{100};
 inline constexpr milliseconds kConnectTimeoutMax{120'000};
+inline constexpr milliseconds kGraceMin{100};
+inline constexpr milliseconds kGraceMax{3'600'000};
+inline constexpr milliseconds kWaitLockMin{1'000};
+inline constexpr milliseconds kWaitLockMax{86'400'000};
 inline constexpr std::uint64_t kOrdersMax = 1'000'000'000;
 inline constexpr std::uint64_t kSeatsMax = 1'000'000'000'000;
 inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
@@ -68,6 +72,9 @@ struct Settings {
   milliseconds request_timeout{60'000};
   milliseconds connect_timeout{10'000};
   Replay replay = Replay::never;
+
+  std::optional<milliseconds> grace;  ///< nullopt: the answers are waited for, whatever it takes
+  milliseconds wait_lock{0};          ///< for another run to end; 0: refuse at once
 
   std::optional<std::uint64_t> max_orders;
   std::optional<std::uint64_t> max_seats;

@@ -127,6 +127,36 @@ class Others(ProgramTest):
         self.assertEqual(first.wait(timeout=30), ALL_PLACED)
         self.assert_all_executed_once(batch)
 
+    def test_second_process_that_waits(self):
+        """It goes on where the first ended, and buys nothing twice."""
+        batch = self.batch(self.gateway(latency="100ms"), *ONE_BY_ONE, rows=10)
+        first = self.started(batch, "--max-orders", "6")
+        second = batch.run("--wait-lock", "60s")
+        self.assertEqual(first.wait(timeout=30), LIMIT)
+        self.assert_ended(second, ALL_PLACED, "at work with this ledger; waiting for it to end")
+        self.assertEqual(second.stderr.count("waiting for it to end"), 1)
+        self.assertEqual(batch.summary()["run"]["placed"], 4)
+        self.assert_all_executed_once(batch)
+
+    def test_second_process_that_waits_too_short(self):
+        batch = self.batch(self.gateway(latency="400ms"), *ONE_BY_ONE, rows=10)
+        first = self.started(batch)
+        begun = time.monotonic()
+        second = batch.run("--wait-lock", "1s")
+        self.assert_ended(second, BUSY, "ledger", "another")
+        self.assertGreater(time.monotonic() - begun, 1)
+        self.assertIsNone(first.poll(), "it ended before the second did")
+        self.assertEqual(first.wait(timeout=30), ALL_PLACED)
+        self.assert_all_executed_once(batch)
+
+    def test_many_starts_at_once_that_wait(self):
+        """Each waits for those before it; one places the orders and the others find them placed."""
+        batch = self.batch(self.gateway(), rows=20)
+        processes = [batch.start("--wait-lock", "60s") for _ in range(6)]
+        codes = [process.wait(timeout=60) for process in processes]
+        self.assertEqual(set(codes), {ALL_PLACED}, batch.log.read_text())
+        self.assert_all_executed_once(batch)
+
     def test_second_process_with_another_ledger(self):
         batch = self.batch(self.gateway(latency="200ms"), *ONE_BY_ONE, rows=10)
         first = self.started(batch)

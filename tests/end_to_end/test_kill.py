@@ -5,7 +5,9 @@ Chances come from one seed, printed at the start; SAGORDER_SEED=N repeats it.
 """
 
 import contextlib
+import json
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -151,6 +153,71 @@ class SignalTest(unittest.TestCase):
 
     def test_interrupt_then_terminate(self):
         self.expect_given_up("never-after", signal.SIGINT, signal.SIGTERM)
+
+    def test_grace_is_over(self):
+        """One signal is enough: the answers are given up when --grace is over, and not before."""
+        gateway, batch, process = self.started("--grace", "1s", faults="never-after@1-2", rows=10)
+        wait_until(lambda: len(batch.ledger_rows(live=True)) == 2, process)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        self.assertEqual(process.wait(timeout=20), INTERRUPTED, batch.log.read_text())
+        self.assertIn("--grace is over: giving up 2 answers", batch.log.read_text())
+        self.assertEqual(batch.statuses(), {"in_doubt": 2})
+        self.assertEqual(batch.violations(finished=False), [])
+        done = batch.run()
+        self.assertEqual(done.returncode, IN_DOUBT, done.stderr)
+        self.assertEqual(len(gateway.executed()), 10)
+        self.assertEqual(batch.violations(), [])
+
+    def test_grace_is_not_needed(self):
+        """A run whose answers come within --grace ends as after any first interrupt."""
+        gateway, batch, process = self.started(
+            "--grace", "60s", latency="100ms", rate="50/s", rows=60
+        )
+        wait_until(lambda: len(gateway.executed()) >= 10, process)
+        self.assertEqual(self.stop(process, signal.SIGTERM), LIMIT, batch.log.read_text())
+        self.assertEqual(batch.statuses(), {"placed": len(gateway.executed())})
+
+    def test_second_signal_before_the_grace_is_over(self):
+        """It does not wait for the grace, and the grace does not come behind it."""
+        _, batch, process = self.started("--grace", "60s", faults="never-after@1-2", rows=10)
+        wait_until(lambda: len(batch.ledger_rows(live=True)) == 2, process)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        self.assertEqual(self.stop(process, signal.SIGTERM), INTERRUPTED, batch.log.read_text())
+        self.assertNotIn("--grace is over", batch.log.read_text())
+
+    def test_status_line(self):
+        """SIGUSR1 is answered with a line at any time, also when quiet, and ends nothing."""
+        gateway, batch, process = self.started(
+            "--quiet", "--log-format", "json", latency="50ms", rate="40/s", rows=60
+        )
+        for least in (10, 30):
+            wait_until(lambda: len(gateway.executed()) >= least, process)
+            process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(timeout=30), ALL_PLACED, batch.log.read_text())
+        said = batch.log.read_text().splitlines()
+        lines = [json.loads(line) for line in said if line.startswith("{")]
+        self.assertEqual(len(lines), 2, lines)
+        for line, least in zip(lines, (5, 25)):
+            found = re.match(r"(\d+) of 60 rows: placed (\d+), .*waiting for", line["message"])
+            self.assertGreaterEqual(int(found[1]), least, line)
+            self.assertEqual(found[1], found[2])
+
+    def test_status_asked_for_at_any_moment(self):
+        """From start to end; a process that does not listen would be ended by it."""
+        gateway = self.enterContext(Gateway())
+        for seed in range(4):
+            batch = self.enterContext(Batch(gateway, rows=50 + seed))
+            process = batch.start()
+            time.sleep(0.02)  # past the start of a process, which is not the program's own
+            while process.poll() is None:
+                process.send_signal(signal.SIGUSR1)
+                time.sleep(0.001)
+            self.assertEqual(process.returncode, ALL_PLACED, batch.log.read_text())
+            self.assertEqual(batch.statuses(), {"placed": batch.rows})
 
 
 if __name__ == "__main__":

@@ -100,9 +100,11 @@ TEST_F(LogTest, BracesAreNoFormat) {
 TEST_F(LogTest, QuietKeepsWarningsAndErrors) {
   Log log(LogFormat::text, true, out);
   log.info("unsaid");
+  log.asked("as you wish");
   log.warning("careful");
   log.error("broken");
   EXPECT_FALSE(has(written(), "unsaid"));
+  EXPECT_TRUE(has(written(), "info  as you wish\n"));
   EXPECT_TRUE(has(written(), "careful"));
   EXPECT_TRUE(has(written(), "broken"));
 }

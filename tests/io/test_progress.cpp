@@ -170,6 +170,16 @@ TEST_F(ProgressTest, NoneIsSilent) {
   EXPECT_EQ(taken(), "");
 }
 
+TEST_F(ProgressTest, LineIsThereInAnyMode) {
+  Progress progress = progress_of(ProgressMode::none);
+  progress.update(tally, pacer, 100, kStart);
+  settle(20);
+  progress.update(tally, pacer, 100, kStart + seconds(2));
+  EXPECT_EQ(progress.line(tally, pacer, 100, kStart + seconds(2)),
+            "20 of 100 rows: placed 20, rejected 0, in doubt 0; 10.0/s, limit 10/s, 8s left");
+  EXPECT_EQ(taken(), "");
+}
+
 TEST_F(ProgressTest, HidingWipesTheBarOnce) {
   Progress progress = progress_of(ProgressMode::bar);
   progress.hide();
