@@ -61,6 +61,9 @@ class Deb(unittest.TestCase):
             "share/doc/sagorder/copyright",
             "share/doc/sagorder/README.md",
             "share/doc/sagorder/examples/orders.csv",
+            "share/doc/sagorder/examples/systemd/sagorder@.service",
+            "share/doc/sagorder/examples/kubernetes/cronjob.yaml",
+            "share/doc/sagorder/examples/ci/place_orders.sh",
         ):
             self.assertTrue((self.root / "usr" / path).is_file(), path)
         pages = {page.name for page in (self.root / "usr/share/man/man1").iterdir()}
