@@ -148,6 +148,9 @@ std::string_view nearest(std::string_view name, std::span<const std::string_view
   std::size_t best_distance = kShownBytesMax;
   for (const std::string_view candidate : names) {
     const std::string candidate_fold = folded(candidate);
+    const auto [shorter, longer] = std::minmax({fold.size(), candidate_fold.size()});
+    // No distance is less than the difference in length, which is known at once.
+    if ((longer - shorter) * one_in > candidate_fold.size()) continue;
     const std::size_t distance = edit_distance(fold, candidate_fold);
     if (distance >= best_distance || distance * one_in > candidate_fold.size()) continue;
     best = candidate;
