@@ -105,7 +105,7 @@ std::vector<Record> open_as_in_doubt(const Rows& rows, WallTime now) {
     record.row = row;
     record.attempt = rows.attempts(row);
     record.at = now;
-    record.code = "Interrupted";
+    record.code = kCodeInterrupted;
     record.message = "the program ended after this attempt was recorded and before its answer was";
     records.push_back(std::move(record));
   }

@@ -96,6 +96,9 @@ class Rows {
   std::uint64_t counts_[kStates] = {};
 };
 
+/// The code of an attempt that a start found open; no server gave it.
+inline constexpr std::string_view kCodeInterrupted = "Interrupted";
+
 /// The records with which a start closes what a crash left open.
 std::vector<Record> open_as_in_doubt(const Rows& rows, WallTime now);
 
