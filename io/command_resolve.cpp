@@ -8,6 +8,7 @@
 #include "io/kill_point.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/results_file.hpp"
+#include "io/standing.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -49,18 +50,6 @@ void refuse_unless_in_doubt(const Rows& rows, Row row) {
                 "row " + std::to_string(row.value) + " is " + std::string(name_of(state)) +
                     "; only a row in doubt can be resolved",
                 "`sagorder status` lists the rows in doubt");
-}
-
-/// Results that another batch wrote must not get a line out of this ledger.
-void refuse_other_results(const Settings& settings, const std::string& written) {
-  FileIdentity ours;
-  FileIdentity given;
-  const bool other =
-      identity_of(written, ours) && identity_of(settings.output, given) && given != ours;
-  if (!other) return;
-  throw Refusal(ExitCode::usage,
-                settings.output + ": is not the results file of this ledger, which is " + written,
-                "name that one");
 }
 
 /// An order is one row's. A number given by mistake would leave the other order forgotten.
@@ -123,11 +112,7 @@ void update_results(ResultsFile& results, const Record& record, Attempt attempts
 
 ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
-  FileIdentity identity;
-  if (!identity_of(path, identity)) {
-    throw Refusal(ExitCode::usage, path + ": there is no such ledger",
-                  "give the results file of a run that was begun, or its --ledger");
-  }
+  refuse_missing_ledger(path);
   SqliteLedger ledger(path);
   const Facts facts = ledger.facts();
   Rows rows = replay_rows(ledger, rows_of(facts, path), path);

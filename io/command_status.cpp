@@ -1,42 +1,14 @@
-#include <fcntl.h>
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 
 #include "io/commands.hpp"
-#include "io/file.hpp"
 #include "io/ledger_sqlite.hpp"
+#include "io/standing.hpp"
 
 namespace sagorder::io {
 namespace {
-
-/// Whether a run holds the ledger now. Asked before the ledger is opened, for closing a descriptor
-/// of it later would drop SQLite's locks.
-bool is_running(const std::string& path) {
-  const Fd file = open_private(path, O_RDONLY);
-  return !try_lock(file, path);
-}
-
-struct Counts {
-  std::uint64_t in_doubt = 0;
-  std::uint64_t invalid = 0;
-  std::uint64_t not_sent = 0;
-};
-
-/// Without a run, an attempt that was begun and has no outcome is a doubt. Rows that were left out
-/// as invalid have no records: they count as pending in the ledger.
-Counts count(const Rows& rows, const Facts& facts, bool running) {
-  Counts counts;
-  const std::uint64_t open = rows.count_of(State::intended);
-  counts.in_doubt = rows.count_of(State::in_doubt) + (running ? 0 : open);
-  const auto invalid = facts.find(kFactInvalid);
-  if (invalid != facts.end()) counts.invalid = std::strtoull(invalid->second.c_str(), nullptr, 10);
-  const std::uint64_t pending = rows.count_of(State::pending);
-  counts.not_sent = pending > counts.invalid ? pending - counts.invalid : 0;
-  return counts;
-}
 
 void print_counts(const Rows& rows, const Counts& counts, bool running) {
   const auto line = [](const char* name, std::uint64_t number, const char* note = "") {
@@ -55,7 +27,7 @@ void print_counts(const Rows& rows, const Counts& counts, bool running) {
 void print_doubts(SqliteLedger& ledger, const Rows& rows) {
   struct Doubt {
     WallTime begun;
-    std::string code = "Interrupted";
+    std::string code{kCodeInterrupted};
     std::string message = "an attempt was begun and its outcome is not recorded";
   };
   const auto is_doubt = [&](Row row) {
@@ -78,41 +50,27 @@ void print_doubts(SqliteLedger& ledger, const Rows& rows) {
   }
 }
 
-/// The last command's paths are relative to where it was given.
-std::string change_directory(const Facts& facts) {
-  const auto found = facts.find(kFactDirectory);
-  const bool here =
-      found == facts.end() || found->second == std::filesystem::current_path().string();
-  return here ? "" : "cd " + shell_quoted(found->second) + " && ";
-}
-
 void print_what_next(const Settings& settings, const Counts& counts, const Facts& facts) {
   fmt::print("\n");
   if (counts.not_sent > 0) {
-    fmt::print("to go on:\n  {}\n",
-               printable(change_directory(facts) + fact(facts, kFactCommand, settings.ledger)));
+    const std::string here = std::filesystem::current_path().string();
+    fmt::print("to go on:\n  {}\n", printable(go_on_command(facts, settings.ledger, here)));
   } else {
     fmt::print("nothing is left to send\n");
   }
   if (counts.in_doubt == 0) return;
-  const bool usual = settings.ledger == settings.output + ".ledger";
-  const std::string ledger = usual ? "" : " --ledger " + shell_quoted(settings.ledger);
   fmt::print(
       "when you know what became of a row in doubt (this is final, so look twice):\n"
-      "  sagorder resolve {0} --row N --placed ORDERID\n"
-      "  sagorder resolve {0} --row N --not-placed --because 'what shows it'\n",
-      printable(shell_quoted(settings.output) + ledger));
+      "  {0} --row N --placed ORDERID\n"
+      "  {0} --row N --not-placed --because 'what shows it'\n",
+      printable(command_for("resolve", settings)));
 }
 
 }  // namespace
 
 ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
-  FileIdentity identity;
-  if (!identity_of(path, identity)) {
-    throw Refusal(ExitCode::usage, path + ": there is no such ledger",
-                  "give the results file of a run that was begun, or its --ledger");
-  }
+  refuse_missing_ledger(path);
   const bool running = is_running(path);
   const auto ledger = SqliteLedger::open_for_reading(path);
   const Facts facts = ledger->facts();

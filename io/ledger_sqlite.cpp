@@ -69,6 +69,26 @@ std::int64_t number_of_at(WallTime at) { return at.time_since_epoch().count(); }
 
 bool is_kind(std::int64_t number) { return number >= 0 && number < kRecordKinds; }
 
+Nonce nonce_of(std::string_view hex) {
+  Nonce nonce;
+  if (hex.size() == nonce.hex.size()) hex.copy(nonce.hex.data(), hex.size());
+  return nonce;
+}
+
+/// What an outcome says beyond its kind, row and attempt, from `column` on, in the order of the
+/// table.
+void read_outcome_texts(const Statement& from, int column, Record& record) {
+  record.at = WallTime(milliseconds(from.number(column)));
+  record.http_status = static_cast<int>(from.number(column + 1));
+  record.latency = milliseconds(from.number(column + 2));
+  record.order_id = from.text(column + 3);
+  record.sag_id = from.text(column + 4);
+  record.request_id = from.text(column + 5);
+  record.code = from.text(column + 6);
+  record.message = from.text(column + 7);
+  record.evidence = from.text(column + 8);
+}
+
 }  // namespace
 
 struct SqliteLedger::State {
@@ -355,15 +375,7 @@ Record SqliteLedger::State::read_outcome(const Statement& statement) const {
   record.kind = static_cast<RecordKind>(statement.number(0));
   record.row = Row{static_cast<std::uint64_t>(statement.number(1))};
   record.attempt = Attempt{static_cast<std::uint32_t>(statement.number(2))};
-  record.at = WallTime(milliseconds(statement.number(3)));
-  record.http_status = static_cast<int>(statement.number(4));
-  record.latency = milliseconds(statement.number(5));
-  record.order_id = statement.text(6);
-  record.sag_id = statement.text(7);
-  record.request_id = statement.text(8);
-  record.code = statement.text(9);
-  record.message = statement.text(10);
-  record.evidence = statement.text(11);
+  read_outcome_texts(statement, 3, record);
   return record;
 }
 
@@ -486,16 +498,30 @@ void SqliteLedger::commit(std::span<const Record> records) {
   });
 }
 
-void SqliteLedger::replay(const std::function<void(const Step&)>& visit) {
-  const Database& database = state_->database;
-  const Snapshot snapshot(database);
-  const Statement intents(database, "SELECT seq, row, attempt FROM intent ORDER BY seq");
-  const Statement outcomes(database, "SELECT seq, row, attempt, kind FROM outcome ORDER BY seq");
+namespace {
+
+/// The columns that both tables of a merge begin with.
+constexpr int kSeqColumn = 0;
+constexpr int kRowColumn = 1;
+constexpr int kAttemptColumn = 2;
+
+void require_row_and_attempt(const Database& database, std::int64_t seq, const Step& step,
+                             std::int64_t attempt) {
+  const auto row = static_cast<std::int64_t>(step.row.value);
+  if (row >= 1 && attempt >= 1 && attempt <= UINT32_MAX) return;
+  throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
+                    " has a row or an attempt that cannot be");
+}
+
+/// Visits the records of both tables in the order of commits. Each statement's first columns are
+/// seq, row and attempt; the outcomes' fourth is the kind.
+void merge(const Database& database, const Statement& intents, const Statement& outcomes,
+           const std::function<void(const Step&, const Statement& from)>& visit) {
   bool more_intents = intents.step("read its intents");
   bool more_outcomes = outcomes.step("read its outcomes");
   for (std::int64_t seq = 1; more_intents || more_outcomes; ++seq) {
-    const bool intent = more_intents && intents.number(0) == seq;
-    const bool outcome = more_outcomes && outcomes.number(0) == seq;
+    const bool intent = more_intents && intents.number(kSeqColumn) == seq;
+    const bool outcome = more_outcomes && outcomes.number(kSeqColumn) == seq;
     if (intent == outcome) {  // neither has it, or both
       throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
                         (intent ? " is there twice" : " is missing"));
@@ -506,16 +532,51 @@ void SqliteLedger::replay(const std::function<void(const Step&)>& visit) {
       throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
                         " is of an unknown kind");
     }
-    const std::int64_t row = from.number(1);
-    const std::int64_t attempt = from.number(2);
-    if (row < 1 || attempt < 1 || attempt > UINT32_MAX) {
-      throw LedgerError(database.path + ": is damaged: record " + std::to_string(seq) +
-                        " has a row or an attempt that cannot be");
-    }
-    visit(Step{static_cast<RecordKind>(kind), Row{static_cast<std::uint64_t>(row)},
-               Attempt{static_cast<std::uint32_t>(attempt)}});
+    const std::int64_t attempt = from.number(kAttemptColumn);
+    const Step step{static_cast<RecordKind>(kind),
+                    Row{static_cast<std::uint64_t>(from.number(kRowColumn))},
+                    Attempt{static_cast<std::uint32_t>(attempt)}};
+    require_row_and_attempt(database, seq, step, attempt);
+    visit(step, from);
     (intent ? more_intents : more_outcomes) = from.step("read its records");
   }
+}
+
+}  // namespace
+
+void SqliteLedger::replay(const std::function<void(const Step&)>& visit) {
+  const Database& database = state_->database;
+  const Snapshot snapshot(database);
+  const Statement intents(database, "SELECT seq, row, attempt FROM intent ORDER BY seq");
+  const Statement outcomes(database, "SELECT seq, row, attempt, kind FROM outcome ORDER BY seq");
+  merge(database, intents, outcomes, [&](const Step& step, const Statement&) { visit(step); });
+}
+
+void SqliteLedger::records(const std::function<void(const Record&)>& visit) {
+  const Database& database = state_->database;
+  const Snapshot snapshot(database);
+  const Statement intents(database,
+                          "SELECT seq, row, attempt, at_ms, nonce FROM intent ORDER BY seq");
+  const Statement outcomes(database,
+                           "SELECT seq, row, attempt, kind, at_ms, http_status, latency_ms, "
+                           "order_id, sag_id, request_id, code, message, evidence "
+                           "FROM outcome ORDER BY seq");
+  Record intent;  // each has what the other has not, and keeps its storage
+  Record outcome;
+  merge(database, intents, outcomes, [&](const Step& step, const Statement& from) {
+    const bool begins = step.kind == RecordKind::intent;
+    Record& record = begins ? intent : outcome;
+    record.kind = step.kind;
+    record.row = step.row;
+    record.attempt = step.attempt;
+    if (begins) {
+      record.at = WallTime(milliseconds(from.number(3)));
+      record.nonce = nonce_of(from.text(4));
+    } else {
+      read_outcome_texts(from, 4, record);
+    }
+    visit(record);
+  });
 }
 
 std::optional<Record> SqliteLedger::outcome_of(Row row) {
@@ -537,8 +598,7 @@ void SqliteLedger::intents(const std::function<void(const Record&)>& visit) {
     record.row = {static_cast<std::uint64_t>(select.number(0))};
     record.attempt = {static_cast<std::uint32_t>(select.number(1))};
     record.at = WallTime(milliseconds(select.number(2)));
-    const std::string_view nonce = select.text(3);
-    if (nonce.size() == record.nonce.hex.size()) nonce.copy(record.nonce.hex.data(), nonce.size());
+    record.nonce = nonce_of(select.text(3));
     visit(record);
   }
 }

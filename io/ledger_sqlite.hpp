@@ -57,6 +57,9 @@ class SqliteLedger final : public Ledger {
   void intents(const std::function<void(const Record&)>& visit) override;
   void outcomes(const std::function<void(const Record&)>& visit) override;
 
+  /// Every record, whole, in the order of commits, of one state of the ledger.
+  void records(const std::function<void(const Record&)>& visit);
+
  private:
   struct State;
   explicit SqliteLedger(std::unique_ptr<State> state);

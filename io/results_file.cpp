@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "engine/csv.hpp"
 #include "engine/entry.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger.hpp"
@@ -35,12 +33,6 @@ bool lock_named(const Fd& file, const std::string& path) {
   }
   FileIdentity named;
   return identity_of(path, named) && named == identity_of(file, path);
-}
-
-std::string text_of(const nlohmann::json& line, const std::string& column) {
-  const auto found = line.find(column);
-  if (found == line.end() || found->is_null()) return {};
-  return found->is_string() ? found->get<std::string>() : found->dump();
 }
 
 }  // namespace
@@ -74,33 +66,13 @@ ResultsFile::Scan ResultsFile::scan(const std::function<void(const ResultKey&)>&
 }
 
 ResultsFile::Scan ResultsFile::read_lines(const SeeLine& see) {
-  ResultScanner scanner(format_, columns_);
-  ResultKey key;
-  Scan scan;
-  std::string buffer;
-  std::size_t begin = 0;
-  bool last = false;
   size_ = 0;
   if (::lseek(file_.get(), 0, SEEK_SET) != 0) throw file_error(path_, "read it", errno);
-  while (true) {
-    const std::string_view unread = std::string_view(buffer).substr(begin);
-    const auto step = scanner.next(unread, last, key);
-    if (step.need_more) {
-      buffer.erase(0, begin);
-      begin = 0;
-      const std::size_t held = buffer.size();
-      buffer.resize(held + kChunkBytes);
-      const std::size_t got = read_full(file_, buffer.data() + held, kChunkBytes, path_);
-      buffer.resize(held + got);
-      last = got < kChunkBytes;
-      continue;
-    }
-    if (step.what != ResultScan::line) return conclude(scan, step.what, unread);
-    see(key, step.header, unread.substr(0, step.consumed));
-    scan.lines += step.header ? 0 : 1;
-    begin += step.consumed;
-    size_ += step.consumed;
-  }
+  const LinesEnd end = for_each_line(file_, path_, ResultScanner(format_, columns_), see);
+  size_ = end.bytes;
+  Scan scan;
+  scan.lines = end.lines;
+  return conclude(scan, end.what, end.rest);
 }
 
 /// After a power loss a part of the file may be there as zeros, from anywhere in its first line on.
@@ -215,6 +187,7 @@ void ResultsFile::rebuild(const std::function<void(const Sink&)>& fill) { replac
 void ResultsFile::rewrite(
     const std::function<Fix(const ResultKey&)>& decide,
     const std::function<void(const ResultKey&, const Cells&, std::string& out)>& replacement) {
+  Cells own;
   Cells cells;
   std::string line_after;
   replace_with([&](const Sink& sink) {
@@ -222,7 +195,9 @@ void ResultsFile::rewrite(
       const Fix fix = header ? Fix::drop : decide(key);
       if (fix == Fix::keep) sink(line);
       if (fix != Fix::replace) return;
-      decode(line, cells);
+      if (!decode_line(format_, columns_, line, own, cells)) {
+        throw OutputError(path_ + ": has a line with other columns than its header");
+      }
       line_after.clear();
       replacement(key, cells, line_after);
       sink(line_after);
@@ -231,25 +206,6 @@ void ResultsFile::rewrite(
       throw OutputError(path_ + ": is damaged or not ours; `sagorder run` writes it anew");
     }
   });
-}
-
-/// The input's cells out of a line of ours.
-void ResultsFile::decode(std::string_view line, Cells& cells) const {
-  cells.clear();
-  if (format_ == ResultFormat::json_lines) {
-    const auto object = nlohmann::json::parse(line, nullptr, false);
-    if (!object.is_object()) throw OutputError(path_ + ": has a line that is no JSON object");
-    for (const std::string& column : columns_) cells.push_back(text_of(object, column));
-    return;
-  }
-  csv::Reader reader(csv::Limits{line.size(), line.size(), line.size() + 1});
-  csv::Record record;
-  const std::size_t own = kResultColumns.size();
-  if (reader.next(line, true, record).status != csv::Status::record ||
-      record.fields.size() != own + columns_.size()) {
-    throw OutputError(path_ + ": has a line with other columns than its header");
-  }
-  for (std::size_t i = own; i < record.fields.size(); ++i) cells.push_back(record.fields[i].text);
 }
 
 void ResultsFile::remove_if_unused() {

@@ -18,6 +18,7 @@
 #include "engine/order.hpp"
 #include "engine/result.hpp"
 #include "io/file.hpp"
+#include "io/results_lines.hpp"
 
 namespace sagorder::io {
 
@@ -78,11 +79,9 @@ class ResultsFile {
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
  private:
-  using SeeLine = std::function<void(const ResultKey&, bool header, std::string_view line)>;
   Scan read_lines(const SeeLine& see);
   Scan conclude(Scan scan, ResultScan what, std::string_view rest);
   [[nodiscard]] bool is_torn_by_zeros(std::string_view first_line) const;
-  void decode(std::string_view line, Cells& cells) const;
   void write_at_end(std::string_view bytes);
   void replace_with(const std::function<void(const Sink&)>& fill);
 

@@ -221,6 +221,36 @@ TEST(SqliteLedger, CanBeReadWhileARunHoldsIt) {
   EXPECT_THROW(reader->set_facts({}), LedgerError);
 }
 
+TEST(SqliteLedger, GivesEveryRecordWholeInTheOrderOfCommits) {
+  const TemporaryDirectory directory;
+  SqliteLedger ledger(directory / "l");
+  Record doubt = record_of(in_doubt, 2);
+  doubt.code = "closed";
+  doubt.message = "before an answer";
+  doubt.evidence = "HTTP/1.1";
+  ledger.commit(std::vector{record_of(intent, 1), record_of(intent, 2)});
+  ledger.commit(std::vector{placed_of(1), doubt, record_of(replay, 2), record_of(intent, 3)});
+  ledger.commit(std::vector{record_of(resolved_not_placed, 2), record_of(intent, 2, 2)});
+  std::vector<Record> seen;
+  ledger.records([&](const Record& record) { seen.push_back(record); });
+  std::vector<std::string> steps;
+  for (const Record& record : seen) {
+    steps.push_back(std::string(name_of(record.kind)) + " " + std::to_string(record.row.value) +
+                    " " + std::to_string(record.attempt.value));
+    EXPECT_EQ(record.at, doubt.at);
+    EXPECT_EQ(record.nonce, record.kind == intent ? doubt.nonce : Nonce()) << steps.back();
+    EXPECT_EQ(record.code, record.kind == in_doubt ? "closed" : "") << steps.back();
+  }
+  EXPECT_EQ(steps, steps_of(ledger));
+  EXPECT_EQ(steps.size(), 8U);
+  EXPECT_EQ(seen[2].order_id, placed_of(1).order_id);
+  EXPECT_EQ(seen[2].request_id, placed_of(1).request_id);
+  EXPECT_EQ(seen[2].latency, milliseconds(123));
+  EXPECT_EQ(seen[2].http_status, 200);
+  EXPECT_EQ(seen[3].message, "before an answer");
+  EXPECT_EQ(seen[3].evidence, "HTTP/1.1");
+}
+
 TEST(SqliteLedger, ReadingCreatesNothing) {
   const TemporaryDirectory directory;
   EXPECT_THROW(SqliteLedger::open_for_reading(directory / "l"), LedgerError);

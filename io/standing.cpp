@@ -1,0 +1,59 @@
+#include "io/standing.hpp"
+
+#include <fcntl.h>
+
+#include <cstdlib>
+
+#include "io/commands.hpp"
+#include "io/entrance.hpp"
+#include "io/file.hpp"
+
+namespace sagorder::io {
+
+void refuse_missing_ledger(const std::string& path) {
+  FileIdentity identity;
+  if (identity_of(path, identity)) return;
+  throw Refusal(ExitCode::usage, path + ": there is no such ledger",
+                "give the results file of a run that was begun, or its --ledger");
+}
+
+void refuse_other_results(const Settings& settings, const std::string& written) {
+  FileIdentity ours;
+  FileIdentity given;
+  const bool other =
+      identity_of(written, ours) && identity_of(settings.output, given) && given != ours;
+  if (!other) return;
+  throw Refusal(ExitCode::usage,
+                settings.output + ": is not the results file of this ledger, which is " + written,
+                "name that one");
+}
+
+bool is_running(const std::string& path) {
+  const Fd file = open_private(path, O_RDONLY);
+  return !try_lock(file, path);
+}
+
+Counts count(const Rows& rows, const Facts& facts, bool running) {
+  Counts counts;
+  const std::uint64_t open = rows.count_of(State::intended);
+  counts.in_doubt = rows.count_of(State::in_doubt) + (running ? 0 : open);
+  const auto invalid = facts.find(kFactInvalid);
+  if (invalid != facts.end()) counts.invalid = std::strtoull(invalid->second.c_str(), nullptr, 10);
+  const std::uint64_t pending = rows.count_of(State::pending);
+  counts.not_sent = pending > counts.invalid ? pending - counts.invalid : 0;
+  return counts;
+}
+
+std::string go_on_command(const Facts& facts, const std::string& path, std::string_view here) {
+  const auto found = facts.find(kFactDirectory);
+  const bool is_there = found == facts.end() || found->second == here;
+  const std::string go_there = is_there ? "" : "cd " + shell_quoted(found->second) + " && ";
+  return go_there + fact(facts, kFactCommand, path);
+}
+
+std::string command_for(std::string_view name, const Settings& settings) {
+  return "sagorder " + std::string(name) + " " + shell_quoted(settings.output) +
+         ledger_option(settings);
+}
+
+}  // namespace sagorder::io
