@@ -17,6 +17,7 @@
 #include "io/process.hpp"
 #include "io/results_file.hpp"
 #include "io/results_repair.hpp"
+#include "io/run_starts.hpp"
 #include "io/summary.hpp"
 
 namespace sagorder::io {
@@ -248,6 +249,10 @@ class Run {
     changed[std::string(kFactInvalid)] = std::to_string(validation_.invalid);
     changed[std::string(kFactDirectory)] = std::filesystem::current_path().string();
     changed[std::string(kFactCommand)] = settings_.command_line;
+    if (left_.orders > 0) {
+      changed[std::string(kFactRuns)] =
+          with_run(facts_[std::string(kFactRuns)], {now().wall, settings_.rate});
+    }
     ledger_->set_facts(changed);
     for (const auto& [name, value] : changed) facts_[name] = value;
   }

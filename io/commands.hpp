@@ -1,4 +1,4 @@
-// The four commands: settings in, exit code out. Results for people go to standard output (check,
+// The commands: settings in, exit code out. Results for people go to standard output (check,
 // status) or standard error (run), complaints to standard error.
 #pragma once
 
@@ -42,6 +42,7 @@ inline constexpr std::string_view kFactRun = "run";  ///< the last run that sent
 inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one before, as remembered
 inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
+inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_starts.hpp; older ledgers: none
 
 /// Replays a ledger. Throws LedgerError if a record cannot follow from those before it.
 Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path);
