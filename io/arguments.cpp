@@ -44,7 +44,8 @@ constexpr const char* kReplay =
 constexpr CommandName kCommands[] = {{"run", Command::run},
                                      {"check", Command::check},
                                      {"status", Command::status},
-                                     {"resolve", Command::resolve}};
+                                     {"resolve", Command::resolve},
+                                     {"report", Command::report}};
 
 std::string exit_codes() {
   std::string text = "Exit codes:";
@@ -52,7 +53,7 @@ std::string exit_codes() {
     text += (text.ends_with(':') ? " " : "; ") + std::to_string(static_cast<int>(each.code)) + " " +
             std::string(each.means);
   }
-  return filled(text + ". status ends with 0 whatever it finds.", kFooterWidth);
+  return filled(text + ". status and report end with 0 whatever they find.", kFooterWidth);
 }
 
 /// Wraps descriptions at the width of the page.
@@ -227,6 +228,15 @@ void add_resolve(CLI::App& app, Arguments& given) {
   add_ledger(resolve, given);
 }
 
+void add_report(CLI::App& app, Arguments& given) {
+  CLI::App& report = *app.add_subcommand("report", "write one page that shows the batch");
+  add_results(report, given);
+  Group(report, "Output")
+      .text("--output,-o", "FILE", given.report, "the page, such as report.html; it loads nothing")
+      .required();
+  add_ledger(report, given);
+}
+
 void add_help(CLI::App& app, Arguments& given) {
   CLI::App& help = *app.add_subcommand(kHelp, "show the help of the program or of a command");
   help.add_option("COMMAND", given.help_of, "default: the program")->type_name("");
@@ -340,6 +350,7 @@ void describe(CLI::App& app, Arguments& given) {
   add_check(app, given);
   add_status(app, given);
   add_resolve(app, given);
+  add_report(app, given);
   add_help(app, given);
   app.footer("sagorder COMMAND --help shows a command's options.\n\n" + exit_codes());
 }

@@ -28,6 +28,7 @@ struct Arguments {
   bool quiet = false;
   std::optional<std::string> row, placed, because;
   bool not_placed = false;
+  std::string report;
   std::string help_of;  // empty: the program
   std::optional<std::string> help_as;
 };

@@ -18,6 +18,7 @@ ExitCode run_command(const Settings& settings, Log& log);
 ExitCode check_command(const Settings& settings, Log& log);
 ExitCode status_command(const Settings& settings, Log& log);
 ExitCode resolve_command(const Settings& settings, Log& log);
+ExitCode report_command(const Settings& settings, Log& log);
 
 /// What has to be given up before anything was sent: a sentence, what to do, and the exit code.
 struct Refusal : std::runtime_error {

@@ -40,6 +40,8 @@ ExitCode perform(const Settings& settings) {
       return status_command(settings, log);
     case Command::resolve:
       return resolve_command(settings, log);
+    case Command::report:
+      return report_command(settings, log);
   }
   return ExitCode::internal;
 }

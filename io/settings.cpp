@@ -294,7 +294,15 @@ void take_paths(const Arguments& given, Settings& settings) {
     throw UsageError("the results cannot go to standard output: they are kept for the next run",
                      "name a file: --output results.csv");
   }
+  if (settings.command == Command::report) {
+    require_path("--output", given.report);
+    if (given.report == "-") {
+      throw UsageError("the report cannot go to standard output: it is a page for a browser",
+                       "name a file: --output report.html");
+    }
+  }
   settings.output = given.output;
+  settings.report = given.report;
   settings.ledger = given.ledger;
   if (settings.ledger.empty() && !settings.output.empty()) {
     settings.ledger = settings.output + ".ledger";
@@ -309,7 +317,8 @@ void take_paths(const Arguments& given, Settings& settings) {
                     {"the ledger's log", beside("-wal")},
                     {"the index of the ledger's log", beside("-shm")},
                     {"the ledger's journal", beside("-journal")},
-                    {"the summary", settings.summary}});
+                    {"the summary", settings.summary},
+                    {"the report", settings.report}});
 }
 
 Settings settings_of(const Arguments& given) {

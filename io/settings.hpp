@@ -39,7 +39,7 @@ inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
 inline constexpr std::uint32_t kFailuresMax = 1'000'000;
 inline constexpr std::size_t kBecauseMax = 500;  ///< bytes of an operator's evidence
 
-enum class Command : std::uint8_t { run, check, status, resolve };
+enum class Command : std::uint8_t { run, check, status, resolve, report };
 
 /// What `resolve` is told: the operator's evidence about one row.
 struct Resolution {
@@ -55,7 +55,7 @@ struct Settings {
   std::string command_line;  ///< as it was given, quoted for a shell
 
   std::string input;   ///< run, check: a path, or `-`
-  std::string output;  ///< run, status, resolve: the results file
+  std::string output;  ///< all but check: the results file
   std::string ledger;  ///< default: the output's path and `.ledger`
 
   std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId
@@ -93,6 +93,7 @@ struct Settings {
   std::string summary;  ///< path of the JSON summary; empty: none
 
   Resolution resolution;  ///< resolve only
+  std::string report;     ///< report only: path of the page
 };
 
 /// The arguments are wrong (exit 2): one line that says what, and a hint that may be empty.

@@ -1,0 +1,166 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "engine/report.hpp"
+#include "io/batches.hpp"
+#include "io/commands.hpp"
+#include "io/driver.hpp"
+#include "io/file.hpp"
+#include "io/ledger_sqlite.hpp"
+#include "io/report_page.hpp"
+#include "io/results_file.hpp"
+#include "io/results_lines.hpp"
+#include "io/run_starts.hpp"
+#include "io/standing.hpp"
+
+namespace sagorder::io {
+namespace {
+
+/// Whoever mistypes a name must not lose what stands there: orders, other results, a key.
+void refuse_to_replace(const std::string& path) {
+  FileIdentity identity;
+  refuse_link(path);
+  if (!identity_of(path, identity)) return;
+  const Fd file = open_private(path, O_RDONLY);
+  std::string begin(kReportMark.size(), '\0');
+  begin.resize(read_full(file, begin.data(), begin.size(), path));
+  if (begin.empty() || begin == kReportMark) return;
+  throw Refusal(ExitCode::usage,
+                "--output " + path + ": is there already, and is no report of sagorder",
+                "name another file, or remove that one");
+}
+
+void refuse_bad_page(const std::string& path) {
+  if (!std::filesystem::is_directory(directory_of(path))) {
+    throw OutputError("--output " + path + ": there is no directory " + directory_of(path) +
+                      "; make it first");
+  }
+  if (absolute(path).starts_with(absolute(Batches::default_directory()) + "/")) {
+    throw OutputError("--output " + path +
+                      ": lies where sagorder remembers what was ordered; write it elsewhere");
+  }
+  refuse_to_replace(path);
+}
+
+/// The cells of the input that a report looks at, wherever they stand.
+class ReportColumns {
+ public:
+  explicit ReportColumns(const std::vector<std::string>& columns) : columns_(columns) {}
+  [[nodiscard]] std::string_view of(const Cells& cells, std::string_view name) const {
+    const auto found = std::ranges::find(columns_, name);
+    if (found == columns_.end()) return {};
+    return cells[static_cast<std::size_t>(found - columns_.begin())];
+  }
+
+ private:
+  const std::vector<std::string>& columns_;
+};
+
+constexpr std::size_t kMessageCell = 6;  // of kResultColumns
+static_assert(kResultColumns[kMessageCell] == "Message");
+
+/// @return what is to be said of the results, if they are not all there; empty: nothing
+std::string read_results(const std::string& path, const std::vector<std::string>& columns,
+                         Report& report) {
+  FileIdentity identity;
+  if (!identity_of(path, identity)) {
+    return path +
+           ": there is no such results file, so regions, seats and rows that were left out "
+           "as invalid are not shown; the same run writes it anew";
+  }
+  const Fd file = open_private(path, O_RDONLY);
+  const ResultFormat format = result_format_of(path);
+  const ReportColumns input(columns);
+  Cells own;
+  Cells cells;
+  const LinesEnd end = for_each_line(
+      file, path, ResultScanner(format, columns),
+      [&](const ResultKey& key, bool header, std::string_view line) {
+        if (header || !decode_line(format, columns, line, own, cells)) return;
+        report.see_line({key.row, key.status, own[kMessageCell], input.of(cells, "RegionId"),
+                         input.of(cells, "UserCount"), input.of(cells, "Period")});
+      });
+  if (end.what != ResultScan::not_ours) return {};
+  return path + ": is damaged, or not the results of this ledger, after " +
+         std::to_string(end.lines) +
+         " lines; regions and seats are those of these lines. The same run writes it anew";
+}
+
+std::vector<RunStart> starts_of(const Facts& facts) {
+  const auto found = facts.find(kFactRuns);
+  return found == facts.end() ? std::vector<RunStart>() : run_starts_of(found->second);
+}
+
+std::vector<std::string> columns_of(const Facts& facts, const std::string& path) {
+  const auto columns = nlohmann::json::parse(fact(facts, kFactColumns, path), nullptr, false);
+  const bool texts = columns.is_array() && std::ranges::all_of(columns, [](const auto& each) {
+                       return each.is_string();
+                     });
+  if (!texts) throw LedgerError(path + ": does not say what columns its input had");
+  return columns.get<std::vector<std::string>>();
+}
+
+void read_records(SqliteLedger& ledger, Report& report, const std::string& path) {
+  ledger.records([&](const Record& record) {
+    if (report.see(record)) return;
+    throw LedgerError(path + ": row " + std::to_string(record.row.value) + " has a record (" +
+                      std::string(name_of(record.kind)) + ", attempt " +
+                      std::to_string(record.attempt.value) +
+                      ") that cannot follow from those before it; the ledger is damaged");
+  });
+}
+
+ReportFrame frame_of(const Settings& settings, const Facts& facts, const Report& report,
+                     bool running) {
+  const std::string& path = settings.ledger;
+  const Counts counts = count(report.rows(), facts, running);
+  ReportFrame frame;
+  frame.made = now().wall;
+  frame.running = running;
+  frame.results = absolute(settings.output);
+  frame.ledger = absolute(path);
+  frame.input = fact(facts, kFactInputPath, path);
+  frame.endpoint = fact(facts, kFactEndpoint, path);
+  frame.begun = fact(facts, kFactCreatedAt, path);
+  frame.in_doubt = counts.in_doubt;
+  frame.invalid = counts.invalid;
+  frame.not_sent = counts.not_sent;
+  // A page is read anywhere.
+  if (counts.not_sent > 0 && !running) frame.go_on_command = go_on_command(facts, path, "");
+  Settings anywhere = settings;
+  anywhere.output = frame.results;
+  anywhere.ledger = frame.ledger;
+  frame.status_command = command_for("status", anywhere);
+  frame.resolve_command = command_for("resolve", anywhere);
+  return frame;
+}
+
+}  // namespace
+
+ExitCode report_command(const Settings& settings, Log& /*log*/) {
+  const std::string& path = settings.ledger;
+  refuse_missing_ledger(path);
+  refuse_bad_page(settings.report);
+  const bool running = is_running(path);
+  const auto ledger = SqliteLedger::open_for_reading(path);
+  const Facts facts = ledger->facts();
+  refuse_other_results(settings, fact(facts, kFactOutputPath, path));
+  Report report(rows_of(facts, path), starts_of(facts));
+  read_records(*ledger, report, path);
+  report.close(running);
+  const std::string note = read_results(settings.output, columns_of(facts, path), report);
+  ReportFrame frame = frame_of(settings, facts, report, running);
+  if (!note.empty()) frame.notes.push_back(note);
+  const std::string page = to_page(report, frame);
+  replace_file(settings.report, [&](const Fd& file) { write_all(file, page, settings.report); });
+  fmt::print("{}: {} rows, {} placed, {} in doubt; open it in a browser\n",
+             printable(settings.report), report.rows().count(),
+             report.rows().count_of(State::placed), report.in_doubt());
+  return ExitCode::all_placed;
+}
+
+}  // namespace sagorder::io
