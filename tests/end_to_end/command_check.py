@@ -245,7 +245,9 @@ class Usage(CommandTest):
         done = batch.sagorder("--help")
         self.assert_ended(done, ALL_PLACED, "run", "check", "status", "resolve", "exit codes")
         self.assert_ended(done, ALL_PLACED, "left out as invalid", "unreachable", "first interrupt")
-        self.assert_ended(done, ALL_PLACED, "certificate", "or the output", "status and report end with 0")
+        self.assert_ended(
+            done, ALL_PLACED, "certificate", "or the output", "status and report end with 0"
+        )
         self.assertEqual(done.stderr, "")
         done = batch.sagorder("run", "--help")
         self.assertEqual(done.returncode, ALL_PLACED)

@@ -1,4 +1,4 @@
-"""The four commands as a person or a script meets them: what they print, write, refuse and return.
+"""The commands as a person or a script meets them: what they print, write, refuse and return.
 Gathered from the modules `command_*` into one test.
 """
 
