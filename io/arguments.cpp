@@ -463,10 +463,21 @@ std::string shown_argument(std::string_view argument) {
   return printable(argument.substr(0, kShownMax)) + (cut ? "..." : "");
 }
 
-std::variant<Arguments, PlainText> parse_arguments(int argc, const char* const* argv) {
-  CLI::App app(kSummary);
+/// What CLI11 reads, and where it writes to.
+struct ArgumentReader::Described {
+  CLI::App app{kSummary};
   Arguments given;
-  describe(app, given);
+};
+
+ArgumentReader::ArgumentReader() : described_(std::make_unique<Described>()) {
+  describe(described_->app, described_->given);
+}
+
+ArgumentReader::~ArgumentReader() = default;
+
+std::variant<Arguments, PlainText> ArgumentReader::read(int argc, const char* const* argv) {
+  auto& [app, given] = *described_;
+  given = Arguments{};  // CLI11 forgets the line before by itself
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -3,6 +3,7 @@
 // values, an option twice. `settings` makes values of the texts.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,13 +32,28 @@ struct Arguments {
   std::string report;
   std::string help_of;  // empty: the program
   std::optional<std::string> help_as;
+  bool operator==(const Arguments&) const = default;
 };
 
 /// What help says, as values: every command and option of the definition.
 Manual program_manual();
 
-/// Throws UsageError.
-std::variant<Arguments, PlainText> parse_arguments(int argc, const char* const* argv);
+/// All commands and options, described once; then it reads any number of command lines, each as if
+/// it were the first. To describe them takes longer than to read.
+class ArgumentReader {
+ public:
+  ArgumentReader();
+  ~ArgumentReader();
+  ArgumentReader(const ArgumentReader&) = delete;
+  ArgumentReader& operator=(const ArgumentReader&) = delete;
+
+  /// Throws UsageError.
+  std::variant<Arguments, PlainText> read(int argc, const char* const* argv);
+
+ private:
+  struct Described;
+  std::unique_ptr<Described> described_;
+};
 
 /// A wrong argument as an error shows it: printable, and not too long.
 std::string shown_argument(std::string_view argument);

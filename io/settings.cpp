@@ -345,7 +345,13 @@ std::string joined(int argc, const char* const* argv) {
 }  // namespace
 
 std::variant<Settings, PlainText> parse_settings(int argc, const char* const* argv) {
-  auto parsed = parse_arguments(argc, argv);
+  ArgumentReader reader;
+  return parse_settings(reader, argc, argv);
+}
+
+std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int argc,
+                                                 const char* const* argv) {
+  auto parsed = reader.read(argc, argv);
   if (auto* const text = std::get_if<PlainText>(&parsed)) return std::move(*text);
   Settings settings = settings_of(std::get<Arguments>(parsed));
   settings.command_line = joined(argc, argv);

@@ -106,10 +106,17 @@ struct UsageError : std::runtime_error {
 /// --help or --version: print it on standard output and exit 0.
 struct PlainText {
   std::string text;
+  bool operator==(const PlainText&) const = default;
 };
+
+class ArgumentReader;  // io/arguments
 
 /// Throws UsageError.
 std::variant<Settings, PlainText> parse_settings(int argc, const char* const* argv);
+
+/// The same, for whoever reads many command lines. Throws UsageError.
+std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int argc,
+                                                 const char* const* argv);
 
 /// `60s`, `500ms`, `2m`; nullopt: no unit, no number, or more than a day.
 std::optional<milliseconds> parse_duration(std::string_view text);

@@ -145,7 +145,8 @@ TEST(Manual, CompletionsNameEveryOption) {
 TEST(Manual, HelpIsPrintedInEachForm) {
   const auto help = [](std::vector<const char*> arguments) {
     arguments.insert(arguments.begin(), {"sagorder", "help"});
-    const auto parsed = parse_arguments(static_cast<int>(arguments.size()), arguments.data());
+    ArgumentReader reader;
+    const auto parsed = reader.read(static_cast<int>(arguments.size()), arguments.data());
     return std::get<PlainText>(parsed).text;
   };
   EXPECT_TRUE(has(help({}), "Usage: sagorder "));

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/arguments.hpp"
 #include "tests/io/temporary_directory.hpp"
 
 namespace sagorder::io {
@@ -362,6 +363,50 @@ TEST(Settings, RepeatableOptionTakesOneValueEachTime) {
   const Settings settings =
       settings_of({"run", "--set", "Period=1", "in.csv", "--carry", "A", "--output", "out.csv"});
   EXPECT_EQ(settings.input, "in.csv");
+}
+
+/// What a reader makes of a line: arguments, a text, or the error and its hint.
+using Reading = std::variant<io::Arguments, PlainText, std::string>;
+
+Reading reading_of(ArgumentReader& reader, const Arguments& line) {
+  std::vector<const char*> argv{"sagorder"};
+  for (const std::string& argument : line) argv.push_back(argument.c_str());
+  try {
+    const auto read = reader.read(static_cast<int>(argv.size()), argv.data());
+    if (const auto* const text = std::get_if<PlainText>(&read)) return *text;
+    return std::get<io::Arguments>(read);
+  } catch (const UsageError& error) {
+    return std::string(error.what()) + " | " + error.hint;
+  }
+}
+
+TEST(Settings, AReaderReadsEachLineAsTheFirst) {
+  const std::vector<Arguments> lines = {
+      {},
+      {"--help"},
+      {"run", "--help"},
+      {"help", "run", "--as", "man"},
+      {"run", "in.csv", "--output", "out.csv"},
+      {"run", "in.csv", "--output", "out.csv", "--rate", "5/s", "--set", "A=1", "--carry", "B",
+       "--strict", "--yes", "--quiet"},
+      {"run", "in.csv", "--output", "out.csv", "--rate", "1", "--rate", "2"},
+      {"run", "in.csv", "--output", "out.csv", "--rats", "1"},
+      {"run", "in.csv", "--output"},
+      {"run"},
+      {"check", "in.csv", "--strict"},
+      {"status", "out.csv", "--ledger", "l"},
+      {"resolve", "out.csv", "--row", "7", "--not-placed", "--because", "looked"},
+      {"resolve", "out.csv", "--not-placed"},
+      {"chekc", "in.csv"}};
+  ArgumentReader reader;
+  for (const Arguments& before : lines) {
+    for (const Arguments& line : lines) {
+      reading_of(reader, before);
+      ArgumentReader fresh;
+      EXPECT_EQ(reading_of(reader, line), reading_of(fresh, line))
+          << ::testing::PrintToString(line) << " after " << ::testing::PrintToString(before);
+    }
+  }
 }
 
 TEST(Settings, HelpAndVersion) {
