@@ -106,23 +106,30 @@ void hide_values(std::string& text) {
   }
 }
 
+// Whether `text` begins with the JSON escape `\uXXXX` of `c`.
+bool is_numbered(std::string_view text, char c) {
+  if (text.size() < 6 || text[1] != 'u') return false;
+  unsigned code = 0;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, code, 16);
+  return error == std::errc() && end == text.data() + 6 && code == static_cast<unsigned char>(c);
+}
+
 // Bytes of the JSON escape for `c` that `text` begins with: `\/`, `\u003d`. 0: it begins with none.
 std::size_t escape_size(std::string_view text, char c) {
   if (text.size() < 2 || text[0] != '\\') return 0;
-  if (text[1] == c) return 2;
-  if (text[1] != 'u' || text.size() < 6) return 0;
-  unsigned code = 0;
-  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, code, 16);
-  const bool whole = error == std::errc() && end == text.data() + 6;
-  return whole && code == static_cast<unsigned char>(c) ? 6 : 0;
+  if (is_numbered(text, c)) return 6;  // first, or a `u` would take the `\u` of its own number
+  return text[1] == c ? 2 : 0;
 }
 
 // Bytes of `value` that `text` begins with, escapes included. 0: it begins otherwise.
 std::size_t value_size(std::string_view text, std::string_view value) {
+  if (text.starts_with(value)) return value.size();
   std::size_t size = 0;
   for (const char c : value) {
     const std::string_view rest = text.substr(size);
-    const std::size_t step = rest.starts_with(c) ? 1 : escape_size(rest, c);
+    // The escape first: of `\\`, a backslash of the value is both bytes.
+    const std::size_t escape = escape_size(rest, c);
+    const std::size_t step = escape > 0 ? escape : rest.starts_with(c) ? 1 : 0;
     if (step == 0) return 0;
     size += step;
   }

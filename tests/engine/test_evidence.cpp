@@ -76,6 +76,16 @@ TEST(Evidence, ValuesAreHiddenWhereNothingNamesThem) {
   EXPECT_EQ(hidden({""}, ""), "");
 }
 
+TEST(Evidence, ValuesAreHiddenHoweverJsonEscapesThem) {
+  const std::string value = R"(CAIS"tok\en)";
+  EXPECT_EQ(hidden({value}, R"(CAIS"tok\en)"), "***") << "as it is";
+  EXPECT_EQ(hidden({value}, R"(CAIS\"tok\\en)"), "***");
+  EXPECT_EQ(hidden({value}, R"(CAIS\u0022tok\u005cen)"), "***");
+  EXPECT_EQ(hidden({value}, R"(CAIS\"tok\\\u0065n)"), "***") << "an escape behind a backslash";
+  EXPECT_EQ(hidden({R"(ab\\cd)"}, R"(ab\\cd ab\\\\cd)"), "*** ***");
+  EXPECT_EQ(hidden({"pub/u"}, R"(p\u0075b\/\u0075 pub\/u)"), "*** ***");
+}
+
 TEST(Evidence, AHiddenValueIsNeverCut) {
   for (std::size_t most = 1; most < 12; ++most) {
     EXPECT_EQ(hidden({"CAIStoken"}, "0123CAIStoken89", most).find('C'), std::string::npos) << most;
