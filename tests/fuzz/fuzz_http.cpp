@@ -149,10 +149,13 @@ bool refused(const Reading& reading) {
   return reading.progress == Progress::malformed || reading.progress == Progress::too_large;
 }
 
-bool is_chunked() {
-  const std::optional<Header> header = header_of(bytes);
-  return header && header->codings > 0;
+/// @param name in lower case
+bool has(std::string_view name) {
+  const auto same = [](char a, char b) { return lower(a) == b; };
+  return std::search(bytes.begin(), bytes.end(), name.begin(), name.end(), same) != bytes.end();
 }
+
+bool may_be_chunked() { return has("\r\ntransfer-encoding:"); }
 
 /// @return how many bytes the answer took, if that can be told
 std::optional<std::size_t> compare(HttpAnswer& fresh, const Reading& at_once, Chunks& chunks) {
@@ -166,8 +169,8 @@ std::optional<std::size_t> compare(HttpAnswer& fresh, const Reading& at_once, Ch
     HttpAnswer& waiting = refused(at_once) ? used : fresh;
     if (refused(at_once) && refused(in_chunks)) return std::nullopt;
     Reading more = feed(waiting, "\r\n\r\n", nullptr);
-    if (!refused(more) && is_chunked()) more = feed(waiting, "\"\r\n\r\n", nullptr);
-    require(is_chunked() ? more.progress != Progress::whole : refused(more),
+    if (!refused(more) && may_be_chunked()) more = feed(waiting, "\"\r\n\r\n", nullptr);
+    require(may_be_chunked() ? more.progress != Progress::whole : refused(more),
             "what one cutting refuses every cutting refuses, by the header's end");
     return std::nullopt;
   }
@@ -184,10 +187,6 @@ std::optional<std::size_t> compare(HttpAnswer& fresh, const Reading& at_once, Ch
 
 /// What is announced to end with the connection, and by nothing else.
 bool may_end_by_close() {
-  const auto has = [](std::string_view name) {
-    const auto same = [](char a, char b) { return lower(a) == b; };
-    return std::search(bytes.begin(), bytes.end(), name.begin(), name.end(), same) != bytes.end();
-  };
   return has("close") &&
          !(has("\r\ncontent-length:") && header_of(bytes) && header_of(bytes)->lengths > 0 &&
            bytes.find("HTTP/", 1) == std::string::npos);
