@@ -58,7 +58,8 @@ struct Exchange {
   bool hold = false;  ///< once connected, it is the owner who says when it begins
 };
 
-class Connection : public std::enable_shared_from_this<Connection>, private Readiness::Waiter {
+class Connection final : public std::enable_shared_from_this<Connection>,
+                         private Readiness::Waiter {
  public:
   enum class Phase : std::uint8_t { connecting, handshaking, writing, reading, idle, closed };
 
