@@ -275,13 +275,9 @@ void Pipeline::advance(Moment now) {
     if (stop_ != Stop::none) drop_unsent(now);  // a limit was met while admitting
     go_connected(now);
     send_ready(now);
-    start_commit(now);
   }
-  if (stop_ == Stop::none && !input_ended_) {
-    const auto queued = static_cast<std::uint32_t>(queued_.size());
-    const std::uint32_t room = kReadAhead > queued ? kReadAhead - queued : 0;
-    actions_.wanted_orders = std::min(room, static_cast<std::uint32_t>(free_.size()));
-  }
+  want_orders();
+  if (!ledger_failed()) start_commit(now);
   set_wake(now);
   check_finished();
 }
@@ -374,6 +370,19 @@ void Pipeline::send_ready(Moment now) {
   }
 }
 
+void Pipeline::want_orders() {
+  if (stop_ != Stop::none || input_ended_) return;
+  const auto queued = static_cast<std::uint32_t>(queued_.size());
+  const std::uint32_t room = kReadAhead > queued ? kReadAhead - queued : 0;
+  actions_.wanted_orders = std::min(room, static_cast<std::uint32_t>(free_.size()));
+}
+
+/// Rows that are read in this very turn will all be intended: the commit is for them, too.
+bool Pipeline::more_come_at_once() const {
+  const std::uint32_t window = std::min(window_, options_.max_in_flight);
+  return actions_.wanted_orders > 0 && in_flight_ + kReadAhead <= window;
+}
+
 /// Enough intents are durable to feed every connection while a commit takes its time.
 bool Pipeline::wires_are_supplied() const {
   return stop_ == Stop::none &&
@@ -382,7 +391,8 @@ bool Pipeline::wires_are_supplied() const {
 
 void Pipeline::start_commit(Moment now) {
   if (commit_under_way_ || gathering_.size == 0) return;
-  if (wires_are_supplied() && now.steady < gathering_since_ + kGatherMax) return;
+  const bool may_wait = more_come_at_once() || wires_are_supplied();
+  if (may_wait && now.steady < gathering_since_ + kGatherMax) return;
   std::swap(gathering_, committing_);
   commit_under_way_ = true;
   actions_.commit = std::span<const Record>(committing_.records.data(), committing_.size);

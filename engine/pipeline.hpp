@@ -247,6 +247,8 @@ class Pipeline {
   void go_connected(Moment now);
   void send_ready(Moment now);
   void start_commit(Moment now);
+  void want_orders();
+  [[nodiscard]] bool more_come_at_once() const;
   [[nodiscard]] bool wires_are_supplied() const;
   void set_wake(Moment now);
   void check_finished();

@@ -81,7 +81,7 @@ class ByHand {
 
   [[nodiscard]] State state(std::uint64_t row) const { return rows.state({row}); }
 
-  Rows rows{10};
+  Rows rows{300};
   Pipeline pipeline;
   SteadyTime steady{seconds(1000)};
   WallTime wall{milliseconds(1'767'323'045'000)};
@@ -172,6 +172,54 @@ TEST(PipelineByHand, TheCommitBeginsWhenTheWiresCouldRunDry) {
   EXPECT_GT(placed, 1U);
   EXPECT_GE(run.actions->commit.size(), placed) << "and all that gathered is in it";
   EXPECT_EQ(run.actions->sends.size(), 1U) << "before they ran dry";
+}
+
+/// A window so wide that a whole read-ahead has room in it besides.
+class WideWindow : public ByHand {
+ public:
+  WideWindow() : ByHand(wide()) {
+    while (next_row <= 2 * kReadAhead) {
+      read(next_row);
+      if (actions->commit.empty()) wait();
+      commit();
+      place(actions->sends.at(0).slot, std::to_string(next_row++));
+      if (actions->commit.empty()) wait();
+      commit();
+    }
+  }
+  static PipelineOptions wide() {
+    PipelineOptions options = fixed_endpoint();
+    options.connections = 4 * kReadAhead;
+    options.max_in_flight = 4 * kReadAhead;
+    return options;
+  }
+  const Actions& wait() {
+    steady += kGatherMax;
+    return tell(event::Tick{});
+  }
+  std::uint64_t next_row = 1;
+};
+
+TEST(PipelineByHand, RowsReadInOneTurnShareACommit) {
+  WideWindow run;
+  std::size_t read = 0;
+  for (; run.actions->commit.empty() && read < 4 * kReadAhead; ++read) run.read(run.next_row++);
+  EXPECT_GT(read, kReadAhead);
+  EXPECT_EQ(run.actions->commit.size(), read);
+}
+
+TEST(PipelineByHand, RowsThatDoNotComeAreNotWaitedForLong) {
+  WideWindow run;
+  run.read(run.next_row++);
+  EXPECT_TRUE(run.actions->commit.empty());
+  EXPECT_EQ(run.actions->wake_at, run.steady + kGatherMax);
+  EXPECT_EQ(run.wait().commit.size(), 1U);
+}
+
+TEST(PipelineByHand, TheLastRowsAreNotWaitedForAtAll) {
+  WideWindow run;
+  run.read(run.next_row++);
+  EXPECT_EQ(run.tell(event::InputEnded{}).commit.size(), 1U);
 }
 
 TEST(PipelineByHand, AStopWaitsForNoOtherRecords) {
