@@ -107,6 +107,7 @@ class Run:
     tag: str
     lane: Lane
     batch: Batch
+    idle: bool  # its cells are struck between two exchanges
     process: object = None
 
 
@@ -242,7 +243,7 @@ class Wire(Campaign):
         )
         columns = {"ResourceGroupId": tag, "UserCount": lambda row: 1000 + row}
         batch.write_orders(rows or 2 * len(cells) + 3, columns=columns)
-        run = Run(tag, lane, batch)
+        run = Run(tag, lane, batch, idle)
         run.process = batch.start()
         return run
 
@@ -341,6 +342,13 @@ class Wire(Campaign):
         records = batch.ledger_records()
         lives, _ = checker.fold(records)
         sent = [record for record in records if record.kind in ("intent", "replay")]
+        if run.idle:  # the end may find the next request held for its token: it is not offered then
+            unoffered = {
+                (record.row, record.attempt)
+                for record in records
+                if record.kind == "not_executed" and record.code == "closed_before_write"
+            }
+            sent = [record for record in sent if (record.row, record.attempt) not in unoffered]
         if len(sent) != len(run.lane.passed):
             found.append(f"{len(sent)} intents, but {len(run.lane.passed)} exchanges passed")
             return found
