@@ -1,12 +1,12 @@
 // Tells of many sockets that they are ready: each is registered once, in an epoll set of its own
 // that asio watches as one descriptor, and a turn of the loop takes all that are ready.
 //
-// Asio itself asks the kernel anew for each wait (EPOLL_CTL_MOD). With 64 connections that and its
-// bookkeeping were 0.7 us of an order's 12.
+// Asio itself asks the kernel anew for each wait (EPOLL_CTL_MOD). With 64 connections that call
+// alone was 0.47 us of an order's 15.3, as perf samples it.
 //
 // Edge-triggered: readiness is told when something new came (bytes, room, the end), to whoever
-// waits, and not again. So take all there is before waiting; and call `later`, not `wait`, if you
-// stopped before the kernel said that there is no more.
+// waits, and not again. So take all there is before waiting. Who stops before the kernel said that
+// there is no more must go on by itself: nothing would tell of the rest.
 //
 // A loop with nobody waiting has no work here, and may end. One thread: that of the io_context.
 #pragma once
