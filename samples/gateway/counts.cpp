@@ -39,6 +39,7 @@ std::string Counts::json(std::chrono::nanoseconds elapsed) const {
   number("tls_resumed", tls_resumed);
   number("requests", requests);
   number("executed", executed);
+  number("inquiries", inquiries);
   number("malformed", malformed);
   number("duplicate_nonces", duplicate_nonces);
   number("in_flight_max", in_flight_max);

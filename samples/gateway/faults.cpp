@@ -1,5 +1,6 @@
 #include "faults.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <stdexcept>
 
@@ -41,6 +42,8 @@ constexpr FaultFacts kFacts[] = {
     {no_order_id_after, "no-order-id-after", answer, "executed, 200 without an OrderId"},
     {huge_after, "huge-after", answer, "executed, good answer of over 256 KiB"},
     {bad_length_after, "bad-length-after", answer, "executed, both body lengths at once"},
+    {wrong_total, "wrong-total", listing, "a listing's total is one too many"},
+    {short_page, "short-page", listing, "a listing's page lacks its last entry"},
     {accept_close, "accept-close", accept, "connection closed when accepted"},
     {handshake_refused, "handshake", handshake, "TLS handshake refused with an alert"},
     {reuse_close, "reuse-close", reuse, "a re-used connection closed under the next request"},
@@ -84,18 +87,21 @@ Fault make_fault(std::string_view label) {
 
 std::span<const FaultFacts> fault_table() { return kFacts; }
 
-FaultPlan::FaultPlan(std::string_view plan, std::uint64_t seed) {
+FaultPlan::FaultPlan(std::string_view plan, std::uint64_t seed, std::string_view inquiries) {
   requests_.chance = Chance(seed, 1);
   accepts_.chance = Chance(seed, 2);
   handshakes_.chance = Chance(seed, 3);
   reuses_.chance = Chance(seed, 4);
-  while (!plan.empty()) {
-    const std::size_t comma = plan.find(',');
-    const std::string_view item = plan.substr(0, comma);
-    if (!item.empty()) add(item);
-    plan = comma == std::string_view::npos ? std::string_view() : plan.substr(comma + 1);
+  inquiries_.chance = Chance(seed, 10);
+  for (const bool of_inquiries : {false, true}) {
+    std::string_view rest = of_inquiries ? inquiries : plan;
+    while (!rest.empty()) {
+      const std::string_view item = rest.substr(0, rest.find(','));
+      if (!item.empty()) add(item, of_inquiries);
+      rest.remove_prefix(std::min(item.size() + 1, rest.size()));
+    }
   }
-  for (const Lane* lane : {&requests_, &accepts_, &handshakes_, &reuses_}) {
+  for (const Lane* lane : {&requests_, &inquiries_, &accepts_, &handshakes_, &reuses_}) {
     double sum = 0;
     for (const Entry& entry : lane->entries) sum += entry.probability;
     if (sum > 1 + 1e-9)
@@ -103,7 +109,7 @@ FaultPlan::FaultPlan(std::string_view plan, std::uint64_t seed) {
   }
 }
 
-void FaultPlan::add(std::string_view item) {
+void FaultPlan::add(std::string_view item, bool of_inquiries) {
   const std::size_t mark = item.find_first_of("=@");
   Entry entry;
   entry.fault = make_fault(item.substr(0, mark));
@@ -122,7 +128,12 @@ void FaultPlan::add(std::string_view item) {
       complain(item, "a bad range after @");
     if (entry.first == 0 || entry.last < entry.first) complain(item, "counting begins at 1");
   }
-  lane_of(entry.fault.stage).entries.push_back(std::move(entry));
+  const FaultStage stage = entry.fault.stage;
+  const bool by_connection = stage == accept || stage == handshake || stage == reuse;
+  if (of_inquiries ? by_connection || entry.fault.kind == no_order_id_after : stage == listing)
+    complain(item, of_inquiries ? "not one of an inquiry" : "only an inquiry can have it");
+  Lane& lane = of_inquiries ? inquiries_ : lane_of(stage);
+  lane.entries.push_back(std::move(entry));
 }
 
 FaultPlan::Lane& FaultPlan::lane_of(FaultStage stage) {
@@ -136,6 +147,7 @@ FaultPlan::Lane& FaultPlan::lane_of(FaultStage stage) {
     case arrival:
     case instead:
     case answer:
+    case listing:
       break;
   }
   return requests_;

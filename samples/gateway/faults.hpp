@@ -6,8 +6,8 @@
 //   kind@7  kind@3-9  at the 7th, at the 3rd to the 9th, counted from 1 (may be given repeatedly)
 // where `code:NAME[:STATUS]` and `code-after:NAME[:STATUS]` (status 400 if not given) count as
 // kinds. `@` goes before probabilities. Each lane (accepted connections, handshakes, re-used
-// connections, requests) has its own count and its own generator, drawn from once per event, so
-// the N-th request meets the same fate in every run of a seed, however the others fell.
+// connections, orders, inquiries) has its own count and its own generator, drawn from once per
+// event, so the N-th request meets the same fate in every run of a seed, however the others fell.
 //
 // Faults that need an executed order, or stand in the place of one, strike only requests that
 // would otherwise be executed: what would be refused is refused.
@@ -59,13 +59,16 @@ enum class FaultKind {
   no_order_id_after,
   huge_after,
   bad_length_after,
+  // Of a listing, answered otherwise as it should be.
+  wrong_total,
+  short_page,
   // Of a connection.
   accept_close,
   handshake_refused,
   reuse_close,
 };
 
-enum class FaultStage { arrival, instead, answer, accept, handshake, reuse };
+enum class FaultStage { arrival, instead, answer, listing, accept, handshake, reuse };
 
 struct FaultFacts {
   FaultKind kind;
@@ -88,10 +91,12 @@ struct Fault {
 class FaultPlan {
  public:
   // Throws std::invalid_argument, saying what is wrong, on a bad plan.
-  FaultPlan(std::string_view plan, std::uint64_t seed);
+  // `inquiries` is the plan of the read-only calls, which have a lane of their own.
+  FaultPlan(std::string_view plan, std::uint64_t seed, std::string_view inquiries = {});
 
   // Each draws the fate of the next event of its lane. The reference lives as long as the plan.
   const Fault& next_request() { return requests_.next(); }
+  const Fault& next_inquiry() { return inquiries_.next(); }
   const Fault& next_accept() { return accepts_.next(); }
   const Fault& next_handshake() { return handshakes_.next(); }
   const Fault& next_reuse() { return reuses_.next(); }
@@ -111,10 +116,10 @@ class FaultPlan {
     std::uint64_t count = 0;
   };
 
-  void add(std::string_view item);
+  void add(std::string_view item, bool of_inquiries);
   Lane& lane_of(FaultStage stage);
 
-  Lane requests_, accepts_, handshakes_, reuses_;
+  Lane requests_, inquiries_, accepts_, handshakes_, reuses_;
 };
 
 }  // namespace gateway

@@ -5,8 +5,6 @@
 namespace gateway {
 namespace {
 
-constexpr std::string_view kTheAction = "CreateSmartAccessGatewaySoftware";
-constexpr std::string_view kTheVersion = "2018-03-13";
 constexpr auto kClockTolerance = std::chrono::minutes(15);
 
 Refusal missing(std::string_view name) {
@@ -28,6 +26,23 @@ bool is_form(std::string_view content_type) {
   std::string_view type = content_type.substr(0, content_type.find(';'));
   while (type.ends_with(' ')) type.remove_suffix(1);
   return equal_ignoring_case(type, "application/x-www-form-urlencoded");
+}
+
+// The value of Action in a query or a form, as it stands there: no known one is encoded.
+std::string_view action_in(std::string_view pairs) {
+  constexpr std::string_view kName = "Action=";
+  while (!pairs.empty()) {
+    const std::string_view pair = pairs.substr(0, pairs.find('&'));
+    if (pair.starts_with(kName)) return pair.substr(kName.size());
+    pairs.remove_prefix(std::min(pair.size() + 1, pairs.size()));
+  }
+  return {};
+}
+
+std::string_view action_of(const Request& request) {
+  std::string_view action = request.value("x-acs-action");
+  if (action.empty()) action = action_in(request.query);
+  return action.empty() ? action_in(request.body) : action;
 }
 
 bool must_be_signed(std::string_view header) {
@@ -65,6 +80,7 @@ std::optional<Refusal> Gate::examine(const Request& request, Now now, Call& call
   }
   if (!quota_.admit(now.steady))
     return Refusal{400, "Throttling.User", "Request was denied due to user flow control."};
+  if (call.operation != Operation::create_software) return std::nullopt;
   return read_order(call.parameters, call.host, rule_set_, call.order);
 }
 
@@ -111,15 +127,20 @@ std::optional<Refusal> Gate::read_call(const Request& request, Call& call) {
   return std::nullopt;
 }
 
-std::optional<Refusal> Gate::check_action(const Call& call) const {
+std::optional<Refusal> Gate::check_action(Call& call) const {
   if (call.action.empty()) return missing("Action");
   if (call.version.empty()) return missing("Version");
-  if (call.version != kTheVersion)
+  bool known_version = false;
+  for (const OperationFacts& facts : kOperations) {
+    known_version = known_version || facts.version == call.version;
+    if (facts.action != call.action || facts.version != call.version) continue;
+    call.operation = facts.operation;
+    return std::nullopt;
+  }
+  if (!known_version)
     return Refusal{400, "InvalidVersion", "Specified parameter Version is not valid."};
-  if (call.action != kTheAction)
-    return Refusal{404, "InvalidAction.NotFound",
-                   "Specified api is not found, please check your url and method."};
-  return std::nullopt;
+  return Refusal{404, "InvalidAction.NotFound",
+                 "Specified api is not found, please check your url and method."};
 }
 
 std::optional<Refusal> Gate::check_rpc_parts(const Call& call) const {
@@ -216,6 +237,13 @@ std::optional<Refusal> Gate::check_acs3_signature(const Request& request, const 
       request.value("x-acs-content-sha256") == payload_hash_)
     return std::nullopt;
   return mismatch(string_to_sign_ + ", server canonical request is:" + canonical_);
+}
+
+bool is_inquiry(const Request& request) {
+  const std::string_view action = action_of(request);
+  return std::any_of(kOperations.begin(), kOperations.end(), [&](const OperationFacts& facts) {
+    return facts.action == action && facts.operation != Operation::create_software;
+  });
 }
 
 }  // namespace gateway

@@ -1,8 +1,10 @@
-// The gate: every check between a parsed HTTP request and an order that may be executed.
+// The gate: every check between a parsed HTTP request and an order that may be executed, or an
+// inquiry that may be answered.
 //
 // In this order, and the first that fails answers: method and path, action and version, the
 // signature's parts, the access key, the security token, the timestamp, the signature, the nonce,
-// the quota, the parameters. So a bad signature never uses a nonce up, and a throttled call does.
+// the quota, the order's parameters. So a bad signature never uses a nonce up, and a throttled call
+// does.
 #pragma once
 
 #include <optional>
@@ -12,6 +14,7 @@
 
 #include "answers.hpp"
 #include "http.hpp"
+#include "operations.hpp"
 #include "options.hpp"
 #include "parameters.hpp"
 #include "rules.hpp"
@@ -34,15 +37,16 @@ struct Call {
   std::string_view timestamp;
   std::string_view nonce;
   std::string_view signature;
-  Acs3Authorization authorization;  // ACS3 only
-  Order order;                      // when admitted
+  Acs3Authorization authorization;                   // ACS3 only
+  Operation operation = Operation::create_software;  // when admitted
+  Order order;                                       // when admitted, and one is placed
 };
 
 class Gate {
  public:
   explicit Gate(const Options& options);
 
-  // Fills `call` as far as it gets, its format in any case. nullopt: the order may be executed.
+  // Fills `call` as far as it gets, its format in any case. nullopt: the call may be executed.
   std::optional<Refusal> examine(const Request& request, Now now, Call& call);
 
   // Nonces that came again, refused or not.
@@ -56,7 +60,7 @@ class Gate {
   };
 
   std::optional<Refusal> read_call(const Request& request, Call& call);
-  std::optional<Refusal> check_action(const Call& call) const;
+  std::optional<Refusal> check_action(Call& call) const;
   std::optional<Refusal> check_rpc_parts(const Call& call) const;
   std::optional<Refusal> check_acs3_parts(const Request& request, Call& call) const;
   std::optional<Refusal> check_token(const Call& call, const Holder& holder) const;
@@ -76,5 +80,8 @@ class Gate {
   Sha256 sha256_;
   std::string canonical_, headers_, query_, payload_hash_, string_to_sign_, signature_;
 };
+
+// Whether a request asks for one of the read-only operations, by a look at its action alone.
+bool is_inquiry(const Request& request);
 
 }  // namespace gateway

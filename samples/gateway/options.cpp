@@ -177,6 +177,16 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
     [[maybe_unused]] const FaultPlan plan(text, 0);  // throws if it is none
     options.faults = text;
   });
+  add_parsed(app, "--query-faults", "SPEC", "the same, of the read-only calls",
+             [&](const std::string& text) {
+               [[maybe_unused]] const FaultPlan plan("", 0, text);
+               options.query_faults = text;
+             });
+  add_parsed(app, "--listing-delay", "DURATION",
+             "until an executed order is seen by the read-only calls; default 0",
+             [&](const std::string& text) { options.listing_delay = parse_duration(text); });
+  app.add_option("--use-limit", options.use_limit, "instances that may be bought; default 500")
+      ->check(CLI::Range(0, 1'000'000'000));
   app.add_option("--seed", options.seed, "of faults, latencies and identities; default 1");
   add_choice<OrderIdShape>(app, "--order-id", options.order_id,
                            {{"string", OrderIdShape::string},

@@ -49,6 +49,9 @@ struct Options {
   QuotaHint quota_hint = QuotaHint::none;
   DurationRange latency;
   std::string faults;
+  std::string query_faults;                    // of the read-only calls
+  std::chrono::microseconds listing_delay{0};  // until an order is listed
+  std::int64_t use_limit = 500;                // TotalAmount of GetSmartAccessGatewayUseLimit
   std::uint64_t seed = 1;
   OrderIdShape order_id = OrderIdShape::mixed;
   RuleSet rule_set = RuleSet::page;

@@ -96,6 +96,7 @@ Certificate make_ca(EVP_PKEY* key) {
 
 Certificate make_server(EVP_PKEY* key, X509* ca, EVP_PKEY* ca_key) {
   std::string names = "DNS:localhost,IP:127.0.0.1,IP:::1";
+  names.append(",DNS:business.aliyuncs.com,DNS:business.ap-southeast-1.aliyuncs.com");
   for (const std::string_view region : kRegions) {
     names.append(",DNS:smartag.").append(region).append(".aliyuncs.com");
     names.append(",DNS:smartag-vpc.").append(region).append(".aliyuncs.com");

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "books.hpp"
 #include "connection.hpp"
 #include "counts.hpp"
 #include "executed_log.hpp"
@@ -45,6 +46,7 @@ class Server {
   boost::asio::io_context io_;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> tls_;
   ExecutedLog executed_;
+  Books books_;
   FaultPlan faults_;
   Counts counts_;
   Service service_;

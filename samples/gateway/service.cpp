@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "inquiries.hpp"
+
 namespace gateway {
 namespace {
 
@@ -28,10 +30,12 @@ std::string retry_after_header(std::chrono::milliseconds wait) {
 
 }  // namespace
 
-Service::Service(const Options& options, FaultPlan& faults, ExecutedLog& executed, Counts& counts)
+Service::Service(const Options& options, FaultPlan& faults, ExecutedLog& executed, Books& books,
+                 Counts& counts)
     : options_(options),
       faults_(faults),
       executed_(executed),
+      books_(books),
       counts_(counts),
       gate_(options),
       ids_(options.seed, executed.next_sequence() - 1, options.order_id),
@@ -51,7 +55,7 @@ void Service::handle(const Request& request, std::uint64_t connection, Now now, 
                        static_cast<std::uint64_t>(options_.latency.high.count())));
   ids_.request_id(placed_.request_id);
 
-  const Fault& fault = faults_.next_request();
+  const Fault& fault = is_inquiry(request) ? faults_.next_inquiry() : faults_.next_request();
   if (fault.kind != FaultKind::none && fault.stage == FaultStage::arrival) {
     count_one(counts_.faults, fault.label);
     return lose_on_arrival(fault, reply);
@@ -64,8 +68,11 @@ void Service::handle(const Request& request, std::uint64_t connection, Now now, 
   }
   if (fault.kind != FaultKind::none) count_one(counts_.faults, fault.label);
   if (fault.stage == FaultStage::instead) return refuse_in_place(fault, now.wall, reply);
+  body_.clear();
+  if (call_.operation != Operation::create_software) return answer_inquired(fault, now.wall, reply);
   execute(fault, connection, now);
-  answer_executed(fault, reply);
+  append_success_body(call_.format, placed_, fault.kind != FaultKind::no_order_id_after, body_);
+  answer(fault, reply);
 }
 
 void Service::refuse_malformed(int status, std::string_view complaint, Now now, Reply& reply) {
@@ -130,13 +137,23 @@ void Service::execute(const Fault& fault, std::uint64_t connection, Now now) {
                     call_.scheme == Scheme::hmac_sha1 ? "hmac-sha1" : "acs3-hmac-sha256",
                     call_.format == Format::json ? "json" : "xml", fault.label, now.wall,
                     connection});
+  books_.add(placed_, call_.order, now.wall);
   ++counts_.executed;
 }
 
-void Service::answer_executed(const Fault& fault, Reply& reply) {
-  body_.clear();
-  const bool with_order_id = fault.kind != FaultKind::no_order_id_after;
-  append_success_body(call_.format, placed_, with_order_id, body_);
+void Service::answer_inquired(const Fault& fault, WallTime now, Reply& reply) {
+  Inquiry inquiry{call_, placed_.request_id, now, options_.use_limit};
+  if (fault.kind == FaultKind::wrong_total) inquiry.fault = ListingFault::wrong_total;
+  if (fault.kind == FaultKind::short_page) inquiry.fault = ListingFault::short_page;
+  if (const auto refusal = answer_inquiry(inquiry, books_, body_)) {
+    count_one(counts_.refused, refusal->code);
+    return refuse(*refusal, "", reply);
+  }
+  ++counts_.inquiries;
+  answer(fault, reply);
+}
+
+void Service::answer(const Fault& fault, Reply& reply) {
   switch (fault.kind) {
     case FaultKind::close_after:
       reply.manner = Manner::close;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "answers.hpp"
+#include "books.hpp"
 #include "counts.hpp"
 #include "executed_log.hpp"
 #include "faults.hpp"
@@ -40,7 +41,8 @@ struct Reply {
 
 class Service {
  public:
-  Service(const Options& options, FaultPlan& faults, ExecutedLog& executed, Counts& counts);
+  Service(const Options& options, FaultPlan& faults, ExecutedLog& executed, Books& books,
+          Counts& counts);
 
   void handle(const Request& request, std::uint64_t connection, Now now, Reply& reply);
   // The answer to bytes that are no request; the connection closes after it.
@@ -51,7 +53,9 @@ class Service {
   void refuse(const Refusal& refusal, std::string_view more, Reply& reply);
   void refuse_in_place(const Fault& fault, WallTime now, Reply& reply);
   void execute(const Fault& fault, std::uint64_t connection, Now now);
-  void answer_executed(const Fault& fault, Reply& reply);
+  void answer_inquired(const Fault& fault, WallTime now, Reply& reply);
+  // Sends `body_`, a good answer, as the fault has it.
+  void answer(const Fault& fault, Reply& reply);
 
   // Puts a head before `body_` and both into the reply.
   void send(int status, std::string_view type, std::string_view more, Reply& reply);
@@ -63,6 +67,7 @@ class Service {
   const Options& options_;
   FaultPlan& faults_;
   ExecutedLog& executed_;
+  Books& books_;
   Counts& counts_;
   Gate gate_;
   Ids ids_;

@@ -29,10 +29,12 @@ TEST(Faults, EveryKindOfTheTableCanBeAskedFor) {
   for (const FaultFacts& fact : fault_table()) {
     std::string spec(fact.name);
     if (fact.kind == FaultKind::code || fact.kind == FaultKind::code_after) spec += ":X";
-    FaultPlan plan(spec, 1);
+    const bool listing = fact.stage == FaultStage::listing;
+    FaultPlan plan(listing ? "" : spec, 1, listing ? spec : "");
     const Fault& fault = fact.stage == FaultStage::accept      ? plan.next_accept()
                          : fact.stage == FaultStage::handshake ? plan.next_handshake()
                          : fact.stage == FaultStage::reuse     ? plan.next_reuse()
+                         : listing                             ? plan.next_inquiry()
                                                                : plan.next_request();
     EXPECT_EQ(fault.kind, fact.kind) << fact.name;
     EXPECT_EQ(fault.label, spec);
