@@ -297,4 +297,24 @@ Result Reader::next(std::string_view bytes, bool last, Record& record) {
   return result;
 }
 
+void append_record(std::string& out, std::span<const std::string_view> cells) {
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    if (i != 0) out += ',';
+    const std::string_view cell = cells[i];
+    // A record of one empty cell would be an empty line, which is none; and a first cell that
+    // begins as a BOM does would lose it.
+    const bool lonely = cells.size() == 1 && cell.empty();
+    const bool quotes = lonely || cell.find_first_of(",\"\r\n") != std::string_view::npos ||
+                        (i == 0 && cell.starts_with("\xEF\xBB\xBF"));
+    if (!quotes) {
+      out += cell;
+      continue;
+    }
+    out += '"';
+    for (const char c : cell) out.append(c == '"' ? 2 : 1, c);
+    out += '"';
+  }
+  out += '\n';
+}
+
 }  // namespace sagorder::csv

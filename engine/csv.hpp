@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,9 @@ struct Result {
   Position at;                 ///< bad: where
   std::string_view complaint;  ///< bad: a static sentence that says what and what to do
 };
+
+/// Appends a record and its LF, so that Reader gives the same cells back: quoted where it must be.
+void append_record(std::string& out, std::span<const std::string_view> cells);
 
 class Reader {
  public:

@@ -92,6 +92,8 @@ Complaint wrong_width(const csv::Record& record, std::size_t expected, Row row) 
 
 }  // namespace
 
+bool is_parameter(std::string_view name) { return std::ranges::find(kNames, name) != kNames.end(); }
+
 std::string to_string(const Complaint& complaint, std::string_view file) {
   std::string text(file);
   if (complaint.at.line != 0) {

@@ -54,6 +54,9 @@ std::string to_string(const Complaint& complaint, std::string_view file);
 
 inline constexpr std::size_t kParameters = 7;
 
+/// Whether a column of this name is one of the operation's parameters.
+bool is_parameter(std::string_view name);
+
 /// Feed it the header first, then every record in order. Rows count from 1.
 class Intake {
  public:

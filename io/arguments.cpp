@@ -41,11 +41,9 @@ constexpr const char* kReplay =
     "is documented nowhere as a guarantee: without it a row could be ordered twice. Only an "
     "OrderId ends the doubt";
 
-constexpr CommandName kCommands[] = {{"run", Command::run},
-                                     {"check", Command::check},
-                                     {"status", Command::status},
-                                     {"resolve", Command::resolve},
-                                     {"report", Command::report}};
+constexpr CommandName kCommands[] = {{"run", Command::run},       {"check", Command::check},
+                                     {"status", Command::status}, {"resolve", Command::resolve},
+                                     {"report", Command::report}, {"rows", Command::rows}};
 
 std::string exit_codes() {
   std::string text = "Exit codes:";
@@ -237,6 +235,21 @@ void add_report(CLI::App& app, Arguments& given) {
   add_ledger(report, given);
 }
 
+void add_rows(CLI::App& app, Arguments& given) {
+  CLI::App& rows = *app.add_subcommand("rows", "the rows of one status, as an input file");
+  add_results(rows, given);
+  Group group(rows, "Rows");
+  group
+      .choice("--status", kRowsOfChoices, given.status,
+              "which rows; those in doubt are to be looked at, and never to be ordered")
+      .required();
+  group.text("--output,-o", "FILE", given.rows_output,
+             "a file that is not there yet (default: standard output)");
+  group.text("--input", "ORDERS", given.original,
+             "where the batch's input is now (default: where it was)");
+  add_ledger(rows, given);
+}
+
 void add_help(CLI::App& app, Arguments& given) {
   CLI::App& help = *app.add_subcommand(kHelp, "show the help of the program or of a command");
   help.add_option("COMMAND", given.help_of, "default: the program")->type_name("");
@@ -351,6 +364,7 @@ void describe(CLI::App& app, Arguments& given) {
   add_status(app, given);
   add_resolve(app, given);
   add_report(app, given);
+  add_rows(app, given);
   add_help(app, given);
   app.footer("sagorder COMMAND --help shows a command's options.\n\n" + exit_codes());
 }

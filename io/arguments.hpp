@@ -30,6 +30,7 @@ struct Arguments {
   std::optional<std::string> row, placed, because;
   bool not_placed = false;
   std::string report;
+  std::optional<std::string> status, original, rows_output;
   std::string help_of;  // empty: the program
   std::optional<std::string> help_as;
   bool operator==(const Arguments&) const = default;

@@ -12,6 +12,7 @@
 #include "io/log.hpp"
 #include "io/manual.hpp"
 #include "io/progress.hpp"
+#include "io/settings.hpp"
 
 namespace sagorder::io {
 
@@ -36,6 +37,9 @@ inline constexpr std::array kProgressChoices = {
     Choice<ProgressMode>{"plain", ProgressMode::plain},
     Choice<ProgressMode>{"json", ProgressMode::json},
     Choice<ProgressMode>{"none", ProgressMode::none}};
+inline constexpr std::array kRowsOfChoices = {
+    Choice<RowsOf>{"rejected", RowsOf::rejected}, Choice<RowsOf>{"in_doubt", RowsOf::in_doubt},
+    Choice<RowsOf>{"not_sent", RowsOf::not_sent}, Choice<RowsOf>{"invalid", RowsOf::invalid}};
 inline constexpr std::array kHelpChoices = {
     Choice<HelpForm>{"text", HelpForm::text}, Choice<HelpForm>{"man", HelpForm::man},
     Choice<HelpForm>{"bash", HelpForm::bash}, Choice<HelpForm>{"zsh", HelpForm::zsh},

@@ -4,8 +4,64 @@
 
 #include <charconv>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 namespace sagorder::io {
+
+namespace {
+
+using nlohmann::json;
+
+std::string input_path(const Settings& settings, const Facts& facts) {
+  if (!settings.input.empty()) return settings.input;
+  std::string path = fact(facts, kFactInputPath, settings.ledger);
+  if (path != absolute("-")) return path;
+  throw Refusal(ExitCode::usage, "the batch was read from standard input, which is gone",
+                "give the same content again with --input FILE");
+}
+
+void refuse_other_content(const OrdersFile& input, const Facts& facts, const std::string& ledger) {
+  if (input.sha256() == fact(facts, kFactInputSha256, ledger)) return;
+  throw Refusal(ExitCode::input, input.name() + ": is not the input of this batch, or was changed",
+                "put it back as it was, or name the right file with --input");
+}
+
+}  // namespace
+
+IntakeOptions intake_of(const Facts& facts, const std::string& ledger) {
+  IntakeOptions options;
+  const json set = json::parse(fact(facts, kFactSet, ledger));
+  for (const auto& [name, value] : set.items()) {
+    options.set.emplace_back(name, value.get<std::string>());
+  }
+  for (const json& column : json::parse(fact(facts, kFactColumns, ledger))) {
+    const auto name = column.get<std::string>();
+    if (!is_parameter(name) && !set.contains(name)) options.carry.push_back(name);
+  }
+  return options;
+}
+
+Original open_original(const Settings& settings, const Facts& facts, const Rows& rows) {
+  const std::string& ledger = settings.ledger;
+  Original original;
+  original.file = std::make_unique<OrdersFile>(input_path(settings, facts));
+  original.options = intake_of(facts, ledger);
+  const auto look = [&] {
+    original.validation = validate(*original.file, original.options, [](const Complaint&) {});
+  };
+  look();
+  refuse_other_content(*original.file, facts, ledger);
+  // Which rows were left out as invalid depends on --strict, which no fact tells but their number.
+  if (std::to_string(original.validation.invalid) != fact(facts, kFactInvalid, ledger)) {
+    original.options.strict = true;
+    original.file->rewind();
+    look();
+  }
+  if (original.validation.rows != rows.count() || !original.validation.readable) {
+    throw LedgerError(ledger + ": has other rows than its input " + original.file->name());
+  }
+  return original;
+}
 
 Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path) {
   Rows rows(count);

@@ -2,6 +2,7 @@
 // status) or standard error (run), complaints to standard error.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -19,6 +20,7 @@ ExitCode check_command(const Settings& settings, Log& log);
 ExitCode status_command(const Settings& settings, Log& log);
 ExitCode resolve_command(const Settings& settings, Log& log);
 ExitCode report_command(const Settings& settings, Log& log);
+ExitCode rows_command(const Settings& settings, Log& log);
 
 /// What has to be given up before anything was sent: a sentence, what to do, and the exit code.
 struct Refusal : std::runtime_error {
@@ -44,6 +46,18 @@ inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one b
 inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
 inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_starts.hpp; older ledgers: none
+
+/// What the input was read with when it was ordered: --set, and --carry for its other columns.
+IntakeOptions intake_of(const Facts& facts, const std::string& ledger);
+
+/// The batch's own input, for another look: `input` of the settings, else where the facts say it
+/// was. Reads it once. A Refusal if it is not there any more, or another content.
+struct Original {
+  std::unique_ptr<OrdersFile> file;
+  IntakeOptions options;
+  Validation validation;
+};
+Original open_original(const Settings& settings, const Facts& facts, const Rows& rows);
 
 /// Replays a ledger. Throws LedgerError if a record cannot follow from those before it.
 Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path);

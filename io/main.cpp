@@ -42,6 +42,8 @@ ExitCode perform(const Settings& settings) {
       return resolve_command(settings, log);
     case Command::report:
       return report_command(settings, log);
+    case Command::rows:
+      return rows_command(settings, log);
   }
   return ExitCode::internal;
 }

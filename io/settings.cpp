@@ -318,7 +318,16 @@ void take_paths(const Arguments& given, Settings& settings) {
                     {"the index of the ledger's log", beside("-shm")},
                     {"the ledger's journal", beside("-journal")},
                     {"the summary", settings.summary},
-                    {"the report", settings.report}});
+                    {"the report", settings.report},
+                    {"the rows' file", settings.rows_output}});
+}
+
+void take_rows(const Arguments& given, Settings& settings) {
+  take_choice("--status", given.status, kRowsOfChoices, settings.rows_of);
+  if (given.original && given.original->empty()) throw UsageError("--input needs a path");
+  settings.input = given.original.value_or("");
+  settings.rows_output = given.rows_output.value_or("");
+  if (settings.rows_output == "-") settings.rows_output.clear();
 }
 
 Settings settings_of(const Arguments& given) {
@@ -328,6 +337,7 @@ Settings settings_of(const Arguments& given) {
   take_reporting(given, settings);
   if (command == Command::run || command == Command::check) take_input(given, settings);
   if (command == Command::resolve) take_resolution(given, settings.resolution);
+  if (command == Command::rows) take_rows(given, settings);
   take_pace(given, settings);
   take_network(given, settings);
   take_service(given, settings);

@@ -39,7 +39,10 @@ inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
 inline constexpr std::uint32_t kFailuresMax = 1'000'000;
 inline constexpr std::size_t kBecauseMax = 500;  ///< bytes of an operator's evidence
 
-enum class Command : std::uint8_t { run, check, status, resolve, report };
+enum class Command : std::uint8_t { run, check, status, resolve, report, rows };
+
+/// Which rows `rows` writes.
+enum class RowsOf : std::uint8_t { rejected, in_doubt, not_sent, invalid };
 
 /// What `resolve` is told: the operator's evidence about one row.
 struct Resolution {
@@ -54,7 +57,7 @@ struct Settings {
   Command command = Command::run;
   std::string command_line;  ///< as it was given, quoted for a shell
 
-  std::string input;   ///< run, check: a path, or `-`
+  std::string input;   ///< run, check: a path, or `-`; rows: empty: where the ledger says
   std::string output;  ///< all but check: the results file
   std::string ledger;  ///< default: the output's path and `.ledger`
 
@@ -94,6 +97,9 @@ struct Settings {
 
   Resolution resolution;  ///< resolve only
   std::string report;     ///< report only: path of the page
+
+  RowsOf rows_of = RowsOf::rejected;  ///< rows only
+  std::string rows_output;            ///< rows: the file; empty: standard output
 };
 
 /// The arguments are wrong (exit 2): one line that says what, and a hint that may be empty.

@@ -6,9 +6,10 @@ import unittest
 
 from command_check import Check, DryRun, Usage
 from command_resolve import Resolve, Status
+from command_rows import RowsOf
 from command_run import Finished, Input, Reports, Results
 
-__all__ = "Check DryRun Finished Input Reports Resolve Results Status Usage".split()
+__all__ = "Check DryRun Finished Input Reports Resolve Results RowsOf Status Usage".split()
 
 if __name__ == "__main__":
     unittest.main()

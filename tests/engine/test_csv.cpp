@@ -434,5 +434,25 @@ TEST(CsvProperty, AgreesWithLibcsv) {
   EXPECT_GT(refused, 5000);
 }
 
+TEST(CsvProperty, WhatIsAppendedIsReadBack) {
+  const std::vector<std::string> pieces = {"a", ",", "\"", "\n", "\r", " ", "'", "=", "上",
+                                           "\xEF\xBB\xBF", ""};
+  for (std::uint64_t seed = 1; seed <= 20000; ++seed) {
+    std::mt19937_64 random(seed);
+    std::vector<std::vector<std::string>> rows(1 + random() % 3);
+    const std::size_t columns = 1 + random() % 3;
+    std::string text;
+    for (auto& row : rows) {
+      for (std::size_t i = 0; i < columns; ++i) row.push_back(random_input(random, pieces));
+      const std::vector<std::string_view> cells(row.begin(), row.end());
+      append_record(text, cells);
+    }
+    const Reading back = read_at_once(text);
+    const std::string trace = "seed " + std::to_string(seed) + ": " + testing::PrintToString(text);
+    ASSERT_FALSE(back.fault.has_value()) << trace;
+    ASSERT_EQ(texts(back), rows) << trace;
+  }
+}
+
 }  // namespace
 }  // namespace sagorder::csv
