@@ -15,9 +15,6 @@
 namespace sagorder {
 namespace {
 
-constexpr std::string_view kUserAgent = "sagorder/0.1.0";
-constexpr std::string_view kHashOfNothing =
-    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 constexpr std::string_view kSignatureParameter = "&Signature=";
 constexpr std::uint16_t kHttpsPort = 443;
 constexpr std::size_t kDigitsMax = 20;  // of a number
@@ -49,20 +46,21 @@ constexpr ByteSet kNonceBytes("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW
 constexpr ByteSet kHostBytes(
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
 
-void check_host(std::string_view host) {
+// Local, so that the writer of orders has them in line.
+void refuse_host(std::string_view host) {
   if (host.empty() || !kHostBytes.holds_all(host)) {
     throw std::invalid_argument("a request's host is empty or has a byte that no host name has");
   }
 }
 
 // The nonce stands in a header as it is, and one that was never drawn is all zero bytes.
-void check_nonce(const Nonce& nonce) {
+void refuse_nonce(const Nonce& nonce) {
   if (!kNonceBytes.holds_all(nonce.view())) {
     throw std::invalid_argument("a request's nonce was not drawn");
   }
 }
 
-void check_key(const AccessKey& key) {
+void refuse_key(const AccessKey& key) {
   const auto visible = [](char c) { return c > ' ' && c < 0x7f; };
   if (!std::ranges::all_of(key.id, [&](char c) { return visible(c) && c != ','; })) {
     throw std::invalid_argument("the AccessKey id has a space, a comma or an unprintable byte");
@@ -359,6 +357,10 @@ void append_indented(std::string& out, std::string_view text) {
 
 }  // namespace
 
+void check_host(std::string_view host) { refuse_host(host); }
+void check_nonce(const Nonce& nonce) { refuse_nonce(nonce); }
+void check_key(const AccessKey& key) { refuse_key(key); }
+
 std::string host_header(const Endpoint& endpoint) {
   const bool literal = endpoint.host.find(':') != std::string::npos;
   const bool bare = literal && !endpoint.host.starts_with('[');
@@ -403,7 +405,7 @@ struct RequestWriter::Prepared {
 };
 
 RequestWriter::RequestWriter(Scheme scheme, Method method, const AccessKey& key) {
-  check_key(key);
+  refuse_key(key);
   prepared_ = std::make_unique<const Prepared>(scheme, method, key);
 }
 RequestWriter::~RequestWriter() = default;
@@ -412,8 +414,8 @@ RequestWriter& RequestWriter::operator=(RequestWriter&&) noexcept = default;
 
 void RequestWriter::write(const Order& order, std::string_view host, const Stamp& stamp,
                           WireBuffer& out) const {
-  check_host(host);
-  check_nonce(stamp.nonce);
+  refuse_host(host);
+  refuse_nonce(stamp.nonce);
   const Prepared& p = *prepared_;
   if (p.scheme == Scheme::hmac_sha1) {
     write_rpc(p.rpc, *p.signer, p.method, order, host, stamp, out);

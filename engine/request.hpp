@@ -32,6 +32,19 @@ std::string host_header(const Endpoint& endpoint);
 /// The endpoint of a RegionId: `smartag.<RegionId>.aliyuncs.com`, port 443.
 Endpoint default_endpoint(std::string_view region_id);
 
+/// What stands in a request as it is, looked at before it is written. Each throws
+/// std::invalid_argument: a key id with anything but visible ASCII or with a comma, a token with
+/// anything but printable ASCII or a space at an end; a host that is empty or has a byte that no
+/// host and port are made of; a nonce that was never drawn.
+void check_key(const AccessKey& key);
+void check_host(std::string_view host);
+void check_nonce(const Nonce& nonce);
+
+inline constexpr std::string_view kUserAgent = "sagorder/0.1.0";
+/// Hex SHA-256 of an empty body.
+inline constexpr std::string_view kHashOfNothing =
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 class RequestWriter {
  public:
   /// Throws std::invalid_argument if the key id has anything but visible ASCII or has a comma (it
