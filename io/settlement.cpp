@@ -1,0 +1,179 @@
+#include "io/settlement.hpp"
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "io/driver.hpp"
+#include "io/kill_point.hpp"
+#include "io/standing.hpp"
+
+namespace sagorder::io {
+namespace {
+
+Record record_of(const Resolution& resolution, Attempt attempt) {
+  Record record;
+  record.kind = resolution.placed ? RecordKind::resolved_placed : RecordKind::resolved_not_placed;
+  record.row = resolution.row;
+  record.attempt = attempt;
+  record.at = now().wall;
+  record.order_id = resolution.order_id;
+  record.sag_id = resolution.sag_id;
+  record.code = "Resolved";
+  record.message = resolution.because;
+  record.evidence = resolution.because;
+  return record;
+}
+
+/// Commits and folds in what a crash left open, so that it can be resolved like any doubt.
+void close_open_intents(SqliteLedger& ledger, Rows& rows) {
+  const std::vector<Record> records = open_as_in_doubt(rows, now().wall);
+  if (records.empty()) return;
+  ledger.commit(records);
+  for (const Record& record : records) rows.apply({record.kind, record.row, record.attempt});
+}
+
+/// Results that another batch wrote must not get a line out of this ledger.
+const std::string& results_path(const Settings& settings, const Facts& facts) {
+  refuse_other_results(settings, fact(facts, kFactOutputPath, settings.ledger));
+  return settings.output;
+}
+
+std::vector<std::string> columns_of(const Facts& facts, const std::string& path) {
+  return nlohmann::json::parse(fact(facts, kFactColumns, path)).get<std::vector<std::string>>();
+}
+
+}  // namespace
+
+Settlement::Settlement(const Settings& settings)
+    : ledger_(settings.ledger),
+      facts_(ledger_.facts()),
+      rows_(replay_rows(ledger_, rows_of(facts_, settings.ledger), settings.ledger)),
+      columns_(columns_of(facts_, settings.ledger)),
+      results_(results_path(settings, facts_), columns_) {
+  const ResultsFile::Scan scan = results_.scan([](const ResultKey&) {});
+  if (scan.content == ResultsFile::Content::foreign) {
+    throw OutputError(settings.output + ": is not the results file of this ledger");
+  }
+  kill_point("resolve:before-intents-closed");
+  close_open_intents(ledger_, rows_);
+  kill_point("resolve:intents-closed");
+}
+
+void Settlement::refuse_unless_there(Row row) const {
+  if (row.value >= 1 && row.value <= rows_.count()) return;
+  throw Refusal(ExitCode::usage,
+                "the batch has " + std::to_string(rows_.count()) + " rows, and no row " +
+                    std::to_string(row.value),
+                "`sagorder status` lists the rows in doubt");
+}
+
+void Settlement::refuse_unless_in_doubt(Row row) const {
+  const State state = rows_.state(row);
+  if (state == State::in_doubt) return;
+  throw Refusal(ExitCode::usage,
+                "row " + std::to_string(row.value) + " is " + std::string(name_of(state)) +
+                    "; only a row in doubt can be resolved",
+                "`sagorder status` lists the rows in doubt");
+}
+
+/// An order is one row's. A number given by mistake would leave the other order forgotten.
+void Settlement::refuse_if_taken(const Resolution& resolution) {
+  if (!resolution.placed) return;
+  ledger_.outcomes([&](const Record& record) {
+    const bool taken = record.order_id == resolution.order_id && record.row != resolution.row &&
+                       rows_.state(record.row) == State::placed;
+    if (!taken) return;
+    throw Refusal(ExitCode::usage,
+                  "OrderId " + resolution.order_id + " is row " + std::to_string(record.row.value) +
+                      "'s already",
+                  "each order is one row's; look up the number again");
+  });
+}
+
+/// Words that a script repeats may be about an attempt that is long settled.
+void Settlement::refuse_if_said_of_earlier(const Record& said) {
+  if (said.kind != RecordKind::resolved_not_placed) return;
+  ledger_.outcomes([&](const Record& record) {
+    const bool same = record.row == said.row && record.kind == said.kind &&
+                      record.message == said.message && record.attempt.value < said.attempt.value;
+    if (!same) return;
+    throw Refusal(ExitCode::usage,
+                  "row " + std::to_string(said.row.value) +
+                      ": the same words were said of attempt " +
+                      std::to_string(record.attempt.value) + "; the doubt is now of attempt " +
+                      std::to_string(said.attempt.value),
+                  "look again, and say in --because what shows it of this attempt");
+  });
+}
+
+/// The record of the same words, if they were said before: perhaps the results could not be written
+/// then.
+std::optional<Record> Settlement::said_before(const Record& said) {
+  const bool placed = said.kind == RecordKind::resolved_placed;
+  if (rows_.state(said.row) != (placed ? State::placed : State::pending)) return std::nullopt;
+  auto last = ledger_.outcome_of(said.row);
+  const bool same = last && last->kind == said.kind && last->order_id == said.order_id &&
+                    last->sag_id == said.sag_id && last->message == said.message;
+  if (!same) last.reset();
+  return last;
+}
+
+Record Settlement::checked(const Resolution& resolution, Settled& settled) {
+  refuse_unless_there(resolution.row);
+  Record record = record_of(resolution, rows_.attempts(resolution.row));
+  if (auto before = said_before(record)) {
+    settled.before = true;
+    return *before;
+  }
+  refuse_unless_in_doubt(resolution.row);
+  refuse_if_taken(resolution);
+  refuse_if_said_of_earlier(record);
+  return record;
+}
+
+std::vector<Settlement::Settled> Settlement::settle(std::span<const Resolution> resolutions) {
+  std::vector<Settled> settled(resolutions.size());
+  std::vector<Record> records;
+  std::vector<Record> fresh;
+  for (std::size_t i = 0; i < resolutions.size(); ++i) {
+    records.push_back(checked(resolutions[i], settled[i]));
+    if (!settled[i].before) fresh.push_back(records.back());
+  }
+  if (!fresh.empty()) {
+    kill_point("resolve:before-commit");
+    ledger_.commit(fresh);
+    kill_point("resolve:committed");
+    for (const Record& record : fresh) rows_.apply({record.kind, record.row, record.attempt});
+  }
+  try {
+    update_results(records);
+  } catch (const OutputError& error) {
+    const std::string which = records.size() == 1
+                                  ? "row " + std::to_string(records.front().row.value) + " is"
+                                  : std::to_string(records.size()) + " rows are";
+    throw OutputError(std::string(error.what()) + "; " + which +
+                      " resolved in the ledger; the same command again, or the next "
+                      "`sagorder run`, writes its line");
+  }
+  kill_point("resolve:results-written");
+  return settled;
+}
+
+void Settlement::update_results(const std::vector<Record>& records) {
+  const ResultWriter writer(results_.format(), columns_);
+  std::map<Row, const Record*> by_row;
+  for (const Record& record : records) by_row[record.row] = &record;
+  results_.rewrite(
+      [&](const ResultKey& key) {
+        const auto found = by_row.find(key.row);
+        if (found == by_row.end()) return ResultsFile::Fix::keep;
+        const bool placed = found->second->kind == RecordKind::resolved_placed;
+        return placed ? ResultsFile::Fix::replace : ResultsFile::Fix::drop;
+      },
+      [&](const ResultKey& key, const Cells& cells, std::string& out) {
+        writer.line(*by_row.at(key.row), rows_.attempts(key.row), cells, out);
+      });
+}
+
+}  // namespace sagorder::io
