@@ -41,9 +41,10 @@ constexpr const char* kReplay =
     "is documented nowhere as a guarantee: without it a row could be ordered twice. Only an "
     "OrderId ends the doubt";
 
-constexpr CommandName kCommands[] = {{"run", Command::run},       {"check", Command::check},
-                                     {"status", Command::status}, {"resolve", Command::resolve},
-                                     {"report", Command::report}, {"rows", Command::rows}};
+constexpr CommandName kCommands[] = {
+    {"run", Command::run},         {"check", Command::check},        {"status", Command::status},
+    {"resolve", Command::resolve}, {"report", Command::report},      {"rows", Command::rows},
+    {"doctor", Command::doctor},   {"reconcile", Command::reconcile}};
 
 std::string exit_codes() {
   std::string text = "Exit codes:";
@@ -94,10 +95,10 @@ class Group {
   std::string heading_;
 };
 
-void add_input(CLI::App& command, Arguments& given) {
+void add_input(CLI::App& command, Arguments& given, bool required = true) {
   command.add_option("ORDERS", given.input, "CSV file of orders; - reads standard input")
       ->type_name("")
-      ->required();
+      ->required(required);
   Group group(command, "Input");
   group.list("--set", "NAME=VALUE", given.set, "a column with this value for all rows; repeatable");
   group.list("--carry", "COLUMN", given.carry,
@@ -169,7 +170,12 @@ void add_network(CLI::App& command, Arguments& given) {
   group.text("--connect-timeout", "TIME", given.connect_timeout,
              "for name, connection and TLS, 100ms to 2m (default 10s)");
   group.text("--profile", "NAME", given.profile, "profile of ~/.aliyun/config.json");
-  group.choice("--replay", kReplayChoices, given.replay, kReplay);
+}
+
+void add_original(CLI::App& command, Arguments& given) {
+  Group(command, "Input")
+      .text("--input", "ORDERS", given.original,
+            "where the batch's input is now (default: where it was)");
 }
 
 void add_service(CLI::App& command, Arguments& given) {
@@ -193,6 +199,7 @@ void add_run(CLI::App& app, Arguments& given) {
   add_pace(run, given);
   add_limits(run, given);
   add_network(run, given);
+  Group(run, "Network").choice("--replay", kReplayChoices, given.replay, kReplay);
   add_service(run, given);
   add_reporting(run, given);
   Group(run, "Reporting")
@@ -245,9 +252,49 @@ void add_rows(CLI::App& app, Arguments& given) {
       .required();
   group.text("--output,-o", "FILE", given.rows_output,
              "a file that is not there yet (default: standard output)");
-  group.text("--input", "ORDERS", given.original,
-             "where the batch's input is now (default: where it was)");
+  add_original(rows, given);
   add_ledger(rows, given);
+}
+
+void add_doctor(CLI::App& app, Arguments& given) {
+  CLI::App& doctor = *app.add_subcommand(
+      "doctor", "credentials, TLS, clock, permission and quota; no order is sent");
+  add_input(doctor, given, false);
+  Group(doctor, "Input")
+      .list("--region", "REGION", given.regions,
+            "a RegionId to look at, besides those of ORDERS; repeatable");
+  add_network(doctor, given);
+  doctor.footer(std::string(kKeys) + "\n\n" + exit_codes());
+}
+
+void add_reconcile(CLI::App& app, Arguments& given) {
+  CLI::App& reconcile = *app.add_subcommand(
+      "reconcile", "ask the account what became of the rows in doubt; sends no order");
+  add_results(reconcile, given);
+  Group group(reconcile, "Verdicts");
+  group.flag("--apply", given.apply,
+             "write what is found or absent, as resolve does (final); else it is only shown");
+  group.flag("--sole-buyer", given.sole_buyer,
+             "nobody else ordered such gateways on this account then, by whatever tool: without "
+             "this word an order is never taken for a row's");
+  group.flag("--same-account", given.same_account,
+             "the key is of the account that ordered: to be said where no order of the ledger is "
+             "in the listing to show it");
+  group.list("--explained-by", "LEDGER", given.explained_by,
+             "the ledger of another batch, whose orders are not these rows'; repeatable");
+  add_original(reconcile, given);
+  add_ledger(reconcile, given);
+  add_network(reconcile, given);
+  Group(reconcile, "Network")
+      .text("--billing-endpoint", "URL", given.billing_endpoint,
+            "of QueryOrders and GetOrderDetail (default: the batch's own endpoint if it had one, "
+            "else https://business.aliyuncs.com; accounts of the international site have "
+            "https://business.ap-southeast-1.aliyuncs.com)");
+  reconcile.footer(std::string(kKeys) +
+                   "\n\nIt ends with 0 if every row in doubt is found or absent, with 3 if some "
+                   "are not, with 5 or\n"
+                   "6 if nothing could be listed.\n\n" +
+                   exit_codes());
 }
 
 void add_help(CLI::App& app, Arguments& given) {
@@ -365,6 +412,8 @@ void describe(CLI::App& app, Arguments& given) {
   add_resolve(app, given);
   add_report(app, given);
   add_rows(app, given);
+  add_doctor(app, given);
+  add_reconcile(app, given);
   add_help(app, given);
   app.footer("sagorder COMMAND --help shows a command's options.\n\n" + exit_codes());
 }

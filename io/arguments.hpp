@@ -30,7 +30,9 @@ struct Arguments {
   std::optional<std::string> row, placed, because;
   bool not_placed = false;
   std::string report;
-  std::optional<std::string> status, original, rows_output;
+  std::optional<std::string> status, original, rows_output, billing_endpoint;
+  std::vector<std::string> regions, explained_by;
+  bool apply = false, sole_buyer = false, same_account = false;
   std::string help_of;  // empty: the program
   std::optional<std::string> help_as;
   bool operator==(const Arguments&) const = default;

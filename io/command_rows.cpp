@@ -76,7 +76,7 @@ void say_what_it_is(RowsOf status, std::uint64_t count, const std::vector<std::s
     tell(
         "warning: each of these rows may have been ordered already; the file is for looking at.\n"
         "  Never give it to `sagorder run`: that would buy a second time whatever was bought.\n"
-        "  `sagorder resolve` settles rows in doubt\n");
+        "  `sagorder reconcile` and `sagorder resolve` settle rows in doubt\n");
   } else if (status == RowsOf::not_sent && count > 0) {
     tell(
         "warning: these rows are still those of their batch, whose own command goes on with them.\n"

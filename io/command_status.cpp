@@ -59,6 +59,8 @@ void print_what_next(const Settings& settings, const Counts& counts, const Facts
     fmt::print("nothing is left to send\n");
   }
   if (counts.in_doubt == 0) return;
+  fmt::print("the account can be asked what became of them:\n  {}\n",
+             printable(command_for("reconcile", settings)));
   fmt::print(
       "when you know what became of a row in doubt (this is final, so look twice):\n"
       "  {0} --row N --placed ORDERID\n"

@@ -21,6 +21,8 @@ ExitCode status_command(const Settings& settings, Log& log);
 ExitCode resolve_command(const Settings& settings, Log& log);
 ExitCode report_command(const Settings& settings, Log& log);
 ExitCode rows_command(const Settings& settings, Log& log);
+ExitCode doctor_command(const Settings& settings, Log& log);
+ExitCode reconcile_command(const Settings& settings, Log& log);
 
 /// What has to be given up before anything was sent: a sentence, what to do, and the exit code.
 struct Refusal : std::runtime_error {

@@ -44,6 +44,10 @@ ExitCode perform(const Settings& settings) {
       return report_command(settings, log);
     case Command::rows:
       return rows_command(settings, log);
+    case Command::doctor:
+      return doctor_command(settings, log);
+    case Command::reconcile:
+      return reconcile_command(settings, log);
   }
   return ExitCode::internal;
 }

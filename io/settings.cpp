@@ -89,27 +89,6 @@ bool is_address_6(std::string_view host) {
          host.find_first_not_of("0123456789abcdef:.") == std::string_view::npos;
 }
 
-std::optional<Endpoint> parse_endpoint(std::string text) {
-  for (char& each : text) each = each >= 'A' && each <= 'Z' ? static_cast<char>(each + 32) : each;
-  std::string_view rest = text;
-  constexpr std::string_view kScheme = "https://";
-  if (!rest.starts_with(kScheme)) return std::nullopt;
-  rest.remove_prefix(kScheme.size());
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  const bool bracketed = rest.starts_with('[');
-  const std::size_t host_end = bracketed ? rest.find(']') : rest.find(':');
-  if (bracketed && host_end == std::string_view::npos) return std::nullopt;
-  Endpoint endpoint;
-  endpoint.host = rest.substr(bracketed ? 1 : 0, bracketed ? host_end - 1 : host_end);
-  if (!(bracketed ? is_address_6(endpoint.host) : is_host_name(endpoint.host))) return std::nullopt;
-  rest = host_end == std::string_view::npos ? "" : rest.substr(host_end + (bracketed ? 1 : 0));
-  if (rest.empty()) return endpoint;
-  const auto port = rest.starts_with(':') ? whole_number(rest.substr(1)) : std::nullopt;
-  if (!port || *port == 0 || *port > 65'535) return std::nullopt;
-  endpoint.port = static_cast<std::uint16_t>(*port);
-  return endpoint;
-}
-
 FailureLimit failure_limit(const std::string& text) {
   const bool percent = text.ends_with('%');
   const std::string_view digits = std::string_view(text).substr(0, text.size() - (percent ? 1 : 0));
@@ -156,14 +135,17 @@ void take_pace(const Arguments& given, Settings& settings) {
   take_number("--max-in-flight", given.max_in_flight, 1, kInFlightMax, settings.max_in_flight);
 }
 
+void take_endpoint(std::string_view option, const std::optional<std::string>& text,
+                   std::optional<Endpoint>& into) {
+  if (!text) return;
+  into = parse_endpoint(*text);
+  if (into) return;
+  throw wrong(option, *text, "must be https://HOST or https://HOST:PORT, without a path");
+}
+
 void take_network(const Arguments& given, Settings& settings) {
-  if (given.endpoint) {
-    settings.endpoint = parse_endpoint(*given.endpoint);
-    if (!settings.endpoint) {
-      throw wrong("--endpoint", *given.endpoint,
-                  "must be https://HOST or https://HOST:PORT, without a path");
-    }
-  }
+  take_endpoint("--endpoint", given.endpoint, settings.endpoint);
+  take_endpoint("--billing-endpoint", given.billing_endpoint, settings.billing_endpoint);
   settings.ca_file = given.ca_file.value_or("");
   take_choice("--signature", given.signature, kSchemeChoices, settings.scheme);
   take_choice("--http-method", given.http_method, kMethodChoices, settings.method);
@@ -289,7 +271,9 @@ void take_paths(const Arguments& given, Settings& settings) {
   if (settings.command == Command::run || settings.command == Command::check) {
     require_path("ORDERS", given.input);
   }
-  if (settings.command != Command::check) require_path("RESULTS", given.output);
+  if (settings.command != Command::check && settings.command != Command::doctor) {
+    require_path("RESULTS", given.output);
+  }
   if (given.output == "-") {
     throw UsageError("the results cannot go to standard output: they are kept for the next run",
                      "name a file: --output results.csv");
@@ -324,10 +308,49 @@ void take_paths(const Arguments& given, Settings& settings) {
 
 void take_rows(const Arguments& given, Settings& settings) {
   take_choice("--status", given.status, kRowsOfChoices, settings.rows_of);
-  if (given.original && given.original->empty()) throw UsageError("--input needs a path");
-  settings.input = given.original.value_or("");
   settings.rows_output = given.rows_output.value_or("");
   if (settings.rows_output == "-") settings.rows_output.clear();
+}
+
+void take_original(const Arguments& given, Settings& settings) {
+  if (given.original && given.original->empty()) throw UsageError("--input needs a path");
+  settings.input = given.original.value_or("");
+}
+
+void take_reconciliation(const Arguments& given, Settings& settings) {
+  settings.explained_by = given.explained_by;
+  settings.apply = given.apply;
+  settings.sole_buyer = given.sole_buyer;
+  settings.same_account = given.same_account;
+}
+
+/// The region that an endpoint of the vendor's is for; empty for any other host.
+std::string region_of(const Endpoint& endpoint) {
+  std::string_view host = endpoint.host;
+  constexpr std::string_view kTail = ".aliyuncs.com";
+  if (!host.ends_with(kTail)) return {};
+  host.remove_suffix(kTail.size());
+  for (const std::string_view head : {"smartag-vpc.", "smartag."}) {
+    if (host.starts_with(head)) return std::string(host.substr(head.size()));
+  }
+  return {};
+}
+
+/// After the network: an endpoint may tell its region.
+void take_regions(const Arguments& given, Settings& settings) {
+  settings.regions = given.regions;
+  for (const std::string& region : settings.regions) {
+    if (is_host_name(region) && region.size() <= kIdMax && region.find('.') == region.npos)
+      continue;
+    throw wrong("--region", region, "must be a RegionId, such as cn-shanghai");
+  }
+  if (!settings.regions.empty() || !settings.input.empty()) return;
+  const std::string region = settings.endpoint ? region_of(*settings.endpoint) : "";
+  if (region.empty()) {
+    throw UsageError("doctor needs ORDERS or --region: each region has an endpoint of its own",
+                     "such as --region cn-shanghai");
+  }
+  settings.regions = {region};
 }
 
 Settings settings_of(const Arguments& given) {
@@ -335,12 +358,17 @@ Settings settings_of(const Arguments& given) {
   Settings settings;
   settings.command = command;
   take_reporting(given, settings);
-  if (command == Command::run || command == Command::check) take_input(given, settings);
+  if (command == Command::run || command == Command::check || command == Command::doctor) {
+    take_input(given, settings);
+  }
   if (command == Command::resolve) take_resolution(given, settings.resolution);
   if (command == Command::rows) take_rows(given, settings);
+  if (command == Command::rows || command == Command::reconcile) take_original(given, settings);
+  if (command == Command::reconcile) take_reconciliation(given, settings);
   take_pace(given, settings);
   take_network(given, settings);
   take_service(given, settings);
+  if (command == Command::doctor) take_regions(given, settings);
   take_limits(given, settings);
   take_paths(given, settings);
   return settings;
@@ -366,6 +394,27 @@ std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int arg
   Settings settings = settings_of(std::get<Arguments>(parsed));
   settings.command_line = joined(argc, argv);
   return settings;
+}
+
+std::optional<Endpoint> parse_endpoint(std::string text) {
+  for (char& each : text) each = each >= 'A' && each <= 'Z' ? static_cast<char>(each + 32) : each;
+  std::string_view rest = text;
+  constexpr std::string_view kScheme = "https://";
+  if (!rest.starts_with(kScheme)) return std::nullopt;
+  rest.remove_prefix(kScheme.size());
+  if (rest.ends_with('/')) rest.remove_suffix(1);
+  const bool bracketed = rest.starts_with('[');
+  const std::size_t host_end = bracketed ? rest.find(']') : rest.find(':');
+  if (bracketed && host_end == std::string_view::npos) return std::nullopt;
+  Endpoint endpoint;
+  endpoint.host = rest.substr(bracketed ? 1 : 0, bracketed ? host_end - 1 : host_end);
+  if (!(bracketed ? is_address_6(endpoint.host) : is_host_name(endpoint.host))) return std::nullopt;
+  rest = host_end == std::string_view::npos ? "" : rest.substr(host_end + (bracketed ? 1 : 0));
+  if (rest.empty()) return endpoint;
+  const auto port = rest.starts_with(':') ? whole_number(rest.substr(1)) : std::nullopt;
+  if (!port || *port == 0 || *port > 65'535) return std::nullopt;
+  endpoint.port = static_cast<std::uint16_t>(*port);
+  return endpoint;
 }
 
 std::optional<milliseconds> parse_duration(std::string_view text) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "engine/intake.hpp"
 #include "engine/order.hpp"
@@ -39,7 +40,7 @@ inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
 inline constexpr std::uint32_t kFailuresMax = 1'000'000;
 inline constexpr std::size_t kBecauseMax = 500;  ///< bytes of an operator's evidence
 
-enum class Command : std::uint8_t { run, check, status, resolve, report, rows };
+enum class Command : std::uint8_t { run, check, status, resolve, report, rows, doctor, reconcile };
 
 /// Which rows `rows` writes.
 enum class RowsOf : std::uint8_t { rejected, in_doubt, not_sent, invalid };
@@ -57,8 +58,9 @@ struct Settings {
   Command command = Command::run;
   std::string command_line;  ///< as it was given, quoted for a shell
 
-  std::string input;   ///< run, check: a path, or `-`; rows: empty: where the ledger says
-  std::string output;  ///< all but check: the results file
+  std::string input;   ///< run, check: a path, or `-`; rows, reconcile: empty: where the
+                       ///< ledger says; doctor: empty: none
+  std::string output;  ///< all but check and doctor: the results file
   std::string ledger;  ///< default: the output's path and `.ledger`
 
   std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId
@@ -100,6 +102,13 @@ struct Settings {
 
   RowsOf rows_of = RowsOf::rejected;  ///< rows only
   std::string rows_output;            ///< rows: the file; empty: standard output
+
+  std::vector<std::string> regions;          ///< doctor: --region
+  std::optional<Endpoint> billing_endpoint;  ///< reconcile; nullopt: by the batch's endpoint
+  std::vector<std::string> explained_by;     ///< reconcile: ledgers of other batches
+  bool apply = false;                        ///< reconcile: write what is found or absent
+  bool sole_buyer = false;                   ///< reconcile: see engine/reconcile
+  bool same_account = false;
 };
 
 /// The arguments are wrong (exit 2): one line that says what, and a hint that may be empty.
@@ -123,6 +132,9 @@ std::variant<Settings, PlainText> parse_settings(int argc, const char* const* ar
 /// The same, for whoever reads many command lines. Throws UsageError.
 std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int argc,
                                                  const char* const* argv);
+
+/// `https://HOST[:PORT]`, in any case; nullopt: it is none.
+std::optional<Endpoint> parse_endpoint(std::string text);
 
 /// `60s`, `500ms`, `2m`; nullopt: no unit, no number, or more than a day.
 std::optional<milliseconds> parse_duration(std::string_view text);

@@ -152,7 +152,7 @@ void check_limits(const Settings& settings) {
 
 void check_paths(const Settings& settings) {
   const bool reads = settings.command == Command::run || settings.command == Command::check;
-  const bool keeps = settings.command != Command::check;
+  const bool keeps = settings.command != Command::check && settings.command != Command::doctor;
   require(!reads || !settings.input.empty(), "the input is named");
   require(!keeps || (!settings.output.empty() && settings.output != "-"), "the results are a file");
   require(!keeps || !settings.ledger.empty(), "the ledger is named");
