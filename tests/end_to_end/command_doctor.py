@@ -1,4 +1,4 @@
-"""`doctor`: what it says of credentials, TLS, the clock, permission and quota. It sends no order."""
+"""`doctor`: what it says of credentials, TLS, clock, permission and quota. It sends no order."""
 
 import re
 

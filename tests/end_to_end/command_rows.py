@@ -119,7 +119,9 @@ class RowsOf(CommandTest):
         batch = self.settled()
         command = [batch.program, "rows", str(batch.output), "--status", "rejected"]
         with open("/dev/full", "w", encoding="utf-8") as full:
-            done = subprocess.run(command, stdout=full, cwd=batch.folder, env=batch.env, check=False)
+            done = subprocess.run(
+                command, stdout=full, cwd=batch.folder, env=batch.env, check=False
+            )
         self.assertEqual(done.returncode, UNWRITABLE)
 
     def test_usage(self):

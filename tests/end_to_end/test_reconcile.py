@@ -124,7 +124,8 @@ class Verdicts(ReconcileTest):
         return done
 
     def test_executed_and_lost(self):
-        for fault in ("close-after", "reset-after", "cut", "500-after", "html", "no-order-id-after"):
+        lost = ("close-after", "reset-after", "cut", "500-after", "html", "no-order-id-after")
+        for fault in lost:
             with self.subTest(fault=fault):
                 batch = self.doubtful(f"{fault}@2", *ONE_BY_ONE)
                 done = self.settled(batch, {2: "found"})

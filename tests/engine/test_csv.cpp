@@ -435,8 +435,8 @@ TEST(CsvProperty, AgreesWithLibcsv) {
 }
 
 TEST(CsvProperty, WhatIsAppendedIsReadBack) {
-  const std::vector<std::string> pieces = {"a", ",", "\"", "\n", "\r", " ", "'", "=", "上",
-                                           "\xEF\xBB\xBF", ""};
+  const std::vector<std::string> pieces = {"a", ",", "\"", "\n",           "\r", " ",
+                                           "'", "=", "上", "\xEF\xBB\xBF", ""};
   for (std::uint64_t seed = 1; seed <= 20000; ++seed) {
     std::mt19937_64 random(seed);
     std::vector<std::vector<std::string>> rows(1 + random() % 3);

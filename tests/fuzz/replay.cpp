@@ -24,6 +24,7 @@ int fuzz_csv(const std::uint8_t* data, std::size_t size);
 int fuzz_http(const std::uint8_t* data, std::size_t size);
 int fuzz_ledger(const std::uint8_t* data, std::size_t size);
 int fuzz_ledger_file(const std::uint8_t* data, std::size_t size);
+int fuzz_listing(const std::uint8_t* data, std::size_t size);
 int fuzz_settings(const std::uint8_t* data, std::size_t size);
 int fuzz_signing_request(const std::uint8_t* data, std::size_t size);
 }
@@ -40,6 +41,7 @@ constexpr std::array kTargets = {Target{"answer", fuzz_answer},
                                  Target{"http", fuzz_http},
                                  Target{"ledger", fuzz_ledger},
                                  Target{"ledger_file", fuzz_ledger_file},
+                                 Target{"listing", fuzz_listing},
                                  Target{"settings", fuzz_settings},
                                  Target{"signing_request", fuzz_signing_request}};
 
