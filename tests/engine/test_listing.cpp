@@ -206,6 +206,7 @@ TEST(Gathering, AChangeIsSeen) {
   };
   EXPECT_EQ(second({25, 2, 20}, ids(21, 25)), Gathering::Step::whole);
   EXPECT_EQ(second({26, 2, 20}, ids(20, 25)), Gathering::Step::changed) << "an order came";
+  EXPECT_EQ(second({26, 2, 20}, ids(21, 25)), Gathering::Step::changed) << "and is not shown";
   EXPECT_EQ(second({25, 2, 20}, ids(20, 24)), Gathering::Step::changed) << "and one went";
   EXPECT_EQ(second({25, 2, 20}, ids(21, 24)), Gathering::Step::changed) << "a short page";
   EXPECT_EQ(second({25, 2, 20}, ids(21, 26)), Gathering::Step::changed) << "a long page";

@@ -160,6 +160,13 @@ TEST(Reconcile, EachRowNeedsAnOrderOfItsOwnTime) {
   // One order is of both rows' time, and no row has another.
   EXPECT_EQ(findings({doubt(1), late}, evidence({order_of(late, "77", minutes(-20))})),
             Findings(2, ambiguous));
+  // As many orders as rows, and two of them can be of the first row alone.
+  const std::vector<Doubt> three = {doubt(1), doubt(2, kAt + minutes(10)),
+                                    doubt(3, kAt + minutes(20))};
+  EXPECT_EQ(
+      findings(three, evidence({order_of(three[0], "77"), order_of(three[0], "78", minutes(-30)),
+                                order_of(three[0], "79", minutes(-29))})),
+      Findings(3, ambiguous));
 }
 
 TEST(Reconcile, NothingIsFoundWithoutTheBuyersWord) {
