@@ -29,7 +29,11 @@ const std::vector<std::vector<const char*>> kBeginnings = {
     {"sagorder", "run", "in.csv", "--output", "out.csv"},
     {"sagorder", "check", "in.csv"},
     {"sagorder", "status", "out.csv"},
-    {"sagorder", "resolve", "out.csv", "--row", "7"}};
+    {"sagorder", "resolve", "out.csv", "--row", "7"},
+    {"sagorder", "report", "out.csv", "--output", "report.html"},
+    {"sagorder", "rows", "out.csv", "--status", "rejected"},
+    {"sagorder", "reconcile", "out.csv"},
+    {"sagorder", "doctor"}};
 
 std::string texts;
 std::vector<const char*> arguments;

@@ -13,7 +13,9 @@ from built import PAGES, SAGORDER, run
 
 PATIENCE_S = 20
 OPTIONS_CON = {"--connections", "--connect-timeout"}
-COMMANDS = {"run", "check", "status", "resolve", "help"}
+COMMANDS = {
+    *("run", "check", "status", "resolve", "report", "rows", "reconcile", "doctor", "help"),
+}
 
 
 class Terminal:
