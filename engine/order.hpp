@@ -16,6 +16,7 @@ namespace sagorder {
 /// Number of a data record of the input, counted from 1 (the header is not counted).
 struct Row {
   std::uint64_t value = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): it looks into the generated comparison
   auto operator<=>(const Row&) const = default;
 };
 
