@@ -6,6 +6,7 @@
 
 #include "engine/expect.hpp"
 #include "engine/planted.hpp"
+#include "engine/signing.hpp"
 
 namespace sagorder {
 
@@ -37,6 +38,20 @@ constexpr std::array<bool, 256> kPlain = [] {
   for (const std::size_t byte : {0x22U, 0x5CU, 0x7FU, 0xC2U}) plain[byte] = false;
   return plain;
 }();
+
+// True for a byte that needs nothing in either format, not even quotes around its cell.
+constexpr std::array<bool, 256> kBare = [] {
+  std::array<bool, 256> bare{};
+  for (std::size_t byte = 0x20; byte < 0x7F; ++byte) bare[byte] = kPlain[byte] && byte != ',';
+  return bare;
+}();
+
+// Nearly every cell. No end before the last byte: this way it costs least.
+bool is_bare(std::string_view text) {
+  bool bare = true;
+  for (const char c : text) bare &= kBare[static_cast<unsigned char>(c)];
+  return bare;
+}
 
 void append_json_escape(std::string& out, unsigned char byte) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -104,11 +119,21 @@ void append_any(std::string& out, std::string_view text, Ink ink) {
 
 bool is_run_by_spreadsheets(std::string_view cell) {
   if (cell.empty()) return false;
-  if (std::string_view("=+-@\t\r\n").find(cell.front()) != std::string_view::npos) return true;
-  for (const std::string_view wide : {"＝", "＋", "－", "＠"}) {
-    if (cell.starts_with(wide)) return true;
+  switch (cell.front()) {
+    case '=':
+    case '+':
+    case '-':
+    case '@':
+    case '\t':
+    case '\r':
+    case '\n':
+      return true;
+    case '\xEF':  // the wide ones
+      return cell.starts_with("＝") || cell.starts_with("＋") || cell.starts_with("－") ||
+             cell.starts_with("＠");
+    default:
+      return false;
   }
-  return false;
 }
 
 bool needs_quotes(std::string_view cell) {
@@ -117,16 +142,25 @@ bool needs_quotes(std::string_view cell) {
 }
 
 void append_csv_cell(std::string& out, std::string_view cell, bool tame) {
+  const bool formula = is_run_by_spreadsheets(cell);
+  if (!formula && is_bare(cell)) {
+    out += cell;
+    return;
+  }
   const bool quotes = needs_quotes(cell);
   if (quotes) out += '"';
-  if (is_run_by_spreadsheets(cell)) out += '\'';
+  if (formula) out += '\'';
   append_any(out, cell, {ResultFormat::csv, tame});
   if (quotes) out += '"';
 }
 
 void append_json_string(std::string& out, std::string_view text, bool tame) {
   out += '"';
-  append_any(out, text, {ResultFormat::json_lines, tame});
+  if (is_bare(text)) {
+    out += text;
+  } else {
+    append_any(out, text, {ResultFormat::json_lines, tame});
+  }
   out += '"';
 }
 
@@ -142,27 +176,18 @@ void append_number(std::string& out, Number number) {
   out.append(digits.data(), end);
 }
 
-void append_padded(std::string& out, std::uint64_t number, std::size_t width) {
-  std::array<char, 24> digits{};
-  for (std::size_t i = width; i-- > 0; number /= 10) {
-    digits[i] = static_cast<char>('0' + number % 10);
-  }
-  out.append(digits.data(), width);
-}
-
 // `yyyy-MM-ddTHH:mm:ss.mmmZ`.
 void append_time(std::string& out, WallTime at) {
-  const auto day = std::chrono::floor<std::chrono::days>(at);
-  const std::chrono::year_month_day date(day);
-  const std::chrono::hh_mm_ss time(at - day);
-  append_padded(out, static_cast<std::uint64_t>(static_cast<int>(date.year())), 4);
-  append_padded(out += '-', static_cast<unsigned>(date.month()), 2);
-  append_padded(out += '-', static_cast<unsigned>(date.day()), 2);
-  append_padded(out += 'T', static_cast<std::uint64_t>(time.hours().count()), 2);
-  append_padded(out += ':', static_cast<std::uint64_t>(time.minutes().count()), 2);
-  append_padded(out += ':', static_cast<std::uint64_t>(time.seconds().count()), 2);
-  append_padded(out += '.', static_cast<std::uint64_t>(time.subseconds().count()), 3);
-  out += 'Z';
+  const Timestamp to_second = timestamp_of(at);
+  std::array<char, 24> text{};
+  std::copy_n(to_second.begin(), 19, text.begin());
+  const auto ms = static_cast<unsigned>((at - std::chrono::floor<seconds>(at)).count());
+  text[19] = '.';
+  text[20] = static_cast<char>('0' + ms / 100);
+  text[21] = static_cast<char>('0' + ms / 10 % 10);
+  text[22] = static_cast<char>('0' + ms % 10);
+  text[23] = 'Z';
+  out.append(text.data(), text.size());
 }
 
 ResultStatus status_of_kind(RecordKind kind) {

@@ -312,15 +312,18 @@ Timestamp timestamp_of(WallTime at) {
   const hh_mm_ss time{floor<seconds>(at - day)};
   Timestamp text = {'0', '0', '0', '0', '-', '0', '0', '-', '0', '0',
                     'T', '0', '0', ':', '0', '0', ':', '0', '0', 'Z'};
-  const auto put = [&text](std::size_t last, unsigned value) {
-    for (; value != 0; value /= 10, --last) text[last] = static_cast<char>('0' + value % 10);
+  const auto put = [&text](std::size_t at_byte, unsigned below_100) {
+    text[at_byte] = static_cast<char>('0' + below_100 / 10);
+    text[at_byte + 1] = static_cast<char>('0' + below_100 % 10);
   };
-  put(3, static_cast<unsigned>(static_cast<int>(date.year())));
-  put(6, static_cast<unsigned>(date.month()));
-  put(9, static_cast<unsigned>(date.day()));
-  put(12, static_cast<unsigned>(time.hours().count()));
-  put(15, static_cast<unsigned>(time.minutes().count()));
-  put(18, static_cast<unsigned>(time.seconds().count()));
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  put(0, year / 100);
+  put(2, year % 100);
+  put(5, static_cast<unsigned>(date.month()));
+  put(8, static_cast<unsigned>(date.day()));
+  put(11, static_cast<unsigned>(time.hours().count()));
+  put(14, static_cast<unsigned>(time.minutes().count()));
+  put(17, static_cast<unsigned>(time.seconds().count()));
   return text;
 }
 
