@@ -171,7 +171,17 @@ struct AnswerReader::State {
   JsonReader json;
   XmlReader xml;
   HiddenValues hidden;
-  std::string shown;  // a text without them
+  std::string shown;      // a text without them
+  std::string date_text;  // the last `Date`, which is another once a second
+  std::optional<WallTime> date;
+
+  std::optional<WallTime> date_told(std::string_view text) {
+    if (text != date_text) {
+      date_text = text;
+      date = date_of(text);
+    }
+    return date;
+  }
 
   // For people: without what is hidden, and only then clipped.
   void append_shown(std::string& out, std::string_view text, std::size_t most,
@@ -223,7 +233,7 @@ void AnswerReader::read(const Reply& reply, Answer& answer) {
   answer.surplus = reply.surplus;
   answer.kind = AnswerKind::not_understood;
   answer.hint = hint_of(reply);
-  answer.server_at = date_of(reply.date);
+  answer.server_at = state_->date_told(reply.date);
 
   State::Understood understood;
   const Fields& fields = understood.fields;
