@@ -90,6 +90,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
   window_ = std::min(kWindowFirst, options_.max_in_flight);
   free_.reserve(slots_.size());
   waiting_.reserve(slots_.size());
+  wires_.reserve(slots_.size());
   for (Slot slot = static_cast<Slot>(slots_.size()); slot-- > 0;) free_.push_back(slot);
 }
 
@@ -192,8 +193,10 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   ever_connected_ = true;
   tally_.latency.add(now.steady - held.sent_at);
   reader_.read(*replied.reply, answer_);
+  const std::uint64_t id_hash = std::hash<std::string_view>{}(answer_.order_id);
+  __builtin_prefetch(&recent_order_id(id_hash));  // somewhere in half a MiB: judging meanwhile
   Verdict verdict = judge(answer_, held.first_sending);
-  const bool repeated = verdict.fate == Fate::placed && is_repeated(answer_.order_id);
+  const bool repeated = verdict.fate == Fate::placed && is_repeated(id_hash);
   if (repeated) verdict.fate = Fate::in_doubt;
   const bool retire = verdict.fate == Fate::in_doubt && !planted(Planted::reuse_after_doubt);
   if (retire) actions_.retire.push_back(replied.slot);
@@ -494,6 +497,23 @@ std::string_view Pipeline::too_late(const Held& held, Moment now) {
   return late ? "too late to send the same bytes again" : std::string_view();
 }
 
+void Pipeline::write_request(Held& held) {
+  writer_.write(held.order, hosts_[held.host].second, held.stamp, written_);
+  if (!wires_.empty()) {
+    held.wire = std::move(wires_.back());
+    wires_.pop_back();
+  }
+  std::swap(held.wire, written_.bytes);
+}
+
+/// Its bytes will not be sent any more: their storage serves the next request. There are as many as
+/// are on the wire, which a processor's cache holds; of all slots it would not.
+void Pipeline::give_back_wire(Held& held) {
+  if (held.wire.empty() || planted(Planted::retry_sends_old_bytes)) return;
+  held.wire.clear();
+  wires_.push_back(std::move(held.wire));
+}
+
 /// The request, written where it stays until its answer.
 Send Pipeline::prepare(Slot slot, Moment now) {
   Held& held = slots_[slot];
@@ -501,12 +521,12 @@ Send Pipeline::prepare(Slot slot, Moment now) {
   const State wanted = held.first_sending ? State::intended : State::in_doubt;
   expect(rows_.state(held.order.row) == wanted, "a row was to be sent that is already settled");
   const bool anew = held.first_sending && !(planted(Planted::retry_sends_old_bytes) &&
-                                            held.tries > 1 && !held.wire.bytes.empty());
+                                            held.tries > 1 && !held.wire.empty());
   if (anew) {
-    writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
+    write_request(held);
     held.sent_at = now.steady;
   }
-  return {slot, endpoints_[held.host].get(), held.wire.bytes};
+  return {slot, endpoints_[held.host].get(), held.wire};
 }
 
 /// Sends without a rate: as soon as there is a connection.
@@ -562,6 +582,7 @@ void Pipeline::not_sent(Slot slot, std::string_view why, Moment now) {
   const bool doubted = !held.first_sending;
   held.wait = nanoseconds(0);
   held.phase = Phase::settling;
+  give_back_wire(held);
   Record& record = gather(doubted ? RecordKind::in_doubt : RecordKind::not_executed, slot, now);
   record.code = doubted ? "NotReplayed" : "NotSent";
   record.message = why;
@@ -574,6 +595,7 @@ void Pipeline::not_sent(Slot slot, std::string_view why, Moment now) {
 void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment now) {
   Held& held = slots_[slot];
   held.phase = Phase::settling;
+  give_back_wire(held);
   record.latency = std::chrono::duration_cast<milliseconds>(now.steady - held.sent_at);
   if (!ledger_failed()) {
     count_verdict(verdict);
@@ -654,7 +676,7 @@ void Pipeline::make_ready_again(Slot slot) {
   held.first_sending = false;
   if (planted(Planted::replay_signed_anew)) {
     held.stamp.nonce = nonces_.next();
-    writer_.write(held.order, hosts_[held.host].second, held.stamp, held.wire);
+    write_request(held);
   }
   make_ready(slot);
 }
@@ -771,12 +793,17 @@ void Pipeline::check_clock(const Answer& answer, Moment now) {
 
 /// Whether another row of this run was given this OrderId. An answer that belongs to the request
 /// before it would show so, and with it a connection on which answers and requests are out of step.
-bool Pipeline::is_repeated(std::string_view order_id) {
-  const std::uint64_t hash = std::hash<std::string_view>{}(order_id) | 1U;  // 0: nothing there
-  std::uint64_t& place = recent_order_ids_[(hash >> 1U) % kRecentOrderIds];
-  if (place == hash) return !planted(Planted::repeated_order_id_believed);
-  place = hash;
+bool Pipeline::is_repeated(std::uint64_t id_hash) {
+  const std::uint64_t kept = id_hash | 1U;  // 0: nothing there
+  std::uint64_t& place = recent_order_id(id_hash);
+  if (place == kept) return !planted(Planted::repeated_order_id_believed);
+  place = kept;
   return false;
+}
+
+/// Where the hash of such an OrderId is kept.
+std::uint64_t& Pipeline::recent_order_id(std::uint64_t id_hash) {
+  return recent_order_ids_[(id_hash >> 1U) % kRecentOrderIds];
 }
 
 /// A room for one record in the next commit; its strings are empty, their storage is reused.

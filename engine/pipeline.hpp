@@ -206,7 +206,7 @@ class Pipeline {
     Order order;
     Attempt attempt;
     Stamp stamp;
-    WireBuffer wire;
+    std::string wire;      // the request, until its answer
     std::size_t host = 0;  // index into hosts_ and endpoints_
     SteadyTime sent_at{};
     SteadyTime not_before{};      // waiting: when it may be tried again
@@ -257,6 +257,8 @@ class Pipeline {
   bool may_admit(const Order& order);
   void intend(Slot slot, Moment now);
   [[nodiscard]] static std::string_view too_late(const Held& held, Moment now);
+  void write_request(Held& held);
+  void give_back_wire(Held& held);
   [[nodiscard]] Send prepare(Slot slot, Moment now);
   void send(Slot slot, Moment now);
   void lease(Slot slot, Moment now);
@@ -277,7 +279,8 @@ class Pipeline {
   void react(Effect effect, const std::string& words, Moment now);
   void back_off(const std::string& words, Moment now);
   void check_clock(const Answer& answer, Moment now);
-  bool is_repeated(std::string_view order_id);
+  bool is_repeated(std::uint64_t id_hash);
+  [[nodiscard]] std::uint64_t& recent_order_id(std::uint64_t id_hash);
 
   Record& gather(RecordKind kind, Slot slot, Moment now);
   void keep_unrecorded(const Batch& batch);
@@ -293,6 +296,8 @@ class Pipeline {
   Pacer pacer_;
   AnswerReader reader_;
   Answer answer_;
+  WireBuffer written_;  // the request that is being written, and its stages: one for all slots
+  std::vector<std::string> wires_;  // storage for requests, the one last used on top
   Tally tally_;
 
   std::vector<Held> slots_;
