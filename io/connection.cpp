@@ -120,7 +120,7 @@ void Connection::begin_handshake() {
 
 void Connection::handshake() {
   begin_turn();
-  ERR_clear_error();
+  clear_tls_errors();
   const int result = SSL_do_handshake(ssl_.get());
   if (result == 1) return handshaken();
   const int reason = SSL_get_error(ssl_.get(), result);
@@ -177,7 +177,7 @@ Look Connection::look() {
       if (seen < 0 && !is_temporary(errno)) return Look::ended;
       if (seen < 0) return wire_.records.unfinished() == 0 ? Look::clean : Look::dirty;
     }
-    ERR_clear_error();
+    clear_tls_errors();
     const int result = SSL_read(ssl_.get(), &byte, 1);
     if (result > 0) return Look::dirty;
     if (SSL_get_error(ssl_.get(), result) != SSL_ERROR_WANT_READ) return Look::ended;
@@ -199,7 +199,7 @@ std::optional<Fault> Connection::exchange(const Exchange& exchange) {
 std::optional<Fault> Connection::write() {
   kill_point("request:before-write");
   begin_turn();
-  ERR_clear_error();
+  clear_tls_errors();
   const int result =
       SSL_write(ssl_.get(), exchange_.wire.data(), static_cast<int>(exchange_.wire.size()));
   if (result > 0) {
@@ -230,7 +230,7 @@ void Connection::read() {
   fresh_answer_ = true;
   for (;;) {
     const std::span<char> room = answer_.room();
-    ERR_clear_error();
+    clear_tls_errors();
     const int count = SSL_read(ssl_.get(), room.data(), static_cast<int>(room.size()));
     if (count <= 0) return read_failed(count);
     answered_ += static_cast<std::uint64_t>(count);
@@ -348,9 +348,9 @@ Fault Connection::abandon() {
 
 void Connection::close() {
   if (phase_ == Phase::idle) {
-    ERR_clear_error();
+    clear_tls_errors();
     SSL_shutdown(ssl_.get());
-    ERR_clear_error();
+    clear_tls_errors();
   }
   shut();
 }

@@ -246,7 +246,8 @@ class Driver::Loop {
 
   /// @param answered the slot of a whole exchange: its connection may wait for word
   void dispatch(const Event& event, std::optional<Slot> answered = std::nullopt) {
-    perform(parts_.pipeline.resume(event, now()), answered);
+    const Moment turn = now();  // of the rows that are read in it, too
+    perform(parts_.pipeline.resume(event, turn), answered);
     for (;;) {
       if (append_error_) {
         const std::string reason = *std::exchange(append_error_, std::nullopt);
@@ -256,7 +257,7 @@ class Driver::Loop {
         connected_.pop_front();
         perform(parts_.pipeline.resume(event::Connected{slot}, now()));
       } else if (wanted_ > 0) {
-        read_one();
+        read_one(turn);
       } else {
         break;
       }
@@ -399,17 +400,17 @@ class Driver::Loop {
   }
 
   /// One record to the pipeline. Rows that --skip-invalid left out are no orders.
-  void read_one() {
+  void read_one(Moment turn) {
     const OrdersFile::Step step =
         changed_ ? OrdersFile::Step{OrdersFile::What::changed, {}} : parts_.input.next(record_);
     if (step.what == OrdersFile::What::end) {
-      perform(parts_.pipeline.resume(event::InputEnded{}, now()));
+      perform(parts_.pipeline.resume(event::InputEnded{}, turn));
     } else if (step.what != OrdersFile::What::record) {
-      perform(parts_.pipeline.resume(event::InputChanged{}, now()));
+      perform(parts_.pipeline.resume(event::InputChanged{}, turn));
     } else {
       complaints_.clear();
       if (!intake_.row(record_, order_, complaints_)) return;
-      perform(parts_.pipeline.resume(event::OrderRead{&order_}, now()));
+      perform(parts_.pipeline.resume(event::OrderRead{&order_}, turn));
     }
   }
 

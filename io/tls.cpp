@@ -229,6 +229,10 @@ std::optional<std::string> certificate_refusal(SSL* ssl, const Endpoint& endpoin
   return std::nullopt;
 }
 
+void clear_tls_errors() {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 std::string take_tls_error() {
   const unsigned long error = ERR_peek_error();
   std::string words = error == 0 ? std::string() : words_for(error);

@@ -49,6 +49,10 @@ class TlsContext {
 [[nodiscard]] std::optional<std::string> certificate_refusal(SSL* ssl, const Endpoint& endpoint,
                                                              bool finished);
 
+/// Before a call of OpenSSL whose failure will be asked for: what it queues is then its own. The
+/// queue is empty as a rule, and a look costs a quarter of emptying it.
+void clear_tls_errors();
+
 /// OpenSSL's oldest queued error in a person's words, without a byte of what the peer sent; empty
 /// if there is none. Empties the queue.
 [[nodiscard]] std::string take_tls_error();
