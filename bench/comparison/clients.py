@@ -17,7 +17,8 @@ from request import environment, signed_request, write_orders, wrk_script
 from server import cores, pinned
 
 MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-FLOOR, WRK, SAGORDER, WITHOUT_SYNCS = "floor", "wrk", "sagorder", "sagorder, syncs taken out"
+FLOOR, WRK, SAGORDER = "floor", "wrk", "sagorder"
+WITHOUT_SYNCS, IN_MEMORY = "sagorder, syncs taken out", "sagorder, ledger in memory"
 
 
 @dataclass
@@ -140,9 +141,10 @@ class Clients:
         env = environment(self.work)
         if name == WITHOUT_SYNCS:
             env["LD_PRELOAD"] = str(self.build / "bench/libsyncs_taken_out.so")
+        program = "bench/sagorder_in_memory" if name == IN_MEMORY else "sagorder"
         rate = f"{load.rate}/s" if load.rate else "unlimited"
         _, seconds, usage = run(
-            [self.build / "sagorder", "run", orders, "--output", self.work / "results.csv",
+            [self.build / program, "run", orders, "--output", self.work / "results.csv",
              "--yes", "--again", "--rate", rate, "--connections", str(load.connections),
              "--endpoint", self.server.url, "--ca-file", self.ca, "--summary", summary,
              "--progress", "none", "--quiet"], env)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import plot
-from clients import FLOOR, SAGORDER, WITHOUT_SYNCS, WRK, Load
+from clients import FLOOR, IN_MEMORY, SAGORDER, WITHOUT_SYNCS, WRK, Load
 from rounds import figure, play, ratios
 
 CLOSED = "closed loop: each connection's next request follows its answer, which comes at once"
@@ -57,7 +57,7 @@ def busy(samples):
 def table(measure, options, say):
     """All clients at a few numbers of connections."""
     loads = [Load(connections, options.orders) for connections in options.connections]
-    clients = [WRK, FLOOR, SAGORDER, WITHOUT_SYNCS, *options.against]
+    clients = [WRK, FLOOR, SAGORDER, WITHOUT_SYNCS, IN_MEMORY, *options.against]
     played = play(measure, clients, loads, options.rounds, say)
     lines = [f"{CLOSED[0].upper()}{CLOSED[1:]}. {options.orders:,} orders a run, "
              f"{options.rounds} rounds of all clients in turn, medians; in brackets the least and "
@@ -124,7 +124,7 @@ def rows(measure, options, say):
 def paced(measure, options, say):
     """Orders come singly: nothing is shared between them, neither a wake-up nor a commit."""
     load = Load(options.connections[0], options.rate * options.seconds, options.rate)
-    clients = (FLOOR, SAGORDER, WITHOUT_SYNCS)
+    clients = (FLOOR, SAGORDER, WITHOUT_SYNCS, IN_MEMORY)
     played = play(measure, clients, [load], options.rounds, say)
     lines = [f"Open loop: {load.rate:,} requests a second, one at a time, {load.connections} "
              f"connections, {options.seconds} s a run, {options.rounds} rounds, medians. wrk keeps "
