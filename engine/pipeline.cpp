@@ -1,7 +1,6 @@
 #include "engine/pipeline.hpp"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
 #include "engine/planted.hpp"
@@ -60,15 +59,6 @@ RecordKind kind_of(Fate fate) {
 
 }  // namespace
 
-std::string_view name_of(Stop stop) {
-  static constexpr std::array<std::string_view, 16> kNames = {
-      "none",          "interrupted", "max_orders",    "max_seats",
-      "max_failures",  "max_doubts",  "max_attempts",  "unreachable",
-      "credentials",   "clock",       "payment",       "certificate",
-      "input_changed", "abandoned",   "output_failed", "ledger_failed"};
-  return kNames[static_cast<std::size_t>(stop)];
-}
-
 Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, ResultWriter results,
                    const NonceSource::Key& nonce_key)
     : options_(std::move(options)),
@@ -77,6 +67,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       results_(std::move(results)),
       nonces_(nonce_key),
       pacer_(options_.rate, options_.burst),
+      allowance_(options_),
       slots_(options_.max_in_flight + kReadAhead),
       queued_(slots_.size()),
       again_(slots_.size()),
@@ -438,25 +429,11 @@ void Pipeline::check_finished() {
 
 // ------------------------------------------------------------------------------ an order's steps
 
-/// Whether the run's limits leave room for this order. What is under way counts as spent, for it
-/// may turn out so; only when nothing is under way is the limit final.
+/// Whether the run's limits leave room for this order; only when nothing is under way is a limit
+/// final.
 bool Pipeline::may_admit(const Order& order) {
-  const bool orders_left =
-      !options_.max_orders || spent_orders_ + reserved_orders_ < *options_.max_orders;
-  const bool seats_left = !options_.max_seats ||
-                          spent_seats_ + reserved_seats_ + order.user_count <= *options_.max_seats;
-  if (orders_left && seats_left) return true;
-  if (in_flight_ == 0 && waiting_.empty()) {
-    if (!orders_left) {
-      request_stop(Stop::max_orders, std::to_string(*options_.max_orders) +
-                                         " orders were placed or may have been, as allowed");
-    } else {
-      request_stop(Stop::max_seats, "row " + std::to_string(order.row.value) + " is for " +
-                                        std::to_string(order.user_count) + " seats, and " +
-                                        std::to_string(*options_.max_seats - spent_seats_) +
-                                        " of " + std::to_string(*options_.max_seats) + " are left");
-    }
-  }
+  if (allowance_.has_room(order)) return true;
+  if (in_flight_ == 0 && waiting_.empty()) stop_at(allowance_.met_by(order));
   return false;
 }
 
@@ -475,8 +452,7 @@ void Pipeline::intend(Slot slot, Moment now) {
   held.replay_planned = false;
   ++held.tries;
   ++in_flight_;
-  ++reserved_orders_;
-  reserved_seats_ += held.order.user_count;
+  allowance_.reserve(held.order);
   ++tally_.intents;
   Record& record = gather(RecordKind::intent, slot, now);
   record.nonce = held.stamp.nonce;
@@ -586,10 +562,7 @@ void Pipeline::not_sent(Slot slot, std::string_view why, Moment now) {
   Record& record = gather(doubted ? RecordKind::in_doubt : RecordKind::not_executed, slot, now);
   record.code = doubted ? "NotReplayed" : "NotSent";
   record.message = why;
-  if (doubted) {
-    ++doubts_;
-    ++answered_;
-  }
+  if (doubted) count(Fate::in_doubt);
 }
 
 void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment now) {
@@ -598,7 +571,7 @@ void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment 
   give_back_wire(held);
   record.latency = std::chrono::duration_cast<milliseconds>(now.steady - held.sent_at);
   if (!ledger_failed()) {
-    count_verdict(verdict);
+    count(verdict.fate);
     if (planted(Planted::result_before_commit) && verdict.fate != Fate::not_executed) {
       results_.line(record, held.attempt, held.order.cells, actions_.lines);
     }
@@ -622,34 +595,14 @@ void Pipeline::plan_replay(Slot slot, const Fault& fault, Moment now) {
   ++tally_.replays;
 }
 
-void Pipeline::count_verdict(const Verdict& verdict) {
-  if (verdict.fate == Fate::not_executed) return;
-  ++answered_;
-  const auto wider = std::min(options_.max_in_flight, window_ + 1);
-  if (verdict.fate == Fate::placed) {
-    refusals_in_a_row_ = 0;
-    window_ = wider;
-  } else if (verdict.fate == Fate::rejected) {
-    ++refusals_in_a_row_;
-    ++refusals_;
-    window_ = wider;
-    const FailureLimit& limit = options_.max_failures;
-    const bool too_many =
-        limit.percent ? answered_ >= kFailureShareFrom && refusals_ * 100 > answered_ * limit.value
-                      : refusals_in_a_row_ >= limit.value;
-    if (too_many) {
-      request_stop(Stop::max_failures,
-                   limit.percent
-                       ? "more than " + std::to_string(limit.value) + "% of the orders were refused"
-                       : std::to_string(refusals_in_a_row_) + " refusals in a row");
-    }
-  } else {
-    ++doubts_;
+/// What became of an attempt: for slow start, and for the limits of the run.
+void Pipeline::count(Fate fate) {
+  if (fate == Fate::in_doubt) {
     window_ = std::min(options_.max_in_flight, std::max(kWindowFirst, window_ / 4));
-    if (doubts_ >= options_.max_doubts) {
-      request_stop(Stop::max_doubts, std::to_string(doubts_) + " new rows in doubt");
-    }
+  } else if (fate != Fate::not_executed) {
+    window_ = std::min(options_.max_in_flight, window_ + 1);
   }
+  if (const auto met = allowance_.judge(fate)) stop_at(*met);
 }
 
 /// A record of this slot is durable now.
@@ -694,10 +647,7 @@ void Pipeline::end(Slot slot, const Record& record) {
     expect(record.kind == RecordKind::in_doubt, "a run wrote a record that is an operator's");
     ++tally_.in_doubt;
   }
-  if (record.kind != RecordKind::rejected) {
-    ++spent_orders_;
-    spent_seats_ += held.order.user_count;
-  }
+  if (record.kind != RecordKind::rejected) allowance_.spend(held.order);
   if (!lines_off_ && !planted(Planted::result_before_commit)) {
     results_.line(record, held.attempt, held.order.cells, actions_.lines);
     ++tally_.lines;
@@ -714,8 +664,7 @@ void Pipeline::wait_or_drop(Slot slot, Moment now) {
     release(slot);
     return;
   }
-  --reserved_orders_;
-  reserved_seats_ -= held.order.user_count;
+  allowance_.release(held.order);
   held.phase = Phase::waiting;
   held.not_before = now.steady + held.wait;
   waiting_.push_back(slot);
@@ -727,10 +676,7 @@ void Pipeline::release(Slot slot) {
   Held& held = slots_[slot];
   expect(held.phase != Phase::free, "a slot was freed twice");
   const bool reserved = held.phase != Phase::queued && held.phase != Phase::waiting;
-  if (reserved) {
-    --reserved_orders_;
-    reserved_seats_ -= held.order.user_count;
-  }
+  if (reserved) allowance_.release(held.order);
   held.phase = Phase::free;
   free_.push_back(slot);
 }
@@ -854,6 +800,8 @@ std::size_t Pipeline::host_of(const Order& order) {
   endpoints_.push_back(std::make_unique<Endpoint>(endpoint));
   return hosts_.size() - 1;
 }
+
+void Pipeline::stop_at(const LimitMet& met) { request_stop(met.stop, met.detail); }
 
 void Pipeline::request_stop(Stop stop, std::string detail) {
   // The first reason stands, but a broken ledger or output outweighs every other.

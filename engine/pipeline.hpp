@@ -32,6 +32,7 @@
 #include <variant>
 #include <vector>
 
+#include "engine/allowance.hpp"
 #include "engine/life.hpp"
 #include "engine/moment.hpp"
 #include "engine/nonce.hpp"
@@ -47,12 +48,6 @@
 namespace sagorder {
 
 enum class Replay : std::uint8_t { never, same_bytes };
-
-/// A limit on failures in a row (`percent` false) or on their share of the run's settled rows.
-struct FailureLimit {
-  std::uint32_t value = 25;
-  bool percent = false;
-};
 
 inline constexpr std::uint32_t kInFlightMax = 65'536;
 inline constexpr std::uint32_t kConnectionsMax = 4'096;
@@ -71,41 +66,16 @@ inline constexpr milliseconds kLeaseAhead{200};
 inline constexpr milliseconds kGatherMax{2};  ///< records wait so long for others to join them
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
 inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
-inline constexpr std::uint64_t kFailureShareFrom = 20;   ///< rows settled before N% is judged
 
-struct PipelineOptions {
+/// The limits are options like the others.
+struct PipelineOptions : Limits {
   std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId
   RateLimit rate;
   std::uint64_t burst = 1;
   std::uint32_t connections = 16;
   std::uint32_t max_in_flight = 64;
-  std::optional<std::uint64_t> max_orders;  ///< of this run; doubts count as spent
-  std::optional<std::uint64_t> max_seats;
-  FailureLimit max_failures;
-  std::uint32_t max_doubts = 10;
   Replay replay = Replay::never;
 };
-
-/// Why a run ends before its last row.
-enum class Stop : std::uint8_t {
-  none,
-  interrupted,
-  max_orders,
-  max_seats,
-  max_failures,
-  max_doubts,
-  max_attempts,  ///< rows were throttled or failed to connect too often; they stay pending
-  unreachable,
-  credentials,
-  clock,
-  payment,
-  certificate,
-  input_changed,
-  abandoned,  ///< second interrupt: answers under way are not waited for
-  output_failed,
-  ledger_failed,
-};
-std::string_view name_of(Stop stop);
 
 /// Index of a slot; what io hands back with a reply or a fault.
 using Slot = std::uint32_t;
@@ -275,7 +245,7 @@ class Pipeline {
   void end(Slot slot, const Record& record);
   void wait_or_drop(Slot slot, Moment now);
   void release(Slot slot);
-  void count_verdict(const Verdict& verdict);
+  void count(Fate fate);
   void react(Effect effect, const std::string& words, Moment now);
   void back_off(const std::string& words, Moment now);
   void check_clock(const Answer& answer, Moment now);
@@ -285,6 +255,7 @@ class Pipeline {
   Record& gather(RecordKind kind, Slot slot, Moment now);
   void keep_unrecorded(const Batch& batch);
   std::size_t host_of(const Order& order);
+  void stop_at(const LimitMet& met);
   void request_stop(Stop stop, std::string detail);
   [[nodiscard]] bool ledger_failed() const { return stop_ == Stop::ledger_failed; }
 
@@ -294,6 +265,7 @@ class Pipeline {
   ResultWriter results_;
   NonceSource nonces_;
   Pacer pacer_;
+  Allowance allowance_;
   AnswerReader reader_;
   Answer answer_;
   WireBuffer written_;  // the request that is being written, and its stages: one for all slots
@@ -328,14 +300,6 @@ class Pipeline {
   std::uint32_t leaving_ = 0;    // of them: told to leave
   std::uint32_t on_wire_ = 0;    // sent
   std::uint32_t window_ = 2;     // slow start
-  std::uint64_t reserved_orders_ = 0;
-  std::uint64_t reserved_seats_ = 0;
-  std::uint64_t spent_orders_ = 0;
-  std::uint64_t spent_seats_ = 0;
-  std::uint32_t refusals_in_a_row_ = 0;
-  std::uint64_t refusals_ = 0;
-  std::uint64_t answered_ = 0;  // placed, rejected or in doubt
-  std::uint32_t doubts_ = 0;
   std::uint32_t interrupts_ = 0;
 
   std::vector<std::uint64_t> recent_order_ids_;  // hashes, each at its own place

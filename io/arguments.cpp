@@ -153,6 +153,9 @@ void add_limits(CLI::App& command, Arguments& given) {
   Group group(command, "Limits");
   group.text("--max-orders", "N", given.max_orders, "orders of this run, doubtful ones included");
   group.text("--max-seats", "N", given.max_seats, "seats (UserCount) of this run");
+  group.text("--max-seat-months", "N", given.max_seat_months,
+             "seats x months (UserCount x Period) of this run; the same command again may place as "
+             "much again, by these three limits");
   group.text("--max-failures", "N|N%", given.max_failures,
              "stop after N refusals in a row, or at N% of the settled rows (default 25)");
   group.text("--max-doubts", "N", given.max_doubts, "stop at N new doubts (default 10)");

@@ -217,12 +217,17 @@ class Run {
   }
 
   [[nodiscard]] std::string limits_text() const {
+    const Limits& limits = settings_.limits;
     std::string text;
-    if (settings_.max_orders) {
-      text += fmt::format("; this run places at most {} (--max-orders)", *settings_.max_orders);
+    if (limits.max_orders) {
+      text += fmt::format("; this run places at most {} (--max-orders)", *limits.max_orders);
     }
-    if (settings_.max_seats) {
-      text += fmt::format("; this run buys at most {} seats (--max-seats)", *settings_.max_seats);
+    if (limits.max_seats) {
+      text += fmt::format("; this run buys at most {} seats (--max-seats)", *limits.max_seats);
+    }
+    if (limits.max_seat_months) {
+      text += fmt::format("; this run buys at most {} seat-months (--max-seat-months)",
+                          *limits.max_seat_months);
     }
     return text;
   }
@@ -295,10 +300,7 @@ class Run {
     options.burst = settings_.burst;
     options.connections = settings_.connections;
     options.max_in_flight = settings_.max_in_flight;
-    options.max_orders = settings_.max_orders;
-    options.max_seats = settings_.max_seats;
-    options.max_failures = settings_.max_failures;
-    options.max_doubts = settings_.max_doubts;
+    static_cast<Limits&>(options) = settings_.limits;
     options.replay = settings_.replay;
     return options;
   }

@@ -23,6 +23,7 @@ std::optional<ExitCode> stopped(Stop stop) {
     case Stop::interrupted:
     case Stop::max_orders:
     case Stop::max_seats:
+    case Stop::max_seat_months:
     case Stop::max_failures:
     case Stop::max_doubts:
     case Stop::max_attempts:

@@ -170,10 +170,12 @@ void take_service(const Arguments& given, Settings& settings) {
 }
 
 void take_limits(const Arguments& given, Settings& settings) {
-  take_limit("--max-orders", given.max_orders, kOrdersMax, settings.max_orders);
-  take_limit("--max-seats", given.max_seats, kSeatsMax, settings.max_seats);
-  if (given.max_failures) settings.max_failures = failure_limit(*given.max_failures);
-  take_number("--max-doubts", given.max_doubts, 1, kDoubtsMax, settings.max_doubts);
+  Limits& limits = settings.limits;
+  take_limit("--max-orders", given.max_orders, kOrdersMax, limits.max_orders);
+  take_limit("--max-seats", given.max_seats, kSeatsMax, limits.max_seats);
+  take_limit("--max-seat-months", given.max_seat_months, kSeatMonthsMax, limits.max_seat_months);
+  if (given.max_failures) limits.max_failures = failure_limit(*given.max_failures);
+  take_number("--max-doubts", given.max_doubts, 1, kDoubtsMax, limits.max_doubts);
   settings.skip_invalid = given.skip_invalid;
   settings.again = given.again;
   settings.dry_run = given.dry_run;

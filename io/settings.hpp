@@ -36,6 +36,7 @@ inline constexpr milliseconds kWaitLockMin{1'000};
 inline constexpr milliseconds kWaitLockMax{86'400'000};
 inline constexpr std::uint64_t kOrdersMax = 1'000'000'000;
 inline constexpr std::uint64_t kSeatsMax = 1'000'000'000'000;
+inline constexpr std::uint64_t kSeatMonthsMax = 1'000'000'000'000'000;
 inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
 inline constexpr std::uint32_t kFailuresMax = 1'000'000;
 inline constexpr std::size_t kBecauseMax = 500;  ///< bytes of an operator's evidence
@@ -81,10 +82,7 @@ struct Settings {
   std::optional<milliseconds> grace;  ///< nullopt: the answers are waited for, whatever it takes
   milliseconds wait_lock{0};          ///< for another run to end; 0: refuse at once
 
-  std::optional<std::uint64_t> max_orders;
-  std::optional<std::uint64_t> max_seats;
-  FailureLimit max_failures;
-  std::uint32_t max_doubts = 10;
+  Limits limits;
 
   IntakeOptions intake;       ///< --set, --carry, --strict
   bool skip_invalid = false;  ///< leave bad rows out, as `invalid` lines

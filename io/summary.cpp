@@ -30,6 +30,8 @@ std::string advice_for(Stop stop, const Rows& rows) {
       return "Look at the results; to go on, raise or leave out --max-orders:";
     case Stop::max_seats:
       return "Look at the results; to go on, raise or leave out --max-seats:";
+    case Stop::max_seat_months:
+      return "Look at the results; to go on, raise or leave out --max-seat-months:";
     case Stop::max_failures:
       return "Mend what the messages name, then the same command goes on:";
     case Stop::max_doubts:

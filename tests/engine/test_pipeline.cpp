@@ -186,6 +186,14 @@ TEST(Pipeline, MaxSeatsIsNeverExceeded) {
   EXPECT_EQ(world.pipeline->tally().seats_placed, 45U);
 }
 
+TEST(Pipeline, MaxSeatMonthsIsNeverExceeded) {
+  World world(50, 13);  // row n has n seats, for a month
+  world.options.max_seat_months = 50;
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::max_seat_months);
+  EXPECT_EQ(world.pipeline->tally().seat_months_placed, 45U);
+}
+
 TEST(Pipeline, AnUnreachableEndpointEndsTheRunAndLeavesEveryRowPending) {
   World world(100, 14);
   world.server = [](std::uint64_t) { return Does::refuse_connect; };

@@ -100,28 +100,6 @@ class ByHand {
   }
 };
 
-TEST(PipelineByHand, EachStopHasItsName) {
-  constexpr std::pair<Stop, std::string_view> kNames[] = {
-      {Stop::none, "none"},
-      {Stop::interrupted, "interrupted"},
-      {Stop::max_orders, "max_orders"},
-      {Stop::max_seats, "max_seats"},
-      {Stop::max_failures, "max_failures"},
-      {Stop::max_doubts, "max_doubts"},
-      {Stop::max_attempts, "max_attempts"},
-      {Stop::unreachable, "unreachable"},
-      {Stop::credentials, "credentials"},
-      {Stop::clock, "clock"},
-      {Stop::payment, "payment"},
-      {Stop::certificate, "certificate"},
-      {Stop::input_changed, "input_changed"},
-      {Stop::abandoned, "abandoned"},
-      {Stop::output_failed, "output_failed"},
-      {Stop::ledger_failed, "ledger_failed"},
-  };
-  for (const auto& [stop, name] : kNames) EXPECT_EQ(name_of(stop), name);
-}
-
 // --- when a commit begins
 
 /// One connection and many rows: places one row after the other, each commit done at once, until

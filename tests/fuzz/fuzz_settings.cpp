@@ -144,12 +144,16 @@ void check_pace(const Settings& settings) {
 }
 
 void check_limits(const Settings& settings) {
-  const auto& orders = settings.max_orders;
-  const auto& seats = settings.max_seats;
+  const auto& orders = settings.limits.max_orders;
+  const auto& seats = settings.limits.max_seats;
   require(!orders || within<std::uint64_t>(*orders, 1, kOrdersMax), "--max-orders has limits");
+  const auto& months = settings.limits.max_seat_months;
+  require(!months || within<std::uint64_t>(*months, 1, kSeatMonthsMax),
+          "--max-seat-months has limits");
   require(!seats || within<std::uint64_t>(*seats, 1, kSeatsMax), "--max-seats has limits");
-  require(within<std::uint32_t>(settings.max_doubts, 1, kDoubtsMax), "--max-doubts has limits");
-  const FailureLimit& failures = settings.max_failures;
+  require(within<std::uint32_t>(settings.limits.max_doubts, 1, kDoubtsMax),
+          "--max-doubts has limits");
+  const FailureLimit& failures = settings.limits.max_failures;
   require(within<std::uint32_t>(failures.value, 1, failures.percent ? 100 : kFailuresMax),
           "--max-failures has limits");
 }

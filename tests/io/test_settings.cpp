@@ -70,11 +70,12 @@ TEST(Settings, DefaultsOfRun) {
   EXPECT_EQ(settings.request_timeout, seconds(60));
   EXPECT_EQ(settings.connect_timeout, seconds(10));
   EXPECT_EQ(settings.replay, Replay::never);
-  EXPECT_EQ(settings.max_orders, std::nullopt);
-  EXPECT_EQ(settings.max_seats, std::nullopt);
-  EXPECT_EQ(settings.max_failures.value, 25U);
-  EXPECT_FALSE(settings.max_failures.percent);
-  EXPECT_EQ(settings.max_doubts, 10U);
+  EXPECT_EQ(settings.limits.max_orders, std::nullopt);
+  EXPECT_EQ(settings.limits.max_seats, std::nullopt);
+  EXPECT_EQ(settings.limits.max_seat_months, std::nullopt);
+  EXPECT_EQ(settings.limits.max_failures.value, 25U);
+  EXPECT_FALSE(settings.limits.max_failures.percent);
+  EXPECT_EQ(settings.limits.max_doubts, 10U);
   EXPECT_FALSE(settings.intake.strict || settings.skip_invalid || settings.again ||
                settings.dry_run || settings.yes || settings.quiet);
   EXPECT_EQ(settings.progress, ProgressMode::automatic);
@@ -115,6 +116,8 @@ TEST(Settings, EveryOptionOfRun) {
                                       "5",
                                       "--max-seats",
                                       "50",
+                                      "--max-seat-months",
+                                      "600",
                                       "--max-failures",
                                       "5%",
                                       "--max-doubts",
@@ -154,11 +157,12 @@ TEST(Settings, EveryOptionOfRun) {
   EXPECT_EQ(settings.request_timeout, seconds(120));
   EXPECT_EQ(settings.connect_timeout, milliseconds(500));
   EXPECT_EQ(settings.replay, Replay::same_bytes);
-  EXPECT_EQ(settings.max_orders, 5U);
-  EXPECT_EQ(settings.max_seats, 50U);
-  EXPECT_EQ(settings.max_failures.value, 5U);
-  EXPECT_TRUE(settings.max_failures.percent);
-  EXPECT_EQ(settings.max_doubts, 3U);
+  EXPECT_EQ(settings.limits.max_orders, 5U);
+  EXPECT_EQ(settings.limits.max_seats, 50U);
+  EXPECT_EQ(settings.limits.max_seat_months, 600U);
+  EXPECT_EQ(settings.limits.max_failures.value, 5U);
+  EXPECT_TRUE(settings.limits.max_failures.percent);
+  EXPECT_EQ(settings.limits.max_doubts, 3U);
   EXPECT_EQ(settings.intake.set, (std::vector<std::pair<std::string, std::string>>{
                                      {"Period", "12"}, {"ResourceGroupId", ""}}));
   EXPECT_EQ(settings.intake.carry, (std::vector<std::string>{"A", "B"}));

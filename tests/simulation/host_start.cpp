@@ -148,6 +148,7 @@ PipelineOptions Host::options() const {
   options.max_failures = {1'000'000, false};
   options.max_orders.reset();
   options.max_seats.reset();
+  options.max_seat_months.reset();
   return options;
 }
 

@@ -116,7 +116,8 @@ void Oracle::spend(std::uint32_t row, std::uint32_t life) {
     ++spent.orders;
     spent.seats += row;
     if (spent.orders > plan_.options.max_orders.value_or(UINT64_MAX) ||
-        spent.seats > plan_.options.max_seats.value_or(UINT64_MAX)) {
+        spent.seats > plan_.options.max_seats.value_or(UINT64_MAX) ||
+        spent.seats > plan_.options.max_seat_months.value_or(UINT64_MAX)) {
       violate("I17", fmt::format("a run spends {} orders and {} seats", spent.orders, spent.seats));
     }
   }

@@ -17,7 +17,7 @@
 //   I14  a changed input, an older ledger and a second output are refused
 //   I15  a secret is in no line, record or notice
 //   I16  --replay same-bytes keeps I1 while the server's nonce rule holds
-//   I17  one run places, or leaves in doubt, no more than --max-orders and --max-seats allow
+//   I17  one run places, or leaves in doubt, no more than the limits on what it buys allow
 //   I18  no request leaves under a timestamp of more than 300 s ago
 //   I19  after an interrupt no row is intended any more
 //   I0   the program never contradicts itself, and its pool is never asked for too much

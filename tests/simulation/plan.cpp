@@ -44,6 +44,7 @@ Plan::Plan(Chance& chance) {
   if (chance.one_in(10)) options.max_failures = {30, true};
   if (chance.one_in(12)) options.max_orders = chance.between(1, rows);
   if (chance.one_in(12)) options.max_seats = chance.between(1, rows * 20);
+  if (chance.one_in(12)) options.max_seat_months = chance.between(1, rows * 20);
   options.replay = chance.one_in(4) ? Replay::same_bytes : Replay::never;
   if (chance.one_in(2)) {
     options.rate = {0, seconds(1)};
@@ -69,6 +70,7 @@ Plan::Plan(Chance& chance) {
   if (faultless) {
     options.max_orders.reset();
     options.max_seats.reset();
+    options.max_seat_months.reset();
     return;
   }
   draw_odds(chance, odds);

@@ -1,0 +1,31 @@
+// Why a run ends before its last row.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace sagorder {
+
+/// From `output_failed` on, one outweighs every reason before it.
+enum class Stop : std::uint8_t {
+  none,
+  interrupted,
+  max_orders,
+  max_seats,
+  max_seat_months,
+  max_failures,
+  max_doubts,
+  max_attempts,  ///< rows were throttled or failed to connect too often; they stay pending
+  unreachable,
+  credentials,
+  clock,
+  payment,
+  certificate,
+  input_changed,
+  abandoned,  ///< second interrupt: answers under way are not waited for
+  output_failed,
+  ledger_failed,
+};
+std::string_view name_of(Stop stop);
+
+}  // namespace sagorder
