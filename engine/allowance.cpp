@@ -1,5 +1,9 @@
 #include "engine/allowance.hpp"
 
+#include <algorithm>
+
+#include "engine/planted.hpp"
+
 namespace sagorder {
 namespace {
 
@@ -16,6 +20,12 @@ std::string does_not_fit(const Order& order, std::uint64_t wanted, const char* u
          " are left";
 }
 
+/// From now to then, within what a point of the steady clock can bear.
+nanoseconds until(WallTime then, WallTime now) {
+  constexpr std::chrono::hours kFarAway{24 * 365 * 100};
+  return std::min<milliseconds>(then - now, kFarAway);
+}
+
 }  // namespace
 
 void Allowance::Sum::add(const Order& order) {
@@ -30,14 +40,33 @@ void Allowance::Sum::take_away(const Order& order) {
   seat_months -= order.seat_months();
 }
 
+Allowance::Allowance(const Limits& limits, const Rows& rows)
+    : limits_(limits),
+      placed_(rows.count_of(State::placed)),
+      rejected_(rows.count_of(State::rejected)),
+      doubted_(rows.count_of(State::in_doubt)) {
+  if (planted(Planted::canary_of_run_alone)) rejected_ = doubted_ = 0;
+}
+
+void Allowance::begin(Moment now) {
+  if (limits_.not_after) over_at_ = now.steady + until(*limits_.not_after, now.wall);
+}
+
+void Allowance::settle(const Order& order, RecordKind outcome) {
+  if (outcome == RecordKind::placed) ++placed_;
+  if (outcome != RecordKind::rejected) spent_.add(order);
+}
+
 bool Allowance::has_room(const Order& order) const {
-  return fits(limits_.max_orders, spent_.orders, reserved_.orders, 1) &&
-         fits(limits_.max_seats, spent_.seats, reserved_.seats, order.user_count) &&
-         fits(limits_.max_seat_months, spent_.seat_months, reserved_.seat_months,
+  const Sum under_way = this->under_way();
+  return canary_has_room() && fits(limits_.max_orders, spent_.orders, under_way.orders, 1) &&
+         fits(limits_.max_seats, spent_.seats, under_way.seats, order.user_count) &&
+         fits(limits_.max_seat_months, spent_.seat_months, under_way.seat_months,
               order.seat_months());
 }
 
 LimitMet Allowance::met_by(const Order& order) const {
+  if (!canary_has_room()) return {Stop::canary, canary_detail()};
   if (!fits(limits_.max_orders, spent_.orders, 0, 1)) {
     return {Stop::max_orders, std::to_string(*limits_.max_orders) +
                                   " orders were placed or may have been, as allowed"};
@@ -57,6 +86,8 @@ std::optional<LimitMet> Allowance::judge(Fate fate) {
     refusals_in_a_row_ = 0;
     return std::nullopt;
   }
+  ++(fate == Fate::rejected ? rejected_ : doubted_);
+  if (canary_failed()) return LimitMet{Stop::canary, canary_detail()};
   if (fate == Fate::rejected) return judge_refusals();
   if (++doubts_ < limits_.max_doubts) return std::nullopt;
   return LimitMet{Stop::max_doubts, std::to_string(doubts_) + " new rows in doubt"};
@@ -74,6 +105,35 @@ std::optional<LimitMet> Allowance::judge_refusals() {
                   limit.percent
                       ? "more than " + std::to_string(limit.value) + "% of the orders were refused"
                       : std::to_string(refusals_in_a_row_) + " refusals in a row"};
+}
+
+// -------------------------------------------------------------------------------------- canary
+
+bool Allowance::canary_failed() const {
+  const std::uint64_t doubted = planted(Planted::canary_ignores_doubt) ? 0 : doubted_;
+  return !canary_passed() && rejected_ + doubted > 0;
+}
+
+bool Allowance::canary_has_room() const {
+  return canary_passed() || (!canary_failed() && placed_ + under_way().orders < limits_.canary);
+}
+
+std::string Allowance::canary_detail() const {
+  const std::string first = std::to_string(limits_.canary);
+  return "of the batch's orders so far " + std::to_string(placed_) + " are placed, " +
+         std::to_string(rejected_) + " rejected, " + std::to_string(doubted_) +
+         " in doubt; --canary " + first + " lets the rest go only if the first " + first +
+         " are all placed";
+}
+
+// ------------------------------------------------------------------------------------ deadline
+
+bool Allowance::is_over(Moment now) const {
+  return limits_.not_after && (now.wall >= *limits_.not_after || now.steady >= over_at_);
+}
+
+SteadyTime Allowance::over_at(Moment now) const {
+  return std::min(over_at_, now.steady + until(*limits_.not_after, now.wall));
 }
 
 }  // namespace sagorder

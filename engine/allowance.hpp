@@ -1,20 +1,30 @@
 // What a run may still spend, and when it has seen enough to stop.
 //
 //   reserve   an order is about to be intended: it counts as spent, for it may turn out so
-//   spend     its outcome is durable, placed or in doubt: it stays spent
+//   settle    its outcome is durable: placed or in doubt, it stays spent
 //   release   nothing of it is under way any more; what was not spent may be ordered again
 //   judge     what became of an attempt: too many doubts or refusals stop the run
 //
 // Every limit is one of this run, not of the batch: the same command again may spend as much
 // again. A limit on what is bought is never exceeded, and final only when nothing is under way that
 // might still give something back.
+//
+// The canary is of the batch. Its first orders go alone; the rest goes once so many are placed, and
+// not at all while one of them is rejected or in doubt. What the ledger says counts, of earlier
+// runs, too: an order that is placed stays so, and a doubt may yet be settled by a person.
+//
+// The deadline is over by whichever clock says so first: the wall clock, or the steady one, which
+// was told at the beginning how long it is until then. A clock that is set back gains no time.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "engine/life.hpp"
+#include "engine/moment.hpp"
 #include "engine/order.hpp"
+#include "engine/planted.hpp"
 #include "engine/stop.hpp"
 #include "engine/verdict.hpp"
 
@@ -35,6 +45,8 @@ struct Limits {
   std::optional<std::uint64_t> max_seat_months;
   FailureLimit max_failures;
   std::uint32_t max_doubts = 10;
+  std::uint64_t canary = 0;           ///< orders of the batch that go first; 0: none
+  std::optional<WallTime> not_after;  ///< from then on nothing is sent
 };
 
 /// What stops a run, and a sentence for people.
@@ -45,7 +57,11 @@ struct LimitMet {
 
 class Allowance {
  public:
-  explicit Allowance(const Limits& limits) : limits_(limits) {}
+  /// @param rows states as replayed, for the canary
+  Allowance(const Limits& limits, const Rows& rows);
+
+  /// Once, before anything is sent.
+  void begin(Moment now);
 
   /// Whether this order may be intended now. What is under way counts as spent.
   [[nodiscard]] bool has_room(const Order& order) const;
@@ -54,10 +70,18 @@ class Allowance {
 
   void reserve(const Order& order) { reserved_.add(order); }
   void release(const Order& order) { reserved_.take_away(order); }
-  void spend(const Order& order) { spent_.add(order); }
+  void settle(const Order& order, RecordKind outcome);
 
   /// Counts what became of an attempt. @return the limit that is met by it
   std::optional<LimitMet> judge(Fate fate);
+
+  /// How the canary stands, for people.
+  [[nodiscard]] std::string canary_detail() const;
+
+  [[nodiscard]] bool has_deadline() const { return limits_.not_after.has_value(); }
+  [[nodiscard]] bool is_over(Moment now) const;
+  /// When it will be over, as it looks now; there is a deadline.
+  [[nodiscard]] SteadyTime over_at(Moment now) const;
 
  private:
   struct Sum {
@@ -67,6 +91,12 @@ class Allowance {
     void add(const Order& order);
     void take_away(const Order& order);
   };
+  [[nodiscard]] Sum under_way() const {
+    return planted(Planted::under_way_is_free) ? Sum{} : reserved_;
+  }
+  [[nodiscard]] bool canary_passed() const { return placed_ >= limits_.canary; }
+  [[nodiscard]] bool canary_failed() const;
+  [[nodiscard]] bool canary_has_room() const;
   std::optional<LimitMet> judge_refusals();
 
   Limits limits_;
@@ -76,6 +106,11 @@ class Allowance {
   std::uint64_t refusals_ = 0;
   std::uint32_t refusals_in_a_row_ = 0;
   std::uint32_t doubts_ = 0;
+
+  std::uint64_t placed_;  // of the batch, by the ledger and since
+  std::uint64_t rejected_;
+  std::uint64_t doubted_;
+  SteadyTime over_at_{};
 };
 
 }  // namespace sagorder

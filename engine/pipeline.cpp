@@ -67,7 +67,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       results_(std::move(results)),
       nonces_(nonce_key),
       pacer_(options_.rate, options_.burst),
-      allowance_(options_),
+      allowance_(options_, rows),
       slots_(options_.max_in_flight + kReadAhead),
       queued_(slots_.size()),
       again_(slots_.size()),
@@ -103,7 +103,7 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
 
 // ------------------------------------------------------------------------------------- events
 
-void Pipeline::on(const event::Started& /*started*/, Moment /*now*/) {}
+void Pipeline::on(const event::Started& /*started*/, Moment now) { allowance_.begin(now); }
 
 void Pipeline::on(const event::OrderRead& read, Moment /*now*/) {
   const Row row = read.order->row;
@@ -263,6 +263,7 @@ void Pipeline::on(const event::Interrupted& /*interrupted*/, Moment /*now*/) {
 void Pipeline::advance(Moment now) {
   pacer_.recover(now.steady);
   wake_waiting(now);
+  keep_deadline(now);
   if (stop_ != Stop::none) drop_unsent(now);
   if (!ledger_failed()) {
     admit(now);
@@ -285,6 +286,15 @@ void Pipeline::wake_waiting(Moment now) {
     slots_[slot].phase = Phase::queued;
     again_.push(slot);
   }
+}
+
+/// Looked at before each admission and each sending of this moment. What is on the wire already is
+/// waited for; a run that has nothing more to send does not mind.
+void Pipeline::keep_deadline(Moment now) {
+  if (stop_ != Stop::none || !allowance_.is_over(now)) return;
+  const bool unsent = !queued_.empty() || !again_.empty() || !waiting_.empty() || !ready_.empty() ||
+                      leased_ > leaving_;
+  if (unsent) request_stop(Stop::not_after, "the time that --not-after gives is over");
 }
 
 /// The run stops: rows not yet intended are let go, intents not yet sent are taken back.
@@ -351,8 +361,11 @@ void Pipeline::send_ready(Moment now) {
       continue;
     }
     if (planted(Planted::token_before_connection) && !pacer_.send(now.steady)) return;
-    // The same bytes again are held without a rate too: their minute ends when they leave.
-    if (pacer_.unlimited() && slots_[slot].first_sending) {
+    // Held without a rate, too: the same bytes again, whose minute ends when they leave, and what
+    // must not leave after a deadline, for it may have to connect first.
+    const bool at_once = pacer_.unlimited() && slots_[slot].first_sending &&
+                         (!allowance_.has_deadline() || planted(Planted::late_request_connects));
+    if (at_once) {
       pacer_.send(now.steady);
       send(ready_.pop(), now);
     } else if (planted(Planted::token_before_connection) ||
@@ -398,6 +411,8 @@ void Pipeline::set_wake(Moment now) {
     actions_.wake_at = actions_.wake_at ? std::min(*actions_.wake_at, then) : then;
   };
   if (ledger_failed()) return;
+  const bool ends = allowance_.has_deadline() && !allowance_.is_over(now);
+  if (ends && stop_ == Stop::none) wake(allowance_.over_at(now));
   const bool asleep = waiting_.empty() || planted(Planted::waiting_not_woken);
   if (!asleep) wake(slots_[waiting_.front()].not_before);
   const bool held = now.steady < held_until_;
@@ -421,6 +436,8 @@ void Pipeline::check_finished() {
   expect(in_flight_ > 0 || (!commit_under_way_ && gathering_.size == 0),
          "a record is not durable, and no row is in flight that it belongs to");
   actions_.finished = ended && idle;
+  // By now what was under way when the canary failed has come in.
+  if (actions_.finished && stop_ == Stop::canary) stop_detail_ = allowance_.canary_detail();
   if (actions_.finished && stop_ == Stop::none && set_aside_) {
     request_stop(Stop::max_attempts, "rows were refused for the rate, or found no connection, " +
                                          std::to_string(kAttemptsMax) + " times");
@@ -647,7 +664,7 @@ void Pipeline::end(Slot slot, const Record& record) {
     expect(record.kind == RecordKind::in_doubt, "a run wrote a record that is an operator's");
     ++tally_.in_doubt;
   }
-  if (record.kind != RecordKind::rejected) allowance_.spend(held.order);
+  allowance_.settle(held.order, record.kind);
   if (!lines_off_ && !planted(Planted::result_before_commit)) {
     results_.line(record, held.attempt, held.order.cells, actions_.lines);
     ++tally_.lines;

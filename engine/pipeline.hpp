@@ -211,6 +211,7 @@ class Pipeline {
   // what can be done now
   void advance(Moment now);
   void wake_waiting(Moment now);
+  void keep_deadline(Moment now);
   void drop_unsent(Moment now);
   void leave_all();
   void admit(Moment now);

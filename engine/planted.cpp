@@ -6,7 +6,7 @@
 namespace sagorder {
 namespace {
 
-constexpr std::array<std::string_view, 45> kNames = {
+constexpr std::array<std::string_view, 49> kNames = {
     "send_before_commit",
     "result_before_commit",
     "failed_commit_ignored",
@@ -42,6 +42,10 @@ constexpr std::array<std::string_view, 45> kNames = {
     "token_before_connection",
     "bucket_saves_up",
     "bucket_filled_by_change",
+    "under_way_is_free",
+    "canary_of_run_alone",
+    "canary_ignores_doubt",
+    "late_request_connects",
     "second_process_let_in",
     "changed_input_let_in",
     "older_ledger_let_in",

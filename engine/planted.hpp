@@ -62,6 +62,12 @@ enum class Planted : std::uint8_t {
   bucket_saves_up,          ///< tokens are saved up without end while nothing is sent (I9)
   bucket_filled_by_change,  ///< a change of the rate fills the bucket (I9)
 
+  // what may be spent
+  under_way_is_free,      ///< what is under way does not count to the limits (I17, I20)
+  canary_of_run_alone,    ///< what earlier runs did not place does not count (I20)
+  canary_ignores_doubt,   ///< an order in doubt gives its place in the canary back (I20)
+  late_request_connects,  ///< without a rate what has to connect may leave late (I21)
+
   // who may begin
   second_process_let_in,  ///< a ledger that another process holds (I13)
   changed_input_let_in,   ///< an input that the ledger was not begun with (I14)

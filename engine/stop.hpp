@@ -13,6 +13,8 @@ enum class Stop : std::uint8_t {
   max_orders,
   max_seats,
   max_seat_months,
+  canary,     ///< one of the first orders was not placed
+  not_after,  ///< the time for sending is over
   max_failures,
   max_doubts,
   max_attempts,  ///< rows were throttled or failed to connect too often; they stay pending

@@ -159,6 +159,11 @@ void add_limits(CLI::App& command, Arguments& given) {
   group.text("--max-failures", "N|N%", given.max_failures,
              "stop after N refusals in a row, or at N% of the settled rows (default 25)");
   group.text("--max-doubts", "N", given.max_doubts, "stop at N new doubts (default 10)");
+  group.text("--canary", "N", given.canary,
+             "send N orders of the batch first, and the rest only if all N were placed");
+  group.text("--not-after", "TIME", given.not_after,
+             "send nothing from then on: a time with its zone (2026-11-23T18:00:00+08:00), or a "
+             "duration from now (90m)");
 }
 
 void add_network(CLI::App& command, Arguments& given) {

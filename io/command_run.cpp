@@ -42,7 +42,9 @@ class Run {
       : settings_(settings),
         log_(log),
         input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string()),
-        entrance_(settings, input_) {}
+        entrance_(settings, input_) {
+    if (settings.not_after) not_after_ = settings.not_after->from(now().wall);
+  }
 
   ExitCode perform() {
     validate_input();
@@ -98,6 +100,7 @@ class Run {
     compare_results();
     kill_point("start:results-compared");
     if (left_.orders > 0) {
+      refuse_if_too_late();
       credentials_ = find_credentials(settings_.profile);
       log_.info("credentials from the " + credentials_.source);
       tls_.emplace(settings_.ca_file);
@@ -195,6 +198,13 @@ class Run {
     return set.dump();
   }
 
+  void refuse_if_too_late() const {
+    if (!not_after_ || now().wall < *not_after_) return;
+    throw Refusal(ExitCode::limit,
+                  fmt::format("--not-after {} is past; nothing was sent", timestamp(*not_after_)),
+                  "give a later time, or leave it out");
+  }
+
   void confirm() {
     if (settings_.yes && settings_.quiet) return;
     tell(
@@ -229,6 +239,10 @@ class Run {
       text += fmt::format("; this run buys at most {} seat-months (--max-seat-months)",
                           *limits.max_seat_months);
     }
+    if (limits.canary > 0) {
+      text += fmt::format("; the first {} alone, until they are placed (--canary)", limits.canary);
+    }
+    if (not_after_) text += fmt::format("; none after {} (--not-after)", timestamp(*not_after_));
     return text;
   }
 
@@ -301,6 +315,7 @@ class Run {
     options.connections = settings_.connections;
     options.max_in_flight = settings_.max_in_flight;
     static_cast<Limits&>(options) = settings_.limits;
+    options.not_after = not_after_;
     options.replay = settings_.replay;
     return options;
   }
@@ -368,7 +383,7 @@ class Run {
       summary.status_command =
           "sagorder status " + shell_quoted(settings_.output) + ledger_option(settings_);
     }
-    if (not_sent > 0 || stop != Stop::none) summary.next_command = settings_.command_line;
+    if (not_sent > 0 || stop != Stop::none) summary.next_command = next_command(stop);
     if (!settings_.quiet || stop != Stop::none) tell("{}", to_text(summary));
     if (!settings_.summary.empty()) {
       replace_file(settings_.summary,
@@ -376,6 +391,12 @@ class Run {
     }
     kill_point("end:told");
     return code;
+  }
+
+  /// The same command, unless its canary can never pass: what is rejected stays so.
+  [[nodiscard]] std::string next_command(Stop stop) const {
+    const bool failed = stop == Stop::canary && rows_->count_of(State::rejected) > 0;
+    return failed ? settings_.without_canary : settings_.command_line;
   }
 
   /// Outcomes that came in after the ledger failed: this is the only place that names them.
@@ -392,6 +413,7 @@ class Run {
   const Settings& settings_;
   Log& log_;
   OrdersFile input_;
+  std::optional<WallTime> not_after_;
   Entrance entrance_;
   Validation validation_;
   Credentials credentials_;

@@ -24,6 +24,8 @@ std::optional<ExitCode> stopped(Stop stop) {
     case Stop::max_orders:
     case Stop::max_seats:
     case Stop::max_seat_months:
+    case Stop::canary:
+    case Stop::not_after:
     case Stop::max_failures:
     case Stop::max_doubts:
     case Stop::max_attempts:

@@ -16,7 +16,6 @@ namespace {
 
 constexpr std::uint64_t kRowMax = 1'000'000'000'000;
 constexpr std::size_t kIdMax = 64;
-constexpr milliseconds kDurationMax = std::chrono::hours(24);
 
 UsageError wrong(std::string_view option, std::string_view value, const std::string& rule) {
   return UsageError(std::string(option) + " " + shown_argument(value) + ": " + rule);
@@ -67,6 +66,16 @@ void take_duration(std::string_view option, const std::optional<std::string>& te
                     in_words(high));
   }
   into = *value;
+}
+
+void take_deadline(std::string_view option, const std::optional<std::string>& text,
+                   std::optional<Deadline>& into) {
+  if (!text) return;
+  into = Deadline::parse(*text);
+  if (into) return;
+  throw wrong(option, *text,
+              "must be a time with its zone, such as 2026-11-23T18:00:00Z or ...T18:00:00+08:00, "
+              "or a duration from now, such as 90m, up to 366 days");
 }
 
 template <std::size_t N, class Value>
@@ -176,6 +185,8 @@ void take_limits(const Arguments& given, Settings& settings) {
   take_limit("--max-seat-months", given.max_seat_months, kSeatMonthsMax, limits.max_seat_months);
   if (given.max_failures) limits.max_failures = failure_limit(*given.max_failures);
   take_number("--max-doubts", given.max_doubts, 1, kDoubtsMax, limits.max_doubts);
+  take_number("--canary", given.canary, 1, kOrdersMax, limits.canary);
+  take_deadline("--not-after", given.not_after, settings.not_after);
   settings.skip_invalid = given.skip_invalid;
   settings.again = given.again;
   settings.dry_run = given.dry_run;
@@ -376,9 +387,17 @@ Settings settings_of(const Arguments& given) {
   return settings;
 }
 
-std::string joined(int argc, const char* const* argv) {
+/// @param without an option with a value that is left out; empty: none is
+std::string joined(int argc, const char* const* argv, std::string_view without = {}) {
   std::string line = "sagorder";
-  for (int i = 1; i < argc; ++i) line += " " + shell_quoted(argv[i]);
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (!without.empty() && argument == without) {
+      ++i;
+    } else if (without.empty() || !argument.starts_with(std::string(without) + "=")) {
+      line += " " + shell_quoted(argument);
+    }
+  }
   return line;
 }
 
@@ -395,6 +414,7 @@ std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int arg
   if (auto* const text = std::get_if<PlainText>(&parsed)) return std::move(*text);
   Settings settings = settings_of(std::get<Arguments>(parsed));
   settings.command_line = joined(argc, argv);
+  settings.without_canary = joined(argc, argv, "--canary");
   return settings;
 }
 
@@ -419,7 +439,7 @@ std::optional<Endpoint> parse_endpoint(std::string text) {
   return endpoint;
 }
 
-std::optional<milliseconds> parse_duration(std::string_view text) {
+std::optional<milliseconds> parse_duration(std::string_view text, milliseconds most) {
   const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
   const auto count = whole_number(text.substr(0, digits));
   const std::string_view unit = text.substr(digits);
@@ -429,7 +449,7 @@ std::optional<milliseconds> parse_duration(std::string_view text) {
            {"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}) {
     if (unit == name) factor = value;
   }
-  const auto limit = static_cast<std::uint64_t>(kDurationMax.count());
+  const auto limit = static_cast<std::uint64_t>(most.count());
   if (!count || factor == 0 || *count > limit / factor) return std::nullopt;
   return milliseconds(*count * factor);
 }

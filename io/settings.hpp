@@ -19,6 +19,7 @@
 #include "engine/pipeline.hpp"
 #include "engine/rate.hpp"
 #include "engine/signing.hpp"
+#include "io/deadline.hpp"
 #include "io/log.hpp"
 #include "io/progress.hpp"
 
@@ -57,7 +58,8 @@ struct Resolution {
 
 struct Settings {
   Command command = Command::run;
-  std::string command_line;  ///< as it was given, quoted for a shell
+  std::string command_line;    ///< as it was given, quoted for a shell
+  std::string without_canary;  ///< the same, less --canary
 
   std::string input;   ///< run, check: a path, or `-`; rows, reconcile: empty: where the
                        ///< ledger says; doctor: empty: none
@@ -82,7 +84,8 @@ struct Settings {
   std::optional<milliseconds> grace;  ///< nullopt: the answers are waited for, whatever it takes
   milliseconds wait_lock{0};          ///< for another run to end; 0: refuse at once
 
-  Limits limits;
+  Limits limits;                      ///< without `not_after`
+  std::optional<Deadline> not_after;  ///< of the run
 
   IntakeOptions intake;       ///< --set, --carry, --strict
   bool skip_invalid = false;  ///< leave bad rows out, as `invalid` lines
@@ -134,8 +137,10 @@ std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int arg
 /// `https://HOST[:PORT]`, in any case; nullopt: it is none.
 std::optional<Endpoint> parse_endpoint(std::string text);
 
-/// `60s`, `500ms`, `2m`; nullopt: no unit, no number, or more than a day.
-std::optional<milliseconds> parse_duration(std::string_view text);
+inline constexpr milliseconds kDurationMax = std::chrono::hours(24);
+
+/// `60s`, `500ms`, `2m`; nullopt: no unit, no number, or more than `most`.
+std::optional<milliseconds> parse_duration(std::string_view text, milliseconds most = kDurationMax);
 
 /// An argument quoted for a POSIX shell, where it needs to be.
 std::string shell_quoted(std::string_view argument);

@@ -32,6 +32,13 @@ std::string advice_for(Stop stop, const Rows& rows) {
       return "Look at the results; to go on, raise or leave out --max-seats:";
     case Stop::max_seat_months:
       return "Look at the results; to go on, raise or leave out --max-seat-months:";
+    case Stop::canary:
+      return rows.count_of(State::rejected) > 0
+                 ? "Look at the rows that were rejected; to go on with the rest all the same:"
+                 : "Settle what is in doubt (reconcile, or resolve); then the same command goes "
+                   "on:";
+    case Stop::not_after:
+      return "The rows that are left can be sent with a later --not-after:";
     case Stop::max_failures:
       return "Mend what the messages name, then the same command goes on:";
     case Stop::max_doubts:

@@ -1,7 +1,7 @@
 """Whole histories, simulated: the real engine and HTTP reader between a simulated server, network,
 disk and process, in virtual time. One seed is one history, judged by what truly happened.
 
-A trial is a block of seeds. What is proved of each: see tests/simulation/oracle.hpp (I0 to I19). At
+A trial is a block of seeds. What is proved of each: see tests/simulation/oracle.hpp (I0 to I21). At
 the end stands which fault struck an order in which part of its life, and which possible cells of
 that table were never struck; once a million seeds were played, such a cell is a failure.
 

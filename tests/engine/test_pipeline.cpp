@@ -194,6 +194,163 @@ TEST(Pipeline, MaxSeatMonthsIsNeverExceeded) {
   EXPECT_EQ(world.pipeline->tally().seat_months_placed, 45U);
 }
 
+// --- the canary
+
+TEST(Pipeline, TheRestFollowsACanaryThatIsPlaced) {
+  World world(50, 21);
+  world.options.canary = 3;
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_EQ(world.count(State::placed), 50U);
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+TEST(Pipeline, ACanaryThatIsNotPlacedStopsTheRunAndEveryRunAfterIt) {
+  for (const Does does : {Does::reject, Does::fail_after, Does::lose_answer}) {
+    World world(50, 22);
+    world.options.canary = 3;
+    world.server = [&](std::uint64_t n) { return n == 2 ? does : Does::order; };
+    EXPECT_TRUE(world.run());
+    EXPECT_EQ(world.pipeline->stop(), Stop::canary);
+    EXPECT_LE(world.requests, 3U);
+    const std::uint64_t before = world.requests;
+    world.server = [](std::uint64_t) { return Does::order; };
+    EXPECT_TRUE(world.run());
+    EXPECT_EQ(world.pipeline->stop(), Stop::canary);
+    EXPECT_EQ(world.requests, before);
+    world.options.canary = 0;  // an operator's decision
+    EXPECT_TRUE(world.run());
+    EXPECT_EQ(world.pipeline->stop(), Stop::none);
+    EXPECT_EQ(world.count(State::placed), 49U);
+    world.check();
+    EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+  }
+}
+
+TEST(Pipeline, TheStopTellsHowTheCanaryEnded) {
+  World world(50, 23);
+  world.options.canary = 4;
+  world.shuffled = false;
+  world.server = [](std::uint64_t n) { return n == 3 ? Does::reject : Does::order; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop_detail(),
+            "of the batch's orders so far " + std::to_string(world.count(State::placed)) +
+                " are placed, 1 rejected, 0 in doubt; --canary 4 lets the rest go only if the "
+                "first 4 are all placed");
+  EXPECT_GE(world.count(State::placed), 2U);
+}
+
+TEST(Pipeline, AThrottledCanaryIsTriedAgain) {
+  World world(20, 24);
+  world.options.canary = 2;
+  world.server = [](std::uint64_t n) { return n <= 3 ? Does::throttle : Does::order; };
+  EXPECT_TRUE(world.run());
+  EXPECT_EQ(world.pipeline->stop(), Stop::none);
+  EXPECT_EQ(world.count(State::placed), 20U);
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+TEST(Pipeline, ACanaryCrashedAtEveryStepGoesOnOnlyIfItWasPlaced) {
+  for (std::uint64_t step = 1; step <= 60; ++step) {
+    World world(12, 25 + step);
+    world.options.canary = 3;
+    world.crash_at_step = step;
+    const bool ended = world.run();
+    world.crash_at_step = 0;
+    EXPECT_TRUE(world.run());
+    const bool doubts = world.count(State::in_doubt) > 0;
+    const bool passed = world.count(State::placed) >= 3;
+    EXPECT_EQ(world.pipeline->stop(), passed ? Stop::none : Stop::canary) << step;
+    EXPECT_TRUE(passed || doubts) << step;
+    if (ended) {
+      EXPECT_EQ(world.count(State::placed), 12U);
+    }
+    world.check();
+    EXPECT_TRUE(world.violations.empty()) << step << "\n" << joined(world.violations);
+  }
+}
+
+TEST(Pipeline, ACanaryHoldsAmongFaultsOfEveryKind) {
+  constexpr Does kFaults[] = {Does::lose_answer, Does::drop_request, Does::refuse_connect,
+                              Does::throttle,    Does::reject,       Does::fail_after,
+                              Does::html_after};
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    World world(15, seed);
+    world.options.canary = 1 + seed % 5;
+    if (seed % 3 == 0) world.options.replay = Replay::same_bytes;
+    if (seed % 4 == 0) world.options.rate = {50, seconds(1)};
+    world.server = [&](std::uint64_t) {
+      return world.chance() % 5 == 0 ? kFaults[world.chance() % std::size(kFaults)] : Does::order;
+    };
+    for (int life = 0; life < 3; ++life) {
+      world.crash_at_step = life < 2 ? 1 + world.chance() % 60 : 0;
+      world.run();
+    }
+    world.check();
+    EXPECT_TRUE(world.violations.empty()) << seed << "\n" << joined(world.violations);
+  }
+}
+
+// --- the deadline
+
+TEST(Pipeline, NothingIsSentAfterTheDeadlineAndTheSameCommandGoesOn) {
+  World world(100, 26);
+  world.options.rate = {10, seconds(1)};
+  int stopped = 0;
+  for (;; ++stopped) {
+    ASSERT_LT(stopped, 1000);
+    world.options.not_after = world.in(seconds(3));
+    EXPECT_TRUE(world.run());
+    EXPECT_EQ(world.count(State::placed), world.sent_at.size()) << "what was sent is waited for";
+    if (world.pipeline->stop() == Stop::none) break;
+    EXPECT_EQ(world.pipeline->stop(), Stop::not_after);
+    const std::size_t before = world.sent_at.size();
+    world.options.not_after = world.in(seconds(0));
+    EXPECT_TRUE(world.run());
+    EXPECT_EQ(world.pipeline->stop(), Stop::not_after) << "it is past";
+    EXPECT_EQ(world.sent_at.size(), before);
+  }
+  EXPECT_GT(stopped, 2);
+  EXPECT_EQ(world.sent_at.size(), 100U);
+  world.check();
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+TEST(Pipeline, ADeadlineThatComesWhenAllIsSentStopsNothing) {
+  World world(20, 27);
+  world.options.not_after = world.in(milliseconds(1));
+  std::uint64_t reached = 0;
+  for (; world.pipeline == nullptr || world.pipeline->stop() != Stop::none; ++reached) {
+    ASSERT_LT(reached, 1000U);
+    world.options.not_after = world.in(milliseconds(3));
+    EXPECT_TRUE(world.run());
+  }
+  EXPECT_GT(reached, 1U) << "the deadline came before the end, too";
+  EXPECT_EQ(world.count(State::placed), 20U);
+  EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+}
+
+TEST(Pipeline, ADeadlineHoldsAmongFaultsOfEveryKind) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    World world(40, seed);
+    world.options.rate = seed % 2 == 0 ? RateLimit{0, seconds(1)} : RateLimit{200, seconds(1)};
+    if (seed % 3 == 0) world.options.replay = Replay::same_bytes;
+    world.handshake_ends_in = 1 + seed % 8;
+    world.server = [&](std::uint64_t) {
+      constexpr Does kFaults[] = {Does::lose_answer, Does::refuse_connect, Does::throttle,
+                                  Does::fail_after};
+      return world.chance() % 6 == 0 ? kFaults[world.chance() % std::size(kFaults)] : Does::order;
+    };
+    for (int life = 0; life < 3; ++life) {
+      world.options.not_after = world.in(milliseconds(world.chance() % 200));
+      world.crash_at_step = life == 1 ? 1 + world.chance() % 60 : 0;
+      world.run();
+    }
+    world.check();
+    EXPECT_TRUE(world.violations.empty()) << seed << "\n" << joined(world.violations);
+  }
+}
+
 TEST(Pipeline, AnUnreachableEndpointEndsTheRunAndLeavesEveryRowPending) {
   World world(100, 14);
   world.server = [](std::uint64_t) { return Does::refuse_connect; };

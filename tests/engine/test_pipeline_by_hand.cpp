@@ -451,6 +451,65 @@ TEST(PipelineByHand, ALimitIsFinalOnlyWhenNoRowWaits) {
   EXPECT_TRUE(run.actions->finished);
 }
 
+// A request that has to connect may get its connection after the deadline: it is held, even without
+// a rate, and leaves without a byte.
+TEST(PipelineByHand, WhatIsHeldAtTheDeadlineIsTakenBack) {
+  PipelineOptions options = ByHand::fixed_endpoint();
+  options.not_after = WallTime(milliseconds(1'767'323'045'000)) + seconds(2);
+  ByHand run(options);
+  run.read(1);
+  run.commit();
+  ASSERT_EQ(run.actions->sends.size(), 1U);
+  const Slot slot = run.actions->sends[0].slot;
+  EXPECT_TRUE(run.actions->sends[0].hold);
+  EXPECT_EQ(run.actions->wake_at, run.steady + seconds(2));
+  run.steady += seconds(2);
+  run.wall -= seconds(3600);  // a clock that is set back gains no time
+  run.tell(event::Connected{slot});
+  EXPECT_TRUE(run.actions->go.empty());
+  ASSERT_EQ(run.actions->leave.size(), 1U);
+  EXPECT_EQ(run.pipeline.stop(), Stop::not_after);
+  run.fault(slot, FaultKind::cancelled, 0);
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::pending);
+}
+
+TEST(PipelineByHand, AnIntentThatIsDurableAfterTheDeadlineIsTakenBack) {
+  PipelineOptions options = ByHand::fixed_endpoint();
+  options.not_after = WallTime(milliseconds(1'767'323'045'000)) + seconds(2);
+  ByHand run(options);
+  run.read(1);
+  run.wall += seconds(2);
+  run.commit();
+  EXPECT_TRUE(run.actions->sends.empty());
+  EXPECT_EQ(run.pipeline.stop(), Stop::not_after);
+  run.commit();
+  EXPECT_EQ(run.state(1), State::pending);
+  EXPECT_TRUE(run.actions->finished);
+}
+
+TEST(PipelineByHand, ADeadlineThatPassesWhileAnswersAreAwaitedIsNotWokenFor) {
+  PipelineOptions options = ByHand::fixed_endpoint();
+  options.not_after = WallTime(milliseconds(1'767'323'045'000)) + seconds(2);
+  ByHand run(options);
+  run.read(1);
+  run.commit();
+  const Slot slot = run.actions->sends.at(0).slot;
+  run.tell(event::Connected{slot});
+  EXPECT_EQ(run.actions->go.size(), 1U);
+  run.tell(event::InputEnded{});
+  run.steady += seconds(3);
+  run.wall += seconds(3);
+  run.tell(event::Tick{});
+  EXPECT_EQ(run.actions->wake_at, std::nullopt);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+  run.place(slot, "1001");
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
 TEST(PipelineByHand, OnlyAThrottlingAnswerLowersTheRate) {
   ByHand run;
   run.place(run.send(1), "1001");

@@ -14,6 +14,8 @@ TEST(Stop, EachHasItsName) {
       {Stop::max_orders, "max_orders"},
       {Stop::max_seats, "max_seats"},
       {Stop::max_seat_months, "max_seat_months"},
+      {Stop::canary, "canary"},
+      {Stop::not_after, "not_after"},
       {Stop::max_failures, "max_failures"},
       {Stop::max_doubts, "max_doubts"},
       {Stop::max_attempts, "max_attempts"},

@@ -142,6 +142,9 @@ class World {
 
   [[nodiscard]] std::uint64_t count(State state) const { return rows->count_of(state); }
 
+  /// As the world's clock says it.
+  [[nodiscard]] WallTime in(milliseconds span) const { return wall() + span; }
+
  private:
   void fail(const std::string& what, Row row) {
     violations.push_back(what + ": row " + std::to_string(row.value));
@@ -162,6 +165,7 @@ class World {
     for (const Record& record : ledger) {
       if (!rows->apply({record.kind, record.row, record.attempt})) fail("replay", record.row);
     }
+    found_in_doubt_ = rows->count_of(State::in_doubt) + rows->count_of(State::intended);
     for (Record& record : open_as_in_doubt(*rows, wall())) {
       rows->apply({record.kind, record.row, record.attempt});
       ledger.push_back(record);
@@ -448,6 +452,7 @@ class World {
 
   void start_exchange(Exchange exchange) {
     if (pipeline->stop() != Stop::none) violations.push_back("sent although the run stops");
+    if (options.not_after && wall() >= *options.not_after) violations.push_back("sent too late");
     const std::size_t seats = exchange.wire.find("UserCount=");
     exchange.row = std::stoull(exchange.wire.substr(seats + 10));
     const std::string name = "x-acs-signature-nonce:";
@@ -465,6 +470,7 @@ class World {
     } else if (!again && wall() - intent->at > kStampAgeMax) {
       fail("sent with a timestamp that is too old", {exchange.row});
     }
+    if (!again) check_canary(exchange.row);
     nonces.insert(nonce);
     if (again && options.replay == Replay::never) fail("a nonce twice", {exchange.row});
     if (again && steady_ - first.first->second > kReplayAgeMax) {
@@ -477,6 +483,17 @@ class World {
     }
     sent_at.push_back(steady_);
     exchanges_.push_back(exchange);
+  }
+
+  /// Until the ledger has so many placed, no more rows than those may be ordered.
+  void check_canary(std::uint64_t row) {
+    if (options.canary == 0) return;
+    Rows state(rows_total);
+    for (const Record& record : ledger) state.apply({record.kind, record.row, record.attempt});
+    const std::uint64_t placed = state.count_of(State::placed);
+    if (placed >= options.canary) return;
+    if (placed + state.count_of(State::intended) > options.canary) fail("beyond the canary", {row});
+    if (state.count_of(State::rejected) + found_in_doubt_ > 0) fail("after the canary", {row});
   }
 
   static nanoseconds microseconds_(std::uint64_t count) {
@@ -500,6 +517,7 @@ class World {
   std::uint32_t wanted_ = 0;
   bool append_broke_ = false;
   std::uint64_t next_row_ = 1;
+  std::uint64_t found_in_doubt_ = 0;  // at the start
   std::string last_id_ = "200000000000000";
   std::set<std::string> arrived_;                 // nonces that the server has seen
   std::map<std::string, SteadyTime> first_sent_;  // by nonce

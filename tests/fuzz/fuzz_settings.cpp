@@ -150,6 +150,7 @@ void check_limits(const Settings& settings) {
   const auto& months = settings.limits.max_seat_months;
   require(!months || within<std::uint64_t>(*months, 1, kSeatMonthsMax),
           "--max-seat-months has limits");
+  require(settings.limits.canary <= kOrdersMax, "--canary has limits");
   require(!seats || within<std::uint64_t>(*seats, 1, kSeatsMax), "--max-seats has limits");
   require(within<std::uint32_t>(settings.limits.max_doubts, 1, kDoubtsMax),
           "--max-doubts has limits");

@@ -34,6 +34,8 @@ TEST(ExitCode, EveryStopHasItsCode) {
                                                 {Stop::max_seats, ExitCode::limit},
                                                 {Stop::max_failures, ExitCode::limit},
                                                 {Stop::max_seat_months, ExitCode::limit},
+                                                {Stop::canary, ExitCode::limit},
+                                                {Stop::not_after, ExitCode::limit},
                                                 {Stop::max_doubts, ExitCode::limit},
                                                 {Stop::max_attempts, ExitCode::limit},
                                                 {Stop::unreachable, ExitCode::limit},

@@ -73,6 +73,8 @@ TEST(Settings, DefaultsOfRun) {
   EXPECT_EQ(settings.limits.max_orders, std::nullopt);
   EXPECT_EQ(settings.limits.max_seats, std::nullopt);
   EXPECT_EQ(settings.limits.max_seat_months, std::nullopt);
+  EXPECT_EQ(settings.limits.canary, 0U);
+  EXPECT_FALSE(settings.not_after);
   EXPECT_EQ(settings.limits.max_failures.value, 25U);
   EXPECT_FALSE(settings.limits.max_failures.percent);
   EXPECT_EQ(settings.limits.max_doubts, 10U);
@@ -118,6 +120,10 @@ TEST(Settings, EveryOptionOfRun) {
                                       "50",
                                       "--max-seat-months",
                                       "600",
+                                      "--canary",
+                                      "4",
+                                      "--not-after",
+                                      "2026-11-23T18:00:00+08:00",
                                       "--max-failures",
                                       "5%",
                                       "--max-doubts",
@@ -160,6 +166,9 @@ TEST(Settings, EveryOptionOfRun) {
   EXPECT_EQ(settings.limits.max_orders, 5U);
   EXPECT_EQ(settings.limits.max_seats, 50U);
   EXPECT_EQ(settings.limits.max_seat_months, 600U);
+  EXPECT_EQ(settings.limits.canary, 4U);
+  ASSERT_TRUE(settings.not_after);
+  EXPECT_EQ(settings.not_after->from(WallTime()), WallTime(seconds(1'795'428'000)));
   EXPECT_EQ(settings.limits.max_failures.value, 5U);
   EXPECT_TRUE(settings.limits.max_failures.percent);
   EXPECT_EQ(settings.limits.max_doubts, 3U);

@@ -136,6 +136,7 @@ class Host {
   void perform(const Actions& actions, std::optional<Slot> answered = std::nullopt);
   void commit(std::span<const Record> records);
   void judge_stopped(std::span<const Record> records);
+  void judge_canary(std::uint32_t row);
   void committed();
   void read_one();
   void send(const Send& send);

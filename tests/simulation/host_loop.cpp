@@ -29,6 +29,7 @@ void Host::drive() {
   }
   looping_ = true;
   s.oracle.run_begins(life_, commission_.limits);
+  if (commission_.limits) s.oracle.sends_begin(index_, *rows_);
   if (left == 0) return conclude();
   const std::uint32_t count = std::min(s.plan.threads, s.plan.options.connections);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -146,6 +147,22 @@ void Host::first_byte(std::string_view wire) {
   ++sent_;
   stage_.trace.tell("process {}: the first byte of row {} is on the wire", index_, asked.row);
   stage_.oracle.written(stage_.oracle.attempt_of(asked.nonce, asked.row), asked.row, index_);
+  if (commission_.limits) judge_canary(asked.row);
+}
+
+/// Until so many are placed, by the disk, no more rows than those are on the wire or settled.
+void Host::judge_canary(std::uint32_t row) {
+  const std::uint64_t canary = stage_.plan.options.canary;
+  if (canary == 0) return;
+  Rows rows(stage_.plan.rows);
+  for (const Record& record : ledger().records) {
+    rows.apply({record.kind, record.row, record.attempt});
+  }
+  const std::uint64_t placed = rows.count_of(State::placed);
+  if (placed >= canary || rows.state({row}) == State::in_doubt) return;  // the same bytes again
+  if (placed + rows.count_of(State::intended) > canary) {
+    stage_.oracle.violate("I20", fmt::format("row {} is beyond the canary", row));
+  }
 }
 
 void Host::completed(Pool& pool, const Reply* reply, const sagorder::Fault* fault, Slot slot,

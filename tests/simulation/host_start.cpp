@@ -143,12 +143,17 @@ void Host::set_facts() {
 
 PipelineOptions Host::options() const {
   PipelineOptions options = stage_.plan.options;
-  if (commission_.limits) return options;
+  if (commission_.limits) {
+    const auto span = milliseconds(stage_.plan.sends_for / kMillisecond);
+    if (span > milliseconds(0)) options.not_after = stage_.clock.moment().wall + span;
+    return options;
+  }
   options.max_doubts = 1'000'000;
   options.max_failures = {1'000'000, false};
   options.max_orders.reset();
   options.max_seats.reset();
   options.max_seat_months.reset();
+  options.canary = 0;
   return options;
 }
 

@@ -91,6 +91,26 @@ void Oracle::written(std::uint32_t index, std::uint32_t row, std::uint32_t host)
   }
   judge_rate(host);
   judge_age(attempt, host);
+  judge_allowed(row, host);
+}
+
+void Oracle::sends_begin(std::uint32_t host, const Rows& rows) {
+  if (plan_.sends_for > 0) wires_[host].last = clock_.now() + plan_.sends_for;
+  wires_[host].canary_lost = rows.count_of(State::placed) < plan_.options.canary &&
+                             rows.count_of(State::rejected) + rows.count_of(State::in_doubt) > 0;
+}
+
+void Oracle::judge_allowed(std::uint32_t row, std::uint32_t host) {
+  const Wire& wire = wires_[host];
+  const Time slack = kMillisecond + (plan_.threads > 1 ? kMailMax : 0);
+  const bool late = wire.last > 0 && clock_.now() > wire.last + slack;
+  if (late && clock_.now() > wire.unjudged_until) {
+    violate("I21", fmt::format("row {} leaves {} ms after the deadline", row,
+                               (clock_.now() - wire.last) / kMillisecond));
+  }
+  if (wire.canary_lost) {
+    violate("I20", fmt::format("row {} leaves, and the canary was lost before", row));
+  }
 }
 
 /// The engine looks when it hands a request over; then it may have to connect.

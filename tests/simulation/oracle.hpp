@@ -20,6 +20,9 @@
 //   I17  one run places, or leaves in doubt, no more than the limits on what it buys allow
 //   I18  no request leaves under a timestamp of more than 300 s ago
 //   I19  after an interrupt no row is intended any more
+//   I20  --canary: until its orders are placed no other row is on the wire, and none at all in a
+//        run that found one of the batch's rows rejected or in doubt
+//   I21  --not-after: no first byte leaves after it
 //   I0   the program never contradicts itself, and its pool is never asked for too much
 //
 // What cannot be known is told apart and counted, not judged: a server that executes and answers a
@@ -104,6 +107,8 @@ class Oracle {
   void process_paused(std::uint32_t host, Time until);
   void clock_jumped() { jumped_at_ = clock_.now(); }
   void run_begins(std::uint32_t life, bool limited);
+  /// What the canary and the deadline allow this process, by what it found.
+  void sends_begin(std::uint32_t host, const Rows& rows);
   [[nodiscard]] std::uint64_t requests() const { return requests_; }
 
   // --- the disk
@@ -136,6 +141,8 @@ class Oracle {
     Time arrival = 0;
     Time unjudged_until = 0;
     Time paused_at = -1;
+    Time last = 0;             // nothing may be sent after; 0: no deadline
+    bool canary_lost = false;  // it may send nothing at all
   };
   /// What one run spent, of the limits that it was given.
   struct Spent {
@@ -146,6 +153,7 @@ class Oracle {
   };
   void judge_rate(std::uint32_t host);
   void judge_age(const Attempted& attempt, std::uint32_t host);
+  void judge_allowed(std::uint32_t row, std::uint32_t host);
   void spend(std::uint32_t row, std::uint32_t life);
 
   const Plan& plan_;

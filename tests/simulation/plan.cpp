@@ -45,6 +45,8 @@ Plan::Plan(Chance& chance) {
   if (chance.one_in(12)) options.max_orders = chance.between(1, rows);
   if (chance.one_in(12)) options.max_seats = chance.between(1, rows * 20);
   if (chance.one_in(12)) options.max_seat_months = chance.between(1, rows * 20);
+  if (chance.one_in(8)) options.canary = static_cast<std::uint64_t>(chance.between(1, 6));
+  if (chance.one_in(10)) sends_for = log_between(chance, kMillisecond, 60 * kSecond);
   options.replay = chance.one_in(4) ? Replay::same_bytes : Replay::never;
   if (chance.one_in(2)) {
     options.rate = {0, seconds(1)};
@@ -71,6 +73,7 @@ Plan::Plan(Chance& chance) {
     options.max_orders.reset();
     options.max_seats.reset();
     options.max_seat_months.reset();
+    sends_for = 0;
     return;
   }
   draw_odds(chance, odds);

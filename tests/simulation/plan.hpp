@@ -21,6 +21,7 @@ struct Plan {
   std::uint32_t rows = 1;
   Odds invalid = 0;  ///< rows that --skip-invalid leaves out
   PipelineOptions options;
+  Time sends_for = 0;      ///< each process, by --not-after; 0: as long as it wants
   bool by_region = false;  ///< two endpoints
   std::uint32_t threads = 1;
   Scheme scheme = Scheme::acs3_hmac_sha256;
