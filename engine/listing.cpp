@@ -3,10 +3,10 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 
 #include "engine/ascii.hpp"
+#include "engine/timestamp.hpp"
 
 namespace sagorder {
 namespace {
@@ -63,27 +63,6 @@ std::optional<std::uint64_t> number_of(const object& in, const char* name) {
   return number;
 }
 
-/// `2017-06-08T09:41:30Z`.
-std::optional<WallTime> time_of(std::string_view text) {
-  constexpr std::string_view kShape = "0000-00-00T00:00:00Z";
-  if (text.size() != kShape.size()) return std::nullopt;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (kShape[i] == '0' ? !is_digit(text[i]) : kShape[i] != text[i]) return std::nullopt;
-  }
-  const auto number = [&](std::size_t at, std::size_t digits) {
-    int value = 0;
-    std::from_chars(text.data() + at, text.data() + at + digits, value);
-    return value;
-  };
-  using namespace std::chrono;
-  const year_month_day date{year{number(0, 4)}, month{static_cast<unsigned>(number(5, 2))},
-                            day{static_cast<unsigned>(number(8, 2))}};
-  if (!date.ok() || number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) {
-    return std::nullopt;
-  }
-  return sys_days{date} + hours{number(11, 2)} + minutes{number(14, 2)} + seconds{number(17, 2)};
-}
-
 /// Milliseconds since 1970, up to the year 9999.
 std::optional<WallTime> moment_of(const object& in, const char* name) {
   constexpr std::uint64_t kLast = 253'402'300'799'999;
@@ -129,7 +108,7 @@ bool billing_data(const object& root, object& data) {
 bool order_of(const object& in, ListedOrder& order) {
   order.order_id = order_id_of(in);
   const auto created = text_of(in, "CreateTime");
-  const auto at = created ? time_of(*created) : std::nullopt;
+  const auto at = created ? parse_timestamp(*created) : std::nullopt;
   const auto type = text_of(in, "OrderType");
   const auto payment = text_of(in, "PaymentStatus");
   if (order.order_id.empty() || !at || !type || !payment) return false;

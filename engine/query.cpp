@@ -153,6 +153,15 @@ Query use_limit_query(std::string_view region_id) {
   return {"GetSmartAccessGatewayUseLimit", kVersion, {{"RegionId", std::string(region_id)}}};
 }
 
+Query assume_role_query(const RoleTerms& role) {
+  Query query{"AssumeRole", kStsVersion, {{"DurationSeconds", std::to_string(role.seconds)}}};
+  if (!role.external_id.empty()) query.parameters.emplace_back("ExternalId", role.external_id);
+  if (!role.policy.empty()) query.parameters.emplace_back("Policy", role.policy);
+  query.parameters.emplace_back("RoleArn", role.arn);
+  query.parameters.emplace_back("RoleSessionName", role.session_name);
+  return query;
+}
+
 Endpoint default_billing_endpoint() { return {"business.aliyuncs.com", 443}; }
 
 }  // namespace sagorder

@@ -4,6 +4,7 @@
 //   QueryOrders, GetOrderDetail                  the billing API, 2017-12-14
 //   DescribeSmartAccessGateways,
 //   GetSmartAccessGatewayUseLimit                Smart Access Gateway, 2018-03-13
+//   AssumeRole                                   STS, 2015-04-01: a key for a while
 //
 // Source: the vendor's pages of these operations and the models of its SDKs. Requests have the two
 // forms that orders have (request.hpp), signed the same way.
@@ -16,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/key_source.hpp"
 #include "engine/moment.hpp"
 #include "engine/order.hpp"
 #include "engine/request.hpp"
@@ -24,6 +26,7 @@
 namespace sagorder {
 
 inline constexpr std::string_view kBillingVersion = "2017-12-14";
+inline constexpr std::string_view kStsVersion = "2015-04-01";
 /// The billing API's page advises 20 at most; DescribeSmartAccessGateways gives 50 at most.
 inline constexpr std::uint32_t kOrdersPageSize = 20;
 inline constexpr std::uint32_t kGatewaysPageSize = 50;
@@ -41,6 +44,7 @@ Query order_detail_query(std::string_view order_id);
 /// Instances of the software kind.
 Query gateways_query(std::string_view region_id, std::uint32_t page);
 Query use_limit_query(std::string_view region_id);
+Query assume_role_query(const RoleTerms& role);
 
 /// Where the billing API answers: the vendor's Chinese site. Accounts of its international site
 /// have business.ap-southeast-1.aliyuncs.com.
