@@ -40,6 +40,7 @@ std::string Counts::json(std::chrono::nanoseconds elapsed) const {
   number("requests", requests);
   number("executed", executed);
   number("inquiries", inquiries);
+  number("keys_issued", keys_issued);
   number("malformed", malformed);
   number("duplicate_nonces", duplicate_nonces);
   number("in_flight_max", in_flight_max);

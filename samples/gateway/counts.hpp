@@ -32,6 +32,7 @@ struct Counts {
   std::uint64_t requests = 0;  // complete ones, whatever became of them
   std::uint64_t executed = 0;
   std::uint64_t inquiries = 0;  // read-only calls answered
+  std::uint64_t keys_issued = 0;
   std::uint64_t malformed = 0;  // not HTTP, or not to its limits
   std::uint64_t duplicate_nonces = 0;
   std::uint64_t in_flight = 0;

@@ -55,20 +55,30 @@ Gate::Gate(const Options& options)
     : nonces_(std::chrono::ceil<std::chrono::seconds>(options.nonce_window)),
       quota_(options.quota.calls, options.quota.window),
       rule_set_(options.rule_set),
-      allow_repeated_nonces_(options.allow_repeated_nonces) {
+      allow_repeated_nonces_(options.allow_repeated_nonces),
+      oidc_token_(options.oidc_token) {
   for (const Credential& credential : options.credentials)
-    holders_.push_back({credential, SigningKey(credential.secret)});
+    holders_.push_back({credential, SigningKey(credential.secret), std::nullopt});
+}
+
+void Gate::admit(const Credential& credential, WallTime expires_at) {
+  holders_.push_back({credential, SigningKey(credential.secret), expires_at});
 }
 
 std::optional<Refusal> Gate::examine(const Request& request, Now now, Call& call) {
   if (auto refusal = read_call(request, call)) return refusal;
   if (auto refusal = check_action(call)) return refusal;
+  if (call.operation == Operation::assume_role_with_oidc) {
+    if (oidc_token_.empty() || call.parameters.value("OIDCToken") != oidc_token_)
+      return Refusal{400, "AuthenticationFail.OIDCToken.Invalid", "This OIDC token is not valid."};
+    return check_role(call);
+  }
   const bool acs3 = call.scheme == Scheme::acs3_hmac_sha256;
   if (auto refusal = acs3 ? check_acs3_parts(request, call) : check_rpc_parts(call)) return refusal;
   Holder* holder = find_holder(call.access_key_id);
   if (!holder)
     return Refusal{404, "InvalidAccessKeyId.NotFound", "Specified access key is not found."};
-  if (auto refusal = check_token(call, *holder)) return refusal;
+  if (auto refusal = check_token(call, *holder, now.wall)) return refusal;
   if (auto refusal = check_timestamp(call, now.wall)) return refusal;
   if (auto refusal = acs3 ? check_acs3_signature(request, call, *holder)
                           : check_rpc_signature(request, call, *holder))
@@ -80,6 +90,7 @@ std::optional<Refusal> Gate::examine(const Request& request, Now now, Call& call
   }
   if (!quota_.admit(now.steady))
     return Refusal{400, "Throttling.User", "Request was denied due to user flow control."};
+  if (call.operation == Operation::assume_role) return check_role(call);
   if (call.operation != Operation::create_software) return std::nullopt;
   return read_order(call.parameters, call.host, rule_set_, call.order);
 }
@@ -186,8 +197,21 @@ Gate::Holder* Gate::find_holder(std::string_view access_key_id) {
   return nullptr;
 }
 
-std::optional<Refusal> Gate::check_token(const Call& call, const Holder& holder) const {
-  if (call.token == holder.credential.token) return std::nullopt;
+std::optional<Refusal> Gate::check_role(const Call& call) const {
+  for (const std::string_view name : {"RoleArn", "RoleSessionName"}) {
+    if (call.parameters.value(name).empty()) return missing(name);
+  }
+  if (!call.parameters.value("RoleArn").starts_with("acs:ram::"))
+    return Refusal{404, "EntityNotExist.Role", "The role does not exist."};
+  return std::nullopt;
+}
+
+std::optional<Refusal> Gate::check_token(const Call& call, const Holder& holder,
+                                         WallTime now) const {
+  if (call.token == holder.credential.token) {
+    if (!holder.expires_at || now < *holder.expires_at) return std::nullopt;
+    return Refusal{400, "InvalidSecurityToken.Expired", "Specified SecurityToken is expired."};
+  }
   if (call.token.empty()) return missing("SecurityToken");
   const bool anothers = std::any_of(holders_.begin(), holders_.end(), [&](const Holder& other) {
     return other.credential.token == call.token;

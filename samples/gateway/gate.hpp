@@ -49,6 +49,9 @@ class Gate {
   // Fills `call` as far as it gets, its format in any case. nullopt: the call may be executed.
   std::optional<Refusal> examine(const Request& request, Now now, Call& call);
 
+  // Another key, until it expires.
+  void admit(const Credential& credential, WallTime expires_at);
+
   // Nonces that came again, refused or not.
   std::uint64_t duplicate_nonces() const { return duplicate_nonces_; }
   const Quota& quota() const { return quota_; }
@@ -57,13 +60,15 @@ class Gate {
   struct Holder {
     Credential credential;
     SigningKey key;
+    std::optional<WallTime> expires_at;  // nullopt: lives on
   };
 
   std::optional<Refusal> read_call(const Request& request, Call& call);
   std::optional<Refusal> check_action(Call& call) const;
   std::optional<Refusal> check_rpc_parts(const Call& call) const;
   std::optional<Refusal> check_acs3_parts(const Request& request, Call& call) const;
-  std::optional<Refusal> check_token(const Call& call, const Holder& holder) const;
+  std::optional<Refusal> check_token(const Call& call, const Holder& holder, WallTime now) const;
+  std::optional<Refusal> check_role(const Call& call) const;
   std::optional<Refusal> check_timestamp(const Call& call, WallTime now) const;
   std::optional<Refusal> check_rpc_signature(const Request& request, const Call& call,
                                              Holder& holder);
@@ -76,6 +81,7 @@ class Gate {
   Quota quota_;
   RuleSet rule_set_;
   bool allow_repeated_nonces_;
+  std::string oidc_token_;
   std::uint64_t duplicate_nonces_ = 0;
   Sha256 sha256_;
   std::string canonical_, headers_, query_, payload_hash_, string_to_sign_, signature_;

@@ -249,6 +249,8 @@ std::optional<Refusal> answer_inquiry(const Inquiry& inquiry, const Books& books
     case Operation::use_limit:
       return use_limit(inquiry, books, body);
     case Operation::create_software:
+    case Operation::assume_role:
+    case Operation::assume_role_with_oidc:
       break;
   }
   return Refusal{500, "InternalError", "This is no inquiry."};

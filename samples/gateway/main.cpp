@@ -32,6 +32,8 @@ int main(int argc, char** argv) {
   if (const auto code = gateway::parse_options(argc, argv, options)) return *code;
   try {
     gateway::Server server(options);
+    if (!options.key_port_file.empty())
+      write_whole(options.key_port_file, std::to_string(server.key_port()));
     if (!options.port_file.empty()) write_whole(options.port_file, std::to_string(server.port()));
     std::fprintf(stderr, "sagorder-gateway: listening on %s port %u\n", options.listen_host.c_str(),
                  static_cast<unsigned>(server.port()));

@@ -122,19 +122,45 @@ Credential parse_credential(std::string_view text) {
   return credential;
 }
 
-void parse_listen(std::string_view text, Options& options) {
+namespace {
+
+void read_listen(std::string_view text, std::string& into, std::uint16_t& port) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) complain(text, "needs ADDRESS:PORT");
   std::string host(text.substr(0, colon));
   if (host.size() > 2 && host.front() == '[' && host.back() == ']')
     host = host.substr(1, host.size() - 2);
   if (host == "localhost") host = "127.0.0.1";
-  if (!read_whole(text.substr(colon + 1), options.listen_port)) complain(text, "a bad port");
+  if (!read_whole(text.substr(colon + 1), port)) complain(text, "a bad port");
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(host, error);
   if (error || !address.is_loopback())
     complain(text, "only loopback addresses: this is a simulation");
-  options.listen_host = host;
+  into = host;
+}
+
+}  // namespace
+
+void parse_listen(std::string_view text, Options& options) {
+  read_listen(text, options.listen_host, options.listen_port);
+}
+
+void parse_key_listen(std::string_view text, Options& options) {
+  std::uint16_t port = 0;
+  read_listen(text, options.key_host, port);
+  options.key_port = port;
+}
+
+KeyFailures parse_key_failures(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  KeyFailures failures;
+  const bool good = read_whole(text.substr(0, dash), failures.first);
+  failures.last = failures.first;
+  const bool ends =
+      dash == std::string_view::npos || read_whole(text.substr(dash + 1), failures.last);
+  if (!good || !ends || failures.first == 0 || failures.last < failures.first)
+    complain(text, "not a number from 1, or N-M");
+  return failures;
 }
 
 std::optional<int> parse_options(int argc, const char* const* argv, Options& options) {
@@ -204,6 +230,19 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
              [&](const std::string& text) { options.nonce_window = parse_duration(text); });
   add_parsed(app, "--clock-offset", "DURATION", "added to the gateway's clock; may be negative",
              [&](const std::string& text) { options.clock_offset = parse_duration(text, true); });
+  add_parsed(app, "--key-listen", "ADDRESS:PORT",
+             "hand out keys in plain HTTP: a metadata service, and /credentials; port 0: any",
+             [&](const std::string& text) { parse_key_listen(text, options); });
+  app.add_option("--key-port-file", options.key_port_file, "where its port is written");
+  add_parsed(app, "--key-life", "DURATION", "of a key that is handed out; default 60m",
+             [&](const std::string& text) { options.key_life = parse_duration(text); });
+  add_parsed(app, "--key-told", "DURATION", "the life that is told of it; default the true one",
+             [&](const std::string& text) { options.key_told = parse_duration(text); });
+  add_parsed(app, "--key-failures", "N | N-M", "keys that are asked for and not given, from 1",
+             [&](const std::string& text) { options.key_failures = parse_key_failures(text); });
+  app.add_option("--role", options.role, "of the instance; default sagorder; empty: none");
+  app.add_flag("--metadata-v1", options.metadata_v1, "a metadata service without tokens");
+  app.add_option("--oidc-token", options.oidc_token, "that AssumeRoleWithOIDC takes");
   app.add_option("--max-connections", options.connections_max, "default 4096")
       ->check(CLI::Range(1, 100'000));
   app.add_flag("--allow-repeated-nonces", options.allow_repeated_nonces,

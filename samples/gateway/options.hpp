@@ -30,6 +30,12 @@ enum class QuotaHint {
   limit,        // X-RateLimit-User
 };
 
+// The keys asked for from `first` to `last`, counted from 1, are not given.
+struct KeyFailures {
+  std::uint64_t first = 0;  // 0: none
+  std::uint64_t last = 0;
+};
+
 struct DurationRange {
   std::chrono::microseconds low{0};
   std::chrono::microseconds high{0};
@@ -60,6 +66,15 @@ struct Options {
   std::chrono::microseconds nonce_window = std::chrono::minutes(15);
   std::chrono::microseconds clock_offset{0};  // added to the wall clock; may be negative
   std::size_t connections_max = 4096;
+  std::string key_host = "127.0.0.1";     // where keys are handed out in plain HTTP
+  std::optional<std::uint16_t> key_port;  // nullopt: nowhere; 0: any free one
+  std::string key_port_file;              // empty: none
+  std::chrono::microseconds key_life = std::chrono::hours(1);
+  std::chrono::microseconds key_told{0};  // the life that is told; 0: the true one
+  KeyFailures key_failures;
+  std::string role = "sagorder";       // of the instance; empty: none is attached
+  bool metadata_v1 = false;            // the metadata service knows no tokens
+  std::string oidc_token;              // that AssumeRoleWithOIDC takes; empty: none
   bool allow_repeated_nonces = false;  // to measure with one request signed beforehand
 };
 
@@ -77,5 +92,9 @@ QuotaLimit parse_quota(std::string_view text);
 Credential parse_credential(std::string_view text);
 // `127.0.0.1:8443`, `[::1]:0`, `localhost:0`: loopback only.
 void parse_listen(std::string_view text, Options& options);
+// The same, for where keys are handed out.
+void parse_key_listen(std::string_view text, Options& options);
+// `3`, or `2-5`.
+KeyFailures parse_key_failures(std::string_view text);
 
 }  // namespace gateway

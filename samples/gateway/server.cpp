@@ -66,6 +66,9 @@ Server::Server(const Options& options)
       signals_(io_, SIGINT, SIGTERM),
       started_(std::chrono::steady_clock::now()) {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes with write(2)
+  if (options.key_port)
+    key_server_ =
+        std::make_unique<KeyServer>(io_, options, service_.keys(), [this] { return now(); });
 }
 
 void Server::run() {
@@ -73,6 +76,7 @@ void Server::run() {
     if (!error) io_.stop();
   });
   accept();
+  if (key_server_) key_server_->start();
   sweep();
   io_.run();
 }

@@ -16,6 +16,7 @@
 #include "counts.hpp"
 #include "executed_log.hpp"
 #include "faults.hpp"
+#include "key_server.hpp"
 #include "options.hpp"
 #include "service.hpp"
 
@@ -27,6 +28,8 @@ class Server {
   explicit Server(const Options& options);
 
   std::uint16_t port() const { return port_; }
+  // Where keys are handed out; 0: nowhere.
+  std::uint16_t key_port() const { return key_server_ ? key_server_->port() : std::uint16_t{0}; }
 
   // Until SIGINT or SIGTERM. Throws if the executed log cannot be written.
   void run();
@@ -53,6 +56,7 @@ class Server {
   Surroundings surroundings_;
   Acceptor acceptor_;
   std::uint16_t port_ = 0;
+  std::unique_ptr<KeyServer> key_server_;
   Timer sweep_timer_;
   Timer retry_timer_;
   boost::asio::signal_set signals_;

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "document.hpp"
 #include "inquiries.hpp"
 
 namespace gateway {
@@ -38,6 +39,7 @@ Service::Service(const Options& options, FaultPlan& faults, ExecutedLog& execute
       books_(books),
       counts_(counts),
       gate_(options),
+      keys_(options, gate_, counts),
       ids_(options.seed, executed.next_sequence() - 1, options.order_id),
       latency_(options.seed, 8),
       cuts_(options.seed, 9) {}
@@ -69,6 +71,9 @@ void Service::handle(const Request& request, std::uint64_t connection, Now now, 
   if (fault.kind != FaultKind::none) count_one(counts_.faults, fault.label);
   if (fault.stage == FaultStage::instead) return refuse_in_place(fault, now.wall, reply);
   body_.clear();
+  const bool assumes = call_.operation == Operation::assume_role ||
+                       call_.operation == Operation::assume_role_with_oidc;
+  if (assumes) return answer_key(now, reply);
   if (call_.operation != Operation::create_software) return answer_inquired(fault, now.wall, reply);
   execute(fault, connection, now);
   append_success_body(call_.format, placed_, fault.kind != FaultKind::no_order_id_after, body_);
@@ -139,6 +144,24 @@ void Service::execute(const Fault& fault, std::uint64_t connection, Now now) {
                     connection});
   books_.add(placed_, call_.order, now.wall);
   ++counts_.executed;
+}
+
+void Service::answer_key(Now now, Reply& reply) {
+  IssuedKey key;
+  if (const auto refusal = keys_.issue(now, key)) return refuse(*refusal, "", reply);
+  Document document(call_.format, std::string(call_.action) + "Response", body_);
+  document.text("RequestId", placed_.request_id);
+  document.open("AssumedRoleUser");
+  document.text("Arn", call_.parameters.value("RoleArn"));
+  document.close();
+  document.open("Credentials");
+  document.text("AccessKeyId", key.credential.id);
+  document.text("AccessKeySecret", key.credential.secret);
+  document.text("SecurityToken", key.credential.token);
+  document.text("Expiration", key_time(key.expires_at));
+  document.close();
+  document.finish();
+  send_success("", reply);
 }
 
 void Service::answer_inquired(const Fault& fault, WallTime now, Reply& reply) {

@@ -15,6 +15,7 @@
 #include "executed_log.hpp"
 #include "faults.hpp"
 #include "gate.hpp"
+#include "keys.hpp"
 #include "options.hpp"
 
 namespace gateway {
@@ -45,6 +46,8 @@ class Service {
           Counts& counts);
 
   void handle(const Request& request, std::uint64_t connection, Now now, Reply& reply);
+  // Where keys are handed out.
+  KeyDesk& keys() { return keys_; }
   // The answer to bytes that are no request; the connection closes after it.
   void refuse_malformed(int status, std::string_view complaint, Now now, Reply& reply);
 
@@ -53,6 +56,7 @@ class Service {
   void refuse(const Refusal& refusal, std::string_view more, Reply& reply);
   void refuse_in_place(const Fault& fault, WallTime now, Reply& reply);
   void execute(const Fault& fault, std::uint64_t connection, Now now);
+  void answer_key(Now now, Reply& reply);
   void answer_inquired(const Fault& fault, WallTime now, Reply& reply);
   // Sends `body_`, a good answer, as the fault has it.
   void answer(const Fault& fault, Reply& reply);
@@ -70,6 +74,7 @@ class Service {
   Books& books_;
   Counts& counts_;
   Gate gate_;
+  KeyDesk keys_;
   Ids ids_;
   Chance latency_;
   Chance cuts_;
