@@ -30,10 +30,15 @@ constexpr const char* kHelp = "help";
 constexpr const char* kSummary =
     "Places orders of Smart Access Gateway software out of a CSV file, each once.";
 constexpr const char* kKeys =
-    "The access key is read from ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET and\n"
-    "ALIBABA_CLOUD_SECURITY_TOKEN, or from a profile of ~/.aliyun/config.json\n"
-    "(ALIBABA_CLOUD_CONFIG_FILE, ALIBABA_CLOUD_PROFILE; --profile goes before the environment).\n"
-    "It is never an argument.";
+    "The key is never an argument. It is looked for where the vendor's tools look, in this order:\n"
+    "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN;\n"
+    "an OIDC token (ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and\n"
+    "ALIBABA_CLOUD_OIDC_TOKEN_FILE); ~/.aliyun/config.json (ALIBABA_CLOUD_CONFIG_FILE);\n"
+    "~/.alibabacloud/credentials (ALIBABA_CLOUD_CREDENTIALS_FILE), both of profile\n"
+    "ALIBABA_CLOUD_PROFILE; the role of the instance (ALIBABA_CLOUD_ECS_METADATA,\n"
+    "ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED); and\n"
+    "ALIBABA_CLOUD_CREDENTIALS_URI. --profile goes before all of them. A key that was fetched is\n"
+    "renewed before it expires.";
 constexpr const char* kReplay =
     "default: never. same-bytes: after a transport fault without one byte of an answer, send "
     "the identical bytes once more, in the same process and within 60 s. This rests on the gateway "
@@ -177,7 +182,13 @@ void add_network(CLI::App& command, Arguments& given) {
              "for a whole exchange, 1s to 10m (default 60s)");
   group.text("--connect-timeout", "TIME", given.connect_timeout,
              "for name, connection and TLS, 100ms to 2m (default 10s)");
-  group.text("--profile", "NAME", given.profile, "profile of ~/.aliyun/config.json");
+  group.text(
+      "--profile", "NAME", given.profile,
+      "profile of ~/.aliyun/config.json, or else of ~/.alibabacloud/credentials; goes before "
+      "the environment");
+  group.text("--sts-endpoint", "URL", given.sts_endpoint,
+             "where a profile's role is assumed (default: https://sts.aliyuncs.com, or by the "
+             "profile's sts_region)");
 }
 
 void add_original(CLI::App& command, Arguments& given) {

@@ -18,7 +18,7 @@ namespace sagorder::io {
 struct Arguments {
   Command command = Command::run;
   std::string input, output, ledger;
-  std::optional<std::string> endpoint, ca_file, signature, http_method, profile;
+  std::optional<std::string> endpoint, ca_file, signature, http_method, profile, sts_endpoint;
   std::optional<std::string> rate, burst, connections, threads, max_in_flight;
   std::optional<std::string> request_timeout, connect_timeout, replay;
   std::optional<std::string> grace, wait_lock;

@@ -85,11 +85,11 @@ class Doctor {
 
   void look_at_credentials() {
     try {
-      const Credentials found = find_credentials(settings_.profile);
+      tls_.emplace(settings_.ca_file);
+      const Credentials found = obtain_key(key_choice(settings_), *tls_, settings_.scheme);
       const bool temporary = !found.key.security_token.empty();
       findings_.ok("credentials", std::string(temporary ? "a temporary key" : "a permanent key") +
-                                      " from the " + found.source);
-      tls_.emplace(settings_.ca_file);
+                                      " from the " + found.describe());
       client_.emplace(*tls_, QueryWriter(settings_.scheme, settings_.method, found.key),
                       settings_.request_timeout, settings_.connect_timeout);
     } catch (const CredentialsError& error) {

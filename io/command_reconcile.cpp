@@ -120,9 +120,9 @@ class Reconciliation {
   }
 
   Gathered gather(WallTime at) {
-    const Credentials credentials = find_credentials(settings_.profile);
-    log_.info("credentials from the " + credentials.source);
     const TlsContext tls(settings_.ca_file);
+    const Credentials credentials = obtain_key(key_choice(settings_), tls, settings_.scheme);
+    log_.info("credentials from the " + credentials.describe());
     QueryClient client(tls, QueryWriter(settings_.scheme, settings_.method, credentials.key),
                        settings_.request_timeout, settings_.connect_timeout);
     Lister lister(client, endpoints(), [&](const std::string& text) { log_.info(text); });

@@ -101,9 +101,9 @@ class Run {
     kill_point("start:results-compared");
     if (left_.orders > 0) {
       refuse_if_too_late();
-      credentials_ = find_credentials(settings_.profile);
-      log_.info("credentials from the " + credentials_.source);
       tls_.emplace(settings_.ca_file);
+      credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme);
+      log_.info("credentials from the " + credentials_.describe());
       confirm();
     }
     make_ledger();
@@ -137,12 +137,7 @@ class Run {
   }
 
   ExitCode show_dry_run() {
-    AccessKey key{"<AccessKeyId>", Secret("not a secret"), Secret()};
-    try {
-      key = find_credentials(settings_.profile).key;
-    } catch (const CredentialsError& error) {
-      tell("no credentials were found; the request is shown with a stand-in\n");
-    }
+    const AccessKey key = key_without_asking();
     const RequestWriter writer(settings_.scheme, settings_.method, key);
     NonceSource::Key nonce_key{};
     fill_random(nonce_key);
@@ -158,6 +153,19 @@ class Run {
     fmt::print("{} orders, {} seats, {} seat-months; no connection was opened\n",
                validation_.totals.orders, validation_.totals.seats, validation_.totals.seat_months);
     return ExitCode::all_placed;
+  }
+
+  /// A key that is there, or a stand-in: nobody is asked for one, as no connection is opened.
+  [[nodiscard]] AccessKey key_without_asking() const {
+    try {
+      const KeyPlaces places = find_key(key_choice(settings_));
+      if (const auto known = known_key(places)) return known->key;
+      tell("a run would fetch a key from the {}; the request is shown with a stand-in\n",
+           places.sources.front().name);
+    } catch (const CredentialsError& error) {
+      tell("no credentials were found; the request is shown with a stand-in\n");
+    }
+    return {"<AccessKeyId>", Secret("not a secret"), Secret()};
   }
 
   void open_existing_ledger() {

@@ -108,6 +108,8 @@ void pass_again(
                 "put it back as it was, then the same command goes on");
 }
 
+KeyChoice key_choice(const Settings& settings) { return {settings.profile, settings.sts_endpoint}; }
+
 std::string timestamp(WallTime at) {
   const auto whole = std::chrono::floor<seconds>(at);
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", whole, (at - whole).count());

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "io/credentials.hpp"
 #include "io/exit_code.hpp"
 #include "io/ledger.hpp"
 #include "io/log.hpp"
@@ -80,5 +81,8 @@ void pass_again(
 
 /// RFC 3339, UTC, ms.
 std::string timestamp(WallTime at);
+
+/// What the settings say about where the key is.
+KeyChoice key_choice(const Settings& settings);
 
 }  // namespace sagorder::io

@@ -1,28 +1,37 @@
 #include "io/credentials.hpp"
 
-#include <openssl/crypto.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
 
-#include "io/file.hpp"
+#include "io/commands.hpp"
+#include "io/credentials_file.hpp"
+#include "io/driver.hpp"
+#include "io/key_fetcher.hpp"
 #include "io/log.hpp"
 
 namespace sagorder::io {
 namespace {
 
-using nlohmann::json;
-
 constexpr const char* kId = "ALIBABA_CLOUD_ACCESS_KEY_ID";
 constexpr const char* kSecret = "ALIBABA_CLOUD_ACCESS_KEY_SECRET";
 constexpr const char* kToken = "ALIBABA_CLOUD_SECURITY_TOKEN";
-constexpr const char* kFile = "ALIBABA_CLOUD_CONFIG_FILE";
+constexpr const char* kRoleArn = "ALIBABA_CLOUD_ROLE_ARN";
+constexpr const char* kOidcProvider = "ALIBABA_CLOUD_OIDC_PROVIDER_ARN";
+constexpr const char* kOidcToken = "ALIBABA_CLOUD_OIDC_TOKEN_FILE";
+constexpr const char* kSession = "ALIBABA_CLOUD_ROLE_SESSION_NAME";
+constexpr const char* kStsRegion = "ALIBABA_CLOUD_STS_REGION";
+constexpr const char* kVpc = "ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED";
+constexpr const char* kConfigFile = "ALIBABA_CLOUD_CONFIG_FILE";
+constexpr const char* kNoConfig = "ALIBABA_CLOUD_CLI_PROFILE_DISABLED";
+constexpr const char* kIniFile = "ALIBABA_CLOUD_CREDENTIALS_FILE";
 constexpr const char* kProfile = "ALIBABA_CLOUD_PROFILE";
-constexpr std::size_t kFileBytesMax = 1024 * 1024;
+constexpr const char* kInstance = "ALIBABA_CLOUD_ECS_METADATA";
+constexpr const char* kNoInstance = "ALIBABA_CLOUD_ECS_METADATA_DISABLED";
+constexpr const char* kTokensOnly = "ALIBABA_CLOUD_IMDSV1_DISABLED";
+constexpr const char* kUri = "ALIBABA_CLOUD_CREDENTIALS_URI";
+/// This program's own: where the metadata service is stood in for, on this machine.
+constexpr const char* kStandIn = "SAGORDER_METADATA_ENDPOINT";
 
 /// A variable that is set to nothing counts as not set.
 std::string environment(const char* name) {
@@ -30,22 +39,10 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-void wipe(std::string& text) { OPENSSL_cleanse(text.data(), text.size()); }
-
-void wipe(json& value) {
-  if (value.is_string()) wipe(value.get_ref<std::string&>());
-  if (!value.is_structured()) return;
-  for (json& each : value) wipe(each);
+bool is_true(const char* name) {
+  const std::string value = environment(name);
+  return value == "true" || value == "True" || value == "TRUE";
 }
-
-/// The parsed file; every text in it is wiped when it goes.
-struct Parsed {
-  json root;
-  explicit Parsed(json parsed) : root(std::move(parsed)) {}
-  Parsed(const Parsed&) = delete;
-  Parsed& operator=(const Parsed&) = delete;
-  ~Parsed() { wipe(root); }
-};
 
 /// A key goes into a header line: what is no plain text there is a mistake of copying.
 void require_plain(std::string_view text, const char* what, const std::string& where) {
@@ -59,134 +56,256 @@ void require_plain(std::string_view text, const char* what, const std::string& w
   }
 }
 
-Credentials checked(Credentials found) {
-  require_plain(found.key.id, "the access key's id", found.source);
-  require_plain(found.key.secret.reveal(), "the access key's secret", found.source);
-  require_plain(found.key.security_token.reveal(), "the security token", found.source);
-  return found;
-}
-
-std::optional<Credentials> from_environment() {
-  Credentials found{{environment(kId), Secret(environment(kSecret)), Secret(environment(kToken))},
-                    "environment"};
-  const AccessKey& key = found.key;
-  if (key.id.empty() && key.secret.empty() && key.security_token.empty()) return std::nullopt;
-  if (key.id.empty() || key.secret.empty()) {
-    throw CredentialsError(std::string("the environment is half set: ") +
-                           (key.id.empty() ? kId : kSecret) + " is missing; set it, or unset " +
-                           (key.id.empty() ? (key.secret.empty() ? kToken : kSecret) : kId));
+const KeySource& checked(const KeySource& found) {
+  if (const auto* key = std::get_if<AccessKey>(&found.first)) {
+    require_plain(key->id, "the access key's id", found.name);
+    require_plain(key->secret.reveal(), "the access key's secret", found.name);
+    require_plain(key->security_token.reveal(), "the security token", found.name);
   }
   return found;
 }
 
-std::string config_path() {
-  std::string path = environment(kFile);
-  if (!path.empty()) return path;
-  const std::string home = environment("HOME");
-  return home.empty() ? home : home + "/.aliyun/config.json";
-}
-
-void require_unshared(const Fd& file, const std::string& path) {
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0) throw CredentialsError(path + ": cannot be looked at");
-  if (is_shared(status.st_mode, status.st_uid, ::geteuid())) {
-    throw CredentialsError(path + ": holds a secret that others may read; run: chmod 600 " + path);
-  }
-}
-
-json parse_file(const std::string& path) {
+KeyUri uri_of(const char* variable) {
   try {
-    const Fd file = open_to_read(path);
-    require_unshared(file, path);
-    std::string bytes = read_all(file, kFileBytesMax, path);
-    json root = json::parse(bytes, nullptr, false);
-    wipe(bytes);
-    if (!root.is_object())
-      throw CredentialsError(path + ": is no JSON object; run: aliyun configure");
-    return root;
-  } catch (const FileError& error) {
-    throw CredentialsError(error.what());
+    return parse_key_uri(environment(variable));
+  } catch (const std::invalid_argument& error) {
+    throw CredentialsError(std::string(variable) + ": " + error.what());
   }
 }
 
-bool is_there(const std::string& path) {
-  try {
-    FileIdentity there;
-    return !path.empty() && identity_of(path, there);
-  } catch (const FileError& error) {
-    throw CredentialsError(error.what());
+Endpoint metadata_endpoint() {
+  if (environment(kStandIn).empty()) return default_metadata_endpoint();
+  const KeyUri uri = uri_of(kStandIn);
+  if (uri.tls || uri.target != "/") {
+    throw CredentialsError(std::string(kStandIn) + ": must be http://ADDRESS:PORT of this machine");
   }
+  return uri.endpoint;
 }
 
-std::string text_in(const json& object, const char* name) {
-  const auto found = object.find(name);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
+/// Looks in one place after the other; what is not there is noted.
+class Chain {
+ public:
+  explicit Chain(const KeyChoice& choice) : choice_(choice) {}
 
-const json* find_profile(const json& root, const std::string& name) {
-  const auto profiles = root.find("profiles");
-  if (profiles == root.end() || !profiles->is_array()) return nullptr;
-  for (const json& profile : *profiles) {
-    if (profile.is_object() && text_in(profile, "name") == name) return &profile;
+  KeyPlaces look() {
+    std::optional<KeySource> found;
+    if (choice_.profile) {
+      found = from_files(*choice_.profile);
+      if (!found) refuse_profile(*choice_.profile, "--profile");
+    }
+    if (!found) found = from_environment();
+    if (!found) found = from_oidc();
+    if (!found) found = from_chosen_profile();
+    if (found) return {{checked(*found)}, looked_};
+    KeyPlaces places;
+    add_instance(places.sources);
+    add_uri(places.sources);
+    places.looked = looked_;
+    if (places.sources.empty()) throw nothing(looked_);
+    return places;
   }
-  return nullptr;
-}
 
-Credentials from_profile(const json& profile, const std::string& where) {
-  const std::string mode = text_in(profile, "mode");
-  if (mode != "AK" && mode != "StsToken") {
-    throw CredentialsError(where + " has mode \"" + printable(mode) +
-                           "\", which is not supported here; use a profile of mode AK or StsToken, "
-                           "or set " +
-                           kId + ", " + kSecret + " and " + kToken);
+  static CredentialsError nothing(const std::string& looked) {
+    return CredentialsError(std::string("no access key: set ") + kId + " and " + kSecret +
+                            ", or run: aliyun configure; looked, in this order, at " + looked);
   }
-  Credentials found{
-      {text_in(profile, "access_key_id"), Secret(text_in(profile, "access_key_secret")), Secret()},
-      where};
-  if (mode == "StsToken") found.key.security_token = Secret(text_in(profile, "sts_token"));
-  const bool whole = !found.key.id.empty() && !found.key.secret.empty() &&
-                     (mode == "AK" || !found.key.security_token.empty());
-  if (!whole) {
-    throw CredentialsError(where + " lacks access_key_id, access_key_secret or, for StsToken, " +
-                           "sts_token; run: aliyun configure");
-  }
-  return found;
-}
 
-Credentials from_file(const std::string& path, const std::optional<std::string>& wanted) {
-  const Parsed parsed(parse_file(path));
-  std::string name = wanted ? *wanted : environment(kProfile);
-  if (name.empty()) name = text_in(parsed.root, "current");
-  if (name.empty()) {
-    throw CredentialsError(path + ": names no current profile; choose one with --profile NAME");
+ private:
+  void note(const std::string& place, const std::string& why) {
+    looked_ += (looked_.empty() ? "" : "; ") + place + " (" + why + ")";
   }
-  const json* const profile = find_profile(parsed.root, name);
-  if (profile == nullptr) {
-    throw CredentialsError(path + ": has no profile \"" + printable(name) + "\"");
+
+  std::optional<KeySource> from_environment() {
+    AccessKey key{environment(kId), Secret(environment(kSecret)), Secret(environment(kToken))};
+    if (key.id.empty() && key.secret.empty() && key.security_token.empty()) {
+      note("the environment", std::string(kId) + " is not set");
+      return std::nullopt;
+    }
+    if (key.id.empty() || key.secret.empty()) {
+      throw CredentialsError(std::string("the environment is half set: ") +
+                             (key.id.empty() ? kId : kSecret) + " is missing; set it, or unset " +
+                             (key.id.empty() ? (key.secret.empty() ? kToken : kSecret) : kId));
+    }
+    return KeySource{"environment", std::move(key), {}, false};
   }
-  return from_profile(*profile, "profile " + printable(name) + " of " + path);
+
+  /// A role's ARN alone means nothing here: profiles take theirs from it.
+  std::optional<KeySource> from_oidc() {
+    OidcRole oidc{environment(kOidcProvider), environment(kOidcToken), {}};
+    oidc.role.arn = environment(kRoleArn);
+    if (oidc.provider_arn.empty() && oidc.token_file.empty()) {
+      note("OIDC", std::string(kOidcToken) + " is not set");
+      return std::nullopt;
+    }
+    for (const auto& [value, name] :
+         {std::pair(&oidc.provider_arn, kOidcProvider), std::pair(&oidc.token_file, kOidcToken),
+          std::pair(&oidc.role.arn, kRoleArn)}) {
+      if (!value->empty()) continue;
+      throw CredentialsError(std::string("the environment is half set for OIDC: ") + name +
+                             " is missing; set it, or unset the others");
+    }
+    if (!environment(kSession).empty()) oidc.role.session_name = environment(kSession);
+    oidc.role.sts = sts("", false);
+    return KeySource{"OIDC token of the environment", std::move(oidc), {}, false};
+  }
+
+  std::optional<KeySource> from_chosen_profile() {
+    const std::string chosen = environment(kProfile);
+    auto found = from_files(chosen.empty() ? std::nullopt : std::optional(chosen));
+    if (!found && !chosen.empty()) refuse_profile(chosen, kProfile);
+    return found;
+  }
+
+  [[noreturn]] void refuse_profile(const std::string& name, const char* by) const {
+    throw CredentialsError("there is no profile \"" + printable(name) + "\", which " + by +
+                           " names; looked, in this order, at " + looked_);
+  }
+
+  /// @param name nullopt: config.json's current one, or `default` of the other file
+  std::optional<KeySource> from_files(const std::optional<std::string>& name) {
+    auto found = from_config(name);
+    return found ? found : from_ini(name);
+  }
+
+  std::optional<KeySource> from_config(const std::optional<std::string>& name) {
+    if (is_true(kNoConfig)) {
+      note("config.json", std::string(kNoConfig) + " is true");
+      return std::nullopt;
+    }
+    const std::string path = path_of(kConfigFile, ".aliyun/config.json");
+    if (!is_there(path)) return std::nullopt;
+    auto found = read_config_json(path, name, defaults());
+    if (!found && !name) throw CredentialsError(path + ": its current profile is not there");
+    if (!found) note(path, "no profile \"" + printable(*name) + "\"");
+    return found;
+  }
+
+  std::optional<KeySource> from_ini(const std::optional<std::string>& name) {
+    for (const char* file : {".alibabacloud/credentials", ".alibabacloud/credentials.ini"}) {
+      const std::string path = path_of(kIniFile, file);
+      if (is_there(path)) {
+        auto found = read_credentials_ini(path, name.value_or("default"), defaults());
+        if (!found && !name) {
+          throw CredentialsError(path + ": has no profile default; choose one with --profile NAME");
+        }
+        if (!found) note(path, "no profile \"" + printable(*name) + "\"");
+        return found;
+      }
+      if (!environment(kIniFile).empty()) break;
+    }
+    return std::nullopt;
+  }
+
+  /// By the variable, or below HOME; empty: neither is set.
+  static std::string path_of(const char* variable, const char* below_home) {
+    std::string path = environment(variable);
+    if (!path.empty()) return path;
+    const std::string home = environment("HOME");
+    return home.empty() ? home : home + "/" + below_home;
+  }
+
+  bool is_there(const std::string& path) {
+    try {
+      FileIdentity there;
+      if (path.empty()) {
+        note("files", "HOME is not set");
+      } else if (!identity_of(path, there)) {
+        note(path, "not there");
+      } else {
+        return true;
+      }
+    } catch (const FileError& error) {
+      throw CredentialsError(error.what());
+    }
+    return false;
+  }
+
+  [[nodiscard]] ProfileDefaults defaults() const {
+    return {[this](const std::string& region, bool vpc) { return sts(region, vpc); },
+            environment(kSession), environment(kRoleArn),
+            [](const std::string& role_name) {
+              if (!is_true(kNoInstance)) return instance(role_name);
+              throw CredentialsError(std::string("the profile asks the metadata service, and ") +
+                                     kNoInstance + " is true");
+            }};
+  }
+
+  [[nodiscard]] Endpoint sts(const std::string& region, bool vpc) const {
+    static constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    if (choice_.sts_endpoint) return *choice_.sts_endpoint;
+    const std::string where = region.empty() ? environment(kStsRegion) : region;
+    if (where.find_first_not_of(kAllowed) != std::string::npos) {
+      throw CredentialsError("the region of STS is \"" + printable(where) +
+                             "\", which is none; such as cn-shanghai");
+    }
+    return default_sts_endpoint(where, vpc || is_true(kVpc));
+  }
+
+  static InstanceRole instance(const std::string& role_name) {
+    return {role_name.empty() ? environment(kInstance) : role_name, is_true(kTokensOnly),
+            metadata_endpoint()};
+  }
+
+  void add_instance(std::vector<KeySource>& sources) {
+    if (is_true(kNoInstance)) {
+      return note("the metadata service", std::string(kNoInstance) + " is true");
+    }
+    const bool guessed = environment(kInstance).empty();
+    sources.push_back({guessed ? "role of this instance"
+                               : "role " + printable(environment(kInstance)) + " of this instance",
+                       instance(""),
+                       {},
+                       guessed});
+  }
+
+  /// Whose place was named is not gone beyond.
+  void add_uri(std::vector<KeySource>& sources) {
+    if (!sources.empty() && !sources.back().guessed) return;
+    if (environment(kUri).empty())
+      return note("a credentials URI", std::string(kUri) + " is not set");
+    sources.push_back({"credentials URI", uri_of(kUri), {}, false});
+  }
+
+  const KeyChoice& choice_;
+  std::string looked_;
+};
+
+Credentials credentials_of(const AccessKey& key, const KeySource& source) {
+  std::string name = source.name;
+  for (const RoleTerms& role : source.roles) name += ", as role " + printable(role.arn);
+  return {key, name, std::nullopt, {}};
 }
 
 }  // namespace
 
-bool is_shared(unsigned mode, unsigned owner, unsigned reader) {
-  const bool handed_over = owner == 0 && reader != 0;
-  return (mode & (handed_over ? 037U : 077U)) != 0;
+std::string describe_key(const AccessKey& key, const std::optional<KeyLife>& life) {
+  std::string text = "AccessKeyId " + printable(key.id);
+  if (life) text += ", until " + timestamp(life->until);
+  return text;
 }
 
-Credentials find_credentials(const std::optional<std::string>& profile) {
-  if (!profile) {
-    if (auto found = from_environment()) return checked(std::move(*found));
+std::string Credentials::describe() const { return source + ", " + describe_key(key, life); }
+
+KeyPlaces find_key(const KeyChoice& choice) { return Chain(choice).look(); }
+
+std::optional<Credentials> known_key(const KeyPlaces& places) {
+  const KeySource& source = places.sources.front();
+  if (!source.is_known()) return std::nullopt;
+  return credentials_of(std::get<AccessKey>(source.first), source);
+}
+
+Credentials obtain_key(const KeyChoice& choice, const TlsContext& tls, Scheme scheme) {
+  KeyPlaces places = find_key(choice);
+  if (auto known = known_key(places)) return *known;
+  const KeyOutcome outcome = fetch_key(tls, places.sources, scheme);
+  if (outcome.absent) throw Chain::nothing(places.looked + "; " + outcome.why);
+  if (!outcome.key) {
+    throw CredentialsError("no key came from the " + outcome.source + ": " + outcome.why);
   }
-  const std::string path = config_path();
-  if (is_there(path) || profile) {
-    if (path.empty()) throw CredentialsError("--profile needs a file, and HOME is not set");
-    return checked(from_file(path, profile));
-  }
-  throw CredentialsError(std::string("no access key: set ") + kId + " and " + kSecret +
-                         ", or run: aliyun configure (neither the environment nor " +
-                         (path.empty() ? std::string("~/.aliyun/config.json") : path) +
-                         " has one)");
+  Credentials found = credentials_of(outcome.key->key, places.sources.front());
+  found.life = KeyLife{now().wall, outcome.key->expires_at};
+  found.renewal = std::move(places.sources);
+  return found;
 }
 
 }  // namespace sagorder::io

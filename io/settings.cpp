@@ -167,6 +167,7 @@ void take_network(const Arguments& given, Settings& settings) {
                 settings.connect_timeout);
   if (given.profile && given.profile->empty()) throw UsageError("--profile: needs a name");
   settings.profile = given.profile;
+  take_endpoint("--sts-endpoint", given.sts_endpoint, settings.sts_endpoint);
   take_choice("--replay", given.replay, kReplayChoices, settings.replay);
 }
 

@@ -71,6 +71,7 @@ struct Settings {
   Scheme scheme = Scheme::acs3_hmac_sha256;
   Method method = Method::post;
   std::optional<std::string> profile;
+  std::optional<Endpoint> sts_endpoint;  ///< nullopt: by the profile
 
   RateLimit rate;
   std::uint64_t burst = 1;         ///< default by the rate

@@ -156,8 +156,8 @@ class Credentials(ProgramTest):
 
     def test_mode_that_is_not_supported(self):
         batch = self.batch(self.gateway(), rows=ROWS, env=self.NONE)
-        self.config(batch, [self.profile("default", mode="EcsRamRole")])
-        self.assert_ended(batch.run(), CREDENTIALS, "EcsRamRole", "not supported", "StsToken")
+        self.config(batch, [self.profile("default", mode="CloudSSO")])
+        self.assert_ended(batch.run(), CREDENTIALS, "CloudSSO", "not supported", "StsToken")
         self.assert_nothing_reached(batch.gateway)
 
     def test_temporary_credentials(self):

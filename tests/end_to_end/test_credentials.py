@@ -1,0 +1,14 @@
+"""Where the key comes from: each place of the chain, in its order, and what is said of it.
+
+failures_of_credentials has the files and the environment; here keys are fetched, and renewed while
+a batch is under way.
+"""
+
+import unittest
+
+from credentials_fetched import Fetched, Refused
+
+__all__ = "Fetched Refused".split()
+
+if __name__ == "__main__":
+    unittest.main()
