@@ -180,6 +180,8 @@ std::optional<int> parse_options(int argc, const char* const* argv, Options& opt
                      "directory of a throw-away CA (ca.pem) and certificate, made if absent");
   auto* cert = app.add_option("--cert", options.cert_file, "certificate chain, PEM");
   auto* key = app.add_option("--key", options.key_file, "its private key, PEM");
+  app.add_option("--client-ca", options.client_ca_file,
+                 "who must have signed the certificate that a client has to show, PEM");
   cert->needs(key)->excludes(pki);
   key->needs(cert);
   std::vector<std::string> keys;

@@ -48,6 +48,7 @@ struct Options {
   std::string pki_dir;                    // empty: cert_file and key_file are given
   std::string cert_file;
   std::string key_file;
+  std::string client_ca_file;  // whose certificates clients must show; empty: nobody is asked
   std::vector<Credential> credentials = {{"testid", "testsecret", ""}};
   std::string executed_file;  // empty: none
   std::string counts_file;    // empty: standard output only

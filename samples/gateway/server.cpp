@@ -19,6 +19,14 @@ using boost::asio::ip::tcp;
   throw std::runtime_error(what + ": " + text);
 }
 
+// Without one of these certificates there is no handshake.
+void ask_clients(SSL_CTX* tls, const std::string& ca_file) {
+  STACK_OF(X509_NAME)* const names = SSL_load_client_CA_file(ca_file.c_str());
+  if (names == nullptr || SSL_CTX_load_verify_file(tls, ca_file.c_str()) != 1) complain(ca_file);
+  SSL_CTX_set_client_CA_list(tls, names);
+  SSL_CTX_set_verify(tls, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+}
+
 std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> make_tls(const Options& options) {
   PkiFiles files{"", options.cert_file, options.key_file};
   if (!options.pki_dir.empty()) files = prepare_pki(options.pki_dir);
@@ -37,6 +45,7 @@ std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> make_tls(const Options& option
   if (SSL_CTX_use_PrivateKey_file(tls.get(), files.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
       SSL_CTX_check_private_key(tls.get()) != 1)
     complain(files.key);
+  if (!options.client_ca_file.empty()) ask_clients(tls.get(), options.client_ca_file);
   return tls;
 }
 
