@@ -173,7 +173,10 @@ Effect effect_of(FaultKind kind) {
     case FaultKind::closed:
     case FaultKind::answer_malformed:
     case FaultKind::answer_too_large:
+    case FaultKind::proxy_failed:
       break;
+    case FaultKind::identity_refused:
+      return Effect::stop_credentials;
     case FaultKind::certificate_refused:
       return Effect::stop_certificate;
     case FaultKind::closed_before_write:  // an idle connection's natural end: take another
@@ -199,7 +202,9 @@ std::string_view name_of(FaultKind kind) {
                                                                 "answer_malformed",
                                                                 "answer_too_large",
                                                                 "unsolicited_bytes",
-                                                                "cancelled"};
+                                                                "cancelled",
+                                                                "proxy_failed",
+                                                                "identity_refused"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -230,6 +235,8 @@ Verdict judge(const Answer& answer, bool first_sending) {
 Verdict judge(const Fault& fault, bool first_sending) {
   Verdict verdict = kDoubt;
   if (fault.bytes_accepted == 0) verdict = {Fate::not_executed, effect_of(fault.kind)};
+  // It comes too late to say what became of this row, and early enough to spare the others.
+  if (fault.kind == FaultKind::identity_refused) verdict.effect = effect_of(fault.kind);
   if ((planted(Planted::retry_on_reset) && fault.bytes_answered == 0 &&
        (fault.kind == FaultKind::reset || fault.kind == FaultKind::closed)) ||
       (planted(Planted::retry_on_timeout) && fault.kind == FaultKind::timed_out) ||

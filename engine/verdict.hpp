@@ -28,8 +28,10 @@ enum class FaultKind : std::uint8_t {
   answer_too_large,     ///< header or body over the limit
   unsolicited_bytes,    ///< bytes before the request was sent or after the answer's end
   cancelled,            ///< given up by this program (second interrupt)
+  proxy_failed,         ///< a proxy on the way made no tunnel
+  identity_refused,     ///< the proxy's password, or our certificate, is missing or not accepted
 };
-inline constexpr int kFaultKinds = 13;
+inline constexpr int kFaultKinds = 15;
 std::string_view name_of(FaultKind kind);
 
 /// A transport fault, with what decides: how many bytes of this request were accepted by the
@@ -55,7 +57,8 @@ enum class Effect : std::uint8_t {
   slow_down,         ///< throttled: lower the rate, wait as hinted
   back_off,          ///< no connection: wait, then probe
   check_clock,       ///< timestamp refused: stop if the Date header says that the clock is off
-  stop_credentials,  ///< key, signature, token or permission: every row would meet it
+  stop_credentials,  ///< key, signature, token, permission, password or certificate of ours:
+                     ///< every row would meet it
   stop_payment,      ///< balance or payment: an unpaid order may exist
   stop_certificate,  ///< the server is not who it should be
 };

@@ -262,6 +262,8 @@ Effect effect_without_a_byte(FaultKind kind) {
   switch (kind) {
     case FaultKind::certificate_refused:
       return Effect::stop_certificate;
+    case FaultKind::identity_refused:
+      return Effect::stop_credentials;
     case FaultKind::closed_before_write:
     case FaultKind::unsolicited_bytes:
     case FaultKind::cancelled:
@@ -283,8 +285,11 @@ TEST(Verdict, AFaultIsJudgedByTheBytesThatWereAccepted) {
       expect_verdict(judge(fault, false), Fate::in_doubt, effect);
       for (const std::uint64_t accepted : {std::uint64_t{1}, std::uint64_t{715}, UINT64_MAX}) {
         fault.bytes_accepted = accepted;
-        EXPECT_EQ(judge(fault, true), kDoubt);
-        EXPECT_EQ(judge(fault, false), kDoubt);
+        // Doubt always; and who we are is not accepted from any row.
+        const bool ours = fault.kind == FaultKind::identity_refused;
+        const Effect after = ours ? Effect::stop_credentials : Effect::go_on;
+        expect_verdict(judge(fault, true), Fate::in_doubt, after);
+        expect_verdict(judge(fault, false), Fate::in_doubt, after);
       }
     }
   }
@@ -295,6 +300,8 @@ TEST(Verdict, EveryFaultHasItsName) {
   EXPECT_EQ(name_of(FaultKind::certificate_refused), "certificate_refused");
   EXPECT_EQ(name_of(FaultKind::timed_out), "timed_out");
   EXPECT_EQ(name_of(FaultKind::cancelled), "cancelled");
+  EXPECT_EQ(name_of(FaultKind::proxy_failed), "proxy_failed");
+  EXPECT_EQ(name_of(FaultKind::identity_refused), "identity_refused");
   std::set<std::string_view> names;
   for (int i = 0; i < kFaultKinds; ++i) names.insert(name_of(static_cast<FaultKind>(i)));
   EXPECT_EQ(names.size(), static_cast<std::size_t>(kFaultKinds));
