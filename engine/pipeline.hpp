@@ -63,7 +63,7 @@ inline constexpr milliseconds kBackoffMax{5'000};
 /// A connection is leased so long before its token is due, for a handshake takes time; not longer,
 /// for a connection that waits may be closed by the server.
 inline constexpr milliseconds kLeaseAhead{200};
-inline constexpr milliseconds kGatherMax{2};  ///< records wait so long for others to join them
+inline constexpr milliseconds kGatherMax{4};  ///< records wait so long for others to join them
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
 inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
 
