@@ -140,6 +140,7 @@ SqliteLedger::State::~State() {
 }
 
 void SqliteLedger::State::open(int flags, const std::string& name) {
+  set_up_sqlite();
   const int code = sqlite3_open_v2(
       name.c_str(), &database.handle,
       flags | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);

@@ -10,6 +10,12 @@
 
 namespace sagorder::io {
 
+void set_up_sqlite() {
+  static const int kCode = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  // SQLITE_MISUSE: somebody opened a database before. It works as well, only slower.
+  static_cast<void>(kCode);
+}
+
 void Database::fail(std::string_view what) const {
   if (sqlite3_errcode(handle) == SQLITE_NOTADB) {
     throw LedgerError(path + ": is no sagorder ledger (no SQLite database); it is left alone");

@@ -11,6 +11,10 @@ struct sqlite3_stmt;
 
 namespace sagorder::io {
 
+/// To be called before the first connection is opened. By itself SQLite counts the memory that it
+/// takes, under a mutex of its own: it would lock it nine times an order, and nobody asks.
+void set_up_sqlite();
+
 /// A connection and the name that its errors bear. Closed by whoever opened it.
 struct Database {
   std::string path;
