@@ -70,8 +70,10 @@ bool is_length(beast::string_view value) {
 
 /// Beast joins a folded line (RFC 9112, 5.2), silently.
 bool has_folded_line(std::string_view header) {
-  return header.find("\r\n ") != std::string_view::npos ||
-         header.find("\r\n\t") != std::string_view::npos;
+  for (std::size_t at = 0; (at = header.find('\n', at)) != std::string_view::npos;) {
+    if (++at < header.size() && (header[at] == ' ' || header[at] == '\t')) return true;
+  }
+  return false;
 }
 
 /// One message. Made anew for each (Beast's parsers cannot be reset), which allocates nothing.
