@@ -68,6 +68,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       nonces_(nonce_key),
       pacer_(options_.rate, options_.burst),
       allowance_(options_, rows),
+      schedule_(options_.rate, options_.burst),
       slots_(options_.max_in_flight + kReadAhead),
       queued_(slots_.size()),
       again_(slots_.size()),
@@ -98,6 +99,7 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.notice.clear();
   std::visit([&](const auto& what) { on(what, now); }, event);
   advance(now);
+  tally_.waits.turn(awaited(now), now.steady);
   return actions_;
 }
 
@@ -136,6 +138,7 @@ void Pipeline::on(const event::Committed& /*committed*/, Moment now) {
   expect(commit_under_way_, "a commit was reported that was not asked for");
   commit_under_way_ = false;
   ++tally_.commits;
+  tally_.commit.add(now.steady - committing_since_);
   for (std::size_t i = 0; i < committing_.size; ++i) {
     const Record& record = committing_.records[i];
     if (planted(Planted::send_before_commit) && record.kind == RecordKind::intent) continue;
@@ -183,6 +186,7 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   connect_rounds_ = 0;
   ever_connected_ = true;
   tally_.latency.add(now.steady - held.sent_at);
+  tally_.since_due.add(now.steady - held.due_at);
   reader_.read(*replied.reply, answer_);
   const std::uint64_t id_hash = std::hash<std::string_view>{}(answer_.order_id);
   __builtin_prefetch(&recent_order_id(id_hash));  // somewhere in half a MiB: judging meanwhile
@@ -235,6 +239,7 @@ void Pipeline::on(const event::Faulted& faulted, Moment now) {
     plan_replay(faulted.slot, fault, now);
     return;
   }
+  if (fault.bytes_accepted > 0) tally_.since_due.add(now.steady - held.due_at);
   Record& record = gather(kind_of(verdict.fate), faulted.slot, now);
   describe(fault, record);
   settle(faulted.slot, verdict, record, now);
@@ -402,6 +407,7 @@ void Pipeline::start_commit(Moment now) {
   if (may_wait && now.steady < gathering_since_ + kGatherMax) return;
   std::swap(gathering_, committing_);
   commit_under_way_ = true;
+  committing_since_ = now.steady;
   actions_.commit = std::span<const Record>(committing_.records.data(), committing_.size);
 }
 
@@ -428,6 +434,26 @@ void Pipeline::set_wake(Moment now) {
   if (stop_ == Stop::none && rows && !limited_ && in_flight_ < window) {
     wake(held ? held_until_ : pacer_.admit_at(now.steady));
   }
+}
+
+/// What the next order to leave, or the end of the run, waits for.
+WaitFor Pipeline::awaited(Moment now) const {
+  if (now.steady < held_until_) return WaitFor::connection;
+  const bool paced = !pacer_.unlimited() || pacer_.paused_until() > now.steady;
+  const std::uint32_t window = std::min(window_, options_.max_in_flight);
+  const bool rows = !queued_.empty() || !again_.empty();
+  const bool admitted_later = rows && !limited_ && stop_ == Stop::none && in_flight_ < window &&
+                              paced && pacer_.admit_at(now.steady) > now.steady;
+  const bool sent_later = !connected_.empty() && pacer_.send_at(now.steady) > now.steady;
+  if (admitted_later || sent_later) {
+    const bool lowered = pacer_.lowered() || pacer_.paused_until() > now.steady;
+    return lowered ? WaitFor::throttling : WaitFor::rate;
+  }
+  if (on_wire_ > 0 && on_wire_ + leased_ >= options_.connections) return WaitFor::answers;
+  if (commit_under_way_ || gathering_.size > 0) return WaitFor::ledger;
+  if (leased_ > 0) return WaitFor::connection;
+  if (on_wire_ > 0) return WaitFor::answers;
+  return waiting_.empty() ? WaitFor::input : WaitFor::throttling;
 }
 
 void Pipeline::check_finished() {
@@ -464,6 +490,7 @@ void Pipeline::intend(Slot slot, Moment now) {
   held.phase = Phase::intending;
   held.attempt = {rows_.attempts(held.order.row).value + 1};
   held.stamp = {now.wall, nonces_.next()};
+  held.due_at = schedule_.next(now.steady);
   held.host = host_of(held.order);
   held.first_sending = true;
   held.replay_planned = false;
@@ -626,7 +653,10 @@ void Pipeline::count(Fate fate) {
 void Pipeline::settled(Slot slot, const Record& record, Moment now) {
   if (record.kind == RecordKind::intent) return make_ready(slot);
   if (record.kind == RecordKind::replay) return make_ready_again(slot);
-  if (record.kind == RecordKind::not_executed) return wait_or_drop(slot, now);
+  if (record.kind == RecordKind::not_executed) {
+    tally_.breakdown.count(record.code, record.kind);
+    return wait_or_drop(slot, now);
+  }
   if (record.kind == RecordKind::in_doubt && slots_[slot].replay_planned) {
     // The replay record is behind it in the same commit.
     if (planted(Planted::replay_not_recorded)) make_ready_again(slot);
@@ -665,6 +695,8 @@ void Pipeline::end(Slot slot, const Record& record) {
     ++tally_.in_doubt;
   }
   allowance_.settle(held.order, record.kind);
+  tally_.breakdown.settle(held.order, record.kind);
+  if (record.kind != RecordKind::placed) tally_.breakdown.count(record.code, record.kind);
   if (!lines_off_ && !planted(Planted::result_before_commit)) {
     results_.line(record, held.attempt, held.order.cells, actions_.lines);
     ++tally_.lines;

@@ -42,6 +42,7 @@
 #include "engine/response.hpp"
 #include "engine/result.hpp"
 #include "engine/ring.hpp"
+#include "engine/schedule.hpp"
 #include "engine/tally.hpp"
 #include "engine/verdict.hpp"
 
@@ -178,6 +179,7 @@ class Pipeline {
     Stamp stamp;
     std::string wire;      // the request, until its answer
     std::size_t host = 0;  // index into hosts_ and endpoints_
+    SteadyTime due_at{};   // when the rate wanted it sent
     SteadyTime sent_at{};
     SteadyTime not_before{};      // waiting: when it may be tried again
     std::uint32_t tries = 0;      // attempts of this run
@@ -223,6 +225,7 @@ class Pipeline {
   [[nodiscard]] bool wires_are_supplied() const;
   void set_wake(Moment now);
   void check_finished();
+  [[nodiscard]] WaitFor awaited(Moment now) const;
 
   // an order's steps
   bool may_admit(const Order& order);
@@ -267,6 +270,7 @@ class Pipeline {
   NonceSource nonces_;
   Pacer pacer_;
   Allowance allowance_;
+  Schedule schedule_;
   AnswerReader reader_;
   Answer answer_;
   WireBuffer written_;  // the request that is being written, and its stages: one for all slots
@@ -283,6 +287,7 @@ class Pipeline {
   Batch gathering_;
   SteadyTime gathering_since_{};  // when its first record came
   Batch committing_;
+  SteadyTime committing_since_{};
   bool commit_under_way_ = false;
 
   std::vector<std::pair<std::string, std::string>> hosts_;  // RegionId, Host header

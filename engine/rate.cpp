@@ -32,18 +32,17 @@ std::optional<std::chrono::seconds> unit_of(std::string_view text) {
   return std::nullopt;
 }
 
-nanoseconds interval_of(const RateLimit& rate) {
-  if (rate.unlimited()) return nanoseconds(0);
-  const auto window = rate.window.count();
-  const auto count = static_cast<std::int64_t>(rate.count);
-  return nanoseconds((window + count - 1) / count);  // rounded up: never above the rate
-}
-
 }  // namespace
 
 double RateLimit::per_second() const {
   if (unlimited()) return 0;
   return static_cast<double>(count) * 1e9 / static_cast<double>(window.count());
+}
+
+nanoseconds RateLimit::interval() const {
+  if (unlimited()) return nanoseconds(0);
+  const auto orders = static_cast<std::int64_t>(count);
+  return nanoseconds((window.count() + orders - 1) / orders);  // rounded up: never above the rate
 }
 
 std::optional<RateLimit> parse_rate(std::string_view text) {
@@ -105,7 +104,7 @@ void TokenBucket::set_interval(nanoseconds interval, SteadyTime now) {
 }
 
 Pacer::Pacer(const RateLimit& rate, std::uint64_t burst)
-    : interval_(interval_of(rate)), admit_(interval_, burst), send_(interval_, burst) {}
+    : interval_(rate.interval()), admit_(interval_, burst), send_(interval_, burst) {}
 
 bool Pacer::admit(SteadyTime now) { return now >= paused_until_ && admit_.take(now); }
 
@@ -186,6 +185,10 @@ void Pacer::set_factor(double factor, SteadyTime now) {
 double Pacer::current_rate() const {
   if (interval_.count() > 0) return factor_ * 1e9 / static_cast<double>(interval_.count());
   return base_ * factor_;
+}
+
+double Pacer::asked_rate() const {
+  return interval_.count() > 0 ? 1e9 / static_cast<double>(interval_.count()) : 0;
 }
 
 bool Pacer::lowered() const { return interval_.count() > 0 ? factor_ < 1.0 : base_ > 0; }

@@ -24,7 +24,8 @@ struct RateLimit {
   std::uint64_t count = 10;
   nanoseconds window = seconds(1);
   [[nodiscard]] bool unlimited() const { return count == 0; }
-  [[nodiscard]] double per_second() const;  ///< 0: unlimited
+  [[nodiscard]] double per_second() const;     ///< 0: unlimited
+  [[nodiscard]] nanoseconds interval() const;  ///< between two orders, rounded up; 0: unlimited
 };
 
 inline constexpr std::uint64_t kRateCountMax = 1'000'000;  ///< orders a window
@@ -77,6 +78,8 @@ class Pacer {
 
   /// Orders a second now; 0: unlimited.
   [[nodiscard]] double current_rate() const;
+  /// Orders a second as asked for; 0: unlimited.
+  [[nodiscard]] double asked_rate() const;
   [[nodiscard]] bool lowered() const;
   [[nodiscard]] bool unlimited() const { return interval_.count() == 0 && !lowered(); }
   [[nodiscard]] SteadyTime paused_until() const { return paused_until_; }

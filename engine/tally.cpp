@@ -35,6 +35,14 @@ void Histogram::add(nanoseconds duration) {
   ++buckets_[bucket_of(static_cast<std::uint64_t>(counted.count()))];
   ++count_;
   max_ = std::max(max_, counted);
+  sum_ += counted;
+}
+
+std::uint64_t Histogram::below_power_of_two(int power) const {
+  const std::size_t end = 16 * static_cast<std::size_t>(power - kFirstBits + 1);
+  std::uint64_t below = 0;
+  for (std::size_t bucket = 0; bucket < end; ++bucket) below += buckets_.at(bucket);
+  return below;
 }
 
 nanoseconds Histogram::quantile(double share) const {

@@ -4,7 +4,9 @@
 #include <array>
 #include <cstdint>
 
+#include "engine/breakdown.hpp"
 #include "engine/moment.hpp"
+#include "engine/waits.hpp"
 
 namespace sagorder {
 
@@ -17,11 +19,15 @@ class Histogram {
   [[nodiscard]] nanoseconds quantile(double share) const;
   [[nodiscard]] std::uint64_t count() const { return count_; }
   [[nodiscard]] nanoseconds max() const { return max_; }
+  [[nodiscard]] nanoseconds sum() const { return sum_; }
+  /// How many were shorter than 2^power ns; exact. @param power 10 to 41
+  [[nodiscard]] std::uint64_t below_power_of_two(int power) const;
 
  private:
   std::array<std::uint64_t, kBuckets> buckets_{};
   std::uint64_t count_ = 0;
   nanoseconds max_{0};
+  nanoseconds sum_{0};
 };
 
 /// Of this run, unless said otherwise.
@@ -40,7 +46,13 @@ struct Tally {
   std::uint64_t seats_placed = 0;
   std::uint64_t seat_months_placed = 0;
   std::uint64_t lines = 0;  ///< result lines handed out
-  Histogram latency;        ///< request handed to a connection until its answer
+  Histogram latency;        ///< service time: request handed to a connection until its answer
+  /// From the moment when the rate wanted the attempt sent (engine/schedule) until its answer, or
+  /// until it ended without one. Without a rate: from its intent.
+  Histogram since_due;
+  Histogram commit;     ///< a commit handed out until it is durable
+  Waits waits;          ///< where the time went
+  Breakdown breakdown;  ///< by region and by code
 };
 
 }  // namespace sagorder

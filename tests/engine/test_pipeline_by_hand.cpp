@@ -652,5 +652,116 @@ TEST(PipelineByHand, WithoutAFixedEndpointEachRegionHasItsOwn) {
   EXPECT_EQ(endpoints[0], endpoints[2]) << "one endpoint, one pool of connections";
 }
 
+// ------------------------------------------------------------------------- what it tells of time
+
+TEST(PipelineByHand, LatencyIsMeasuredFromTheSendingAndFromTheMomentWhenItWasDue) {
+  ByHand run;
+  run.steady += seconds(1);
+  run.read(1);
+  run.steady += seconds(2);
+  const Slot slot = run.commit().sends.at(0).slot;
+  run.steady += milliseconds(500);
+  run.place(slot, "1");
+  const Tally& tally = run.pipeline.tally();
+  EXPECT_EQ(tally.latency.max(), milliseconds(500)) << "the service time";
+  EXPECT_EQ(tally.since_due.max(), milliseconds(2500)) << "from its intent, for there is no rate";
+}
+
+TEST(PipelineByHand, AStalledServerShowsInAllThatItKeptWaiting) {
+  PipelineOptions options = ByHand::with_rate();  // one each 100 ms
+  options.connections = 1;
+  ByHand run(options);
+  const auto exchange = [&](std::uint64_t row, milliseconds takes) {
+    run.read(row);
+    const Slot slot = run.commit().sends.at(0).slot;
+    EXPECT_EQ(run.tell(event::Connected{slot}).go.size(), 1U);
+    run.steady += takes;
+    run.place(slot, std::to_string(row));
+    run.commit();
+  };
+  exchange(1, seconds(10));
+  for (std::uint64_t row = 2; row <= 11; ++row) exchange(row, milliseconds(100));
+  const Tally& tally = run.pipeline.tally();
+  EXPECT_EQ(tally.latency.count(), 11U);
+  EXPECT_LT(tally.latency.quantile(0.9), milliseconds(110)) << "one slow answer in eleven hides";
+  EXPECT_GT(tally.since_due.quantile(0.1), milliseconds(9'900)) << "ten seconds that all lost";
+}
+
+TEST(PipelineByHand, AnExchangeWithoutAnswerCountsInTheTimeSinceItWasDue) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  run.steady += seconds(60);
+  run.fault(slot, FaultKind::timed_out, 100);
+  EXPECT_EQ(run.pipeline.tally().latency.count(), 0U);
+  EXPECT_EQ(run.pipeline.tally().since_due.max(), seconds(60));
+}
+
+TEST(PipelineByHand, TimeIsPutDownToWhatWasWaitedFor) {
+  PipelineOptions options = ByHand::with_rate();
+  ByHand run(options);
+  const auto awaited = [&] { return run.pipeline.tally().waits.now(); };
+  EXPECT_EQ(awaited(), WaitFor::input);
+  run.read(1);
+  EXPECT_EQ(awaited(), WaitFor::ledger);
+  run.steady += milliseconds(3);
+  const Slot slot = run.commit().sends.at(0).slot;
+  EXPECT_EQ(awaited(), WaitFor::connection);
+  run.steady += milliseconds(20);
+  run.tell(event::Connected{slot});
+  EXPECT_EQ(awaited(), WaitFor::answers);
+  run.steady += milliseconds(7);
+  run.read(2);
+  EXPECT_EQ(awaited(), WaitFor::rate) << "its token comes 100 ms after the first one";
+  run.steady += milliseconds(30);
+  run.place(slot, "1");
+  EXPECT_EQ(awaited(), WaitFor::rate) << "and no commit makes it come earlier";
+  run.commit();
+  run.steady += milliseconds(40);
+  run.tell(event::Tick{});
+  EXPECT_EQ(awaited(), WaitFor::ledger);
+  const Waits& waits = run.pipeline.tally().waits;
+  EXPECT_EQ(waits.of(WaitFor::ledger), milliseconds(3));
+  EXPECT_EQ(waits.of(WaitFor::connection), milliseconds(20));
+  EXPECT_EQ(waits.of(WaitFor::answers), milliseconds(7));
+  EXPECT_EQ(waits.of(WaitFor::rate), milliseconds(70));
+  EXPECT_EQ(waits.all(), milliseconds(100));
+  EXPECT_EQ(run.pipeline.tally().commit.max(), milliseconds(3));
+}
+
+TEST(PipelineByHand, ThrottlingIsWaitedForUnderItsOwnName) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  run.refuse(slot, "Throttling.User");
+  run.commit();
+  EXPECT_EQ(run.pipeline.tally().waits.now(), WaitFor::throttling);
+}
+
+TEST(PipelineByHand, AnEndpointThatIsNotThereIsWaitedForAsAConnection) {
+  ByHand run;
+  run.fault(run.send(1), FaultKind::connect_failed, 0);
+  EXPECT_EQ(run.pipeline.tally().waits.now(), WaitFor::connection);
+}
+
+TEST(PipelineByHand, OutcomesAreCountedByRegionAndByCode) {
+  ByHand run(ByHand::fixed_endpoint());
+  run.place(run.send(1, 5), "1");
+  run.commit();
+  run.refuse(run.send(2, 10), "QuotaExceeded");
+  run.commit();
+  run.fault(run.send(3, 15), FaultKind::timed_out, 100);
+  run.commit();
+  const Breakdown& breakdown = run.pipeline.tally().breakdown;
+  ASSERT_EQ(breakdown.regions().size(), 1U);
+  const Breakdown::Region& region = breakdown.regions()[0];
+  EXPECT_EQ(region.region_id, "cn-shanghai") << "though they went to one endpoint";
+  EXPECT_EQ(region.placed + region.rejected + region.in_doubt, 3U);
+  EXPECT_EQ(region.seats_placed, 5U);
+  ASSERT_EQ(breakdown.codes().size(), 2U);
+  EXPECT_EQ(breakdown.codes()[0].code, "QuotaExceeded");
+  EXPECT_EQ(breakdown.codes()[0].rejected, 1U);
+  EXPECT_EQ(breakdown.codes()[1].code, name_of(FaultKind::timed_out));
+  EXPECT_EQ(breakdown.codes()[1].in_doubt, 1U);
+}
+
 }  // namespace
 }  // namespace sagorder::testing

@@ -65,6 +65,22 @@ TEST(Histogram, QuantilesAreThoseOfTheSortedValues) {
   }
 }
 
+TEST(Histogram, SumsAndCountsBelowPowersOfTwo) {
+  Histogram histogram;
+  std::int64_t sum = 0;
+  for (const std::int64_t ns :
+       {0L, 1023L, 1024L, 2047L, 2048L, 1'000'000L, (1L << 41) - 1, 1L << 43}) {
+    histogram.add(nanoseconds(ns));
+    sum += ns;
+  }
+  EXPECT_EQ(histogram.sum().count(), sum);
+  EXPECT_EQ(histogram.below_power_of_two(10), 2U);
+  EXPECT_EQ(histogram.below_power_of_two(11), 4U);
+  EXPECT_EQ(histogram.below_power_of_two(12), 5U);
+  EXPECT_EQ(histogram.below_power_of_two(20), 6U);
+  EXPECT_EQ(histogram.below_power_of_two(41), 7U);
+}
+
 TEST(Histogram, CountsWhatIsOutOfRange) {
   Histogram histogram;
   histogram.add(nanoseconds(-5));
