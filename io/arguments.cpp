@@ -236,6 +236,7 @@ void add_status(CLI::App& app, Arguments& given) {
   CLI::App& status =
       *app.add_subcommand("status", "counts, the rows in doubt and the next command");
   add_results(status, given);
+  Group(status, "Output").flag("--json", given.json, "one JSON object, for programs");
   add_ledger(status, given);
 }
 

@@ -31,6 +31,7 @@ struct Arguments {
   std::optional<std::string> row, placed, because;
   bool not_placed = false;
   std::string report;
+  bool json = false;
   std::optional<std::string> status, original, rows_output, billing_endpoint;
   std::vector<std::string> regions, explained_by;
   bool apply = false, sole_buyer = false, same_account = false;

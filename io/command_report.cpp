@@ -14,7 +14,7 @@
 #include "io/report_page.hpp"
 #include "io/results_file.hpp"
 #include "io/results_lines.hpp"
-#include "io/run_starts.hpp"
+#include "io/run_history.hpp"
 #include "io/standing.hpp"
 
 namespace sagorder::io {

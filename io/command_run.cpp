@@ -17,7 +17,8 @@
 #include "io/process.hpp"
 #include "io/results_file.hpp"
 #include "io/results_repair.hpp"
-#include "io/run_starts.hpp"
+#include "io/run_history.hpp"
+#include "io/standing.hpp"
 #include "io/summary.hpp"
 
 namespace sagorder::io {
@@ -26,6 +27,7 @@ namespace {
 using nlohmann::json;
 
 constexpr milliseconds kLockAskedEvery{200};
+constexpr std::size_t kRunIdDigits = 8;       // names a run among those of one log
 constexpr std::uint64_t kWarningsShown = 10;  // of a run; `check` shows them all
 
 std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
@@ -35,13 +37,35 @@ std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
          std::to_string(endpoint->port);
 }
 
+/// As long as it lives, the progress gives way to the lines of the log.
+class GivingWay {
+ public:
+  GivingWay(Log& log, Progress& progress) : log_(log), progress_(progress) {
+    log_.before_line([&progress] { progress.hide(); });
+  }
+  ~GivingWay() {
+    progress_.hide();
+    log_.before_line(nullptr);
+  }
+  GivingWay(const GivingWay&) = delete;
+  GivingWay& operator=(const GivingWay&) = delete;
+
+ private:
+  Log& log_;
+  Progress& progress_;
+};
+
 /// A run, step by step; each step may refuse (throws), and until `drive` nothing is sent.
 class Run {
  public:
   Run(const Settings& settings, Log& log)
       : settings_(settings),
         log_(log),
-        input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string()),
+        progress_(settings.quiet ? ProgressMode::none : settings.progress,
+                  is_terminal(STDERR_FILENO), [] { return terminal_width(STDERR_FILENO); }),
+        giving_way_(log_, progress_),
+        input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string(),
+               reading()),
         entrance_(settings, input_) {
     if (settings.not_after) not_after_ = settings.not_after->from(now().wall);
   }
@@ -55,6 +79,20 @@ class Run {
   }
 
  private:
+  /// The first that is done: the log learns of the run, and the progress how it is to speak.
+  OrdersFile::Watch reading() {
+    log_.set_run(random_hex().substr(0, kRunIdDigits));
+    if (log_.format() == LogFormat::json) {
+      progress_.tell_through([this](const std::string& message, const std::string& members) {
+        log_.event(LogLevel::info, "progress", message, members);
+      });
+    }
+    return [this](std::uint64_t bytes, std::uint64_t of) {
+      progress_.work("reading " + (settings_.input == "-" ? "standard input" : settings_.input),
+                     bytes, of, now().steady);
+    };
+  }
+
   /// Prepares, and if another run holds the batch, again and again until --wait-lock is over. Each
   /// time from the ledger on, for it is another one by then.
   void prepare_when_free() {
@@ -120,12 +158,14 @@ class Run {
     std::uint64_t warnings = 0;
     validation_ = validate(input_, settings_.intake, [&](const Complaint& complaint) {
       if (complaint.severity == Severity::warning && ++warnings > kWarningsShown) return;
-      tell("{}\n", printable(to_string(complaint, input_.name())));
+      tell_complaint(complaint);
     });
     if (warnings > kWarningsShown) {
-      tell("{}: {} more warnings; `sagorder check` lists them all\n", input_.name(),
-           warnings - kWarningsShown);
+      log_.line(LogLevel::warning, fmt::format("{}: {} more warnings; `sagorder check` lists them "
+                                               "all",
+                                               input_.name(), warnings - kWarningsShown));
     }
+    progress_.hide();
     const bool skip = settings_.skip_invalid && validation_.readable;
     if (validation_.errors == 0 || skip) return;
     throw Refusal(ExitCode::input,
@@ -134,6 +174,19 @@ class Run {
                   validation_.readable
                       ? "mend the rows, or leave them out with --skip-invalid"
                       : "mend the file; `sagorder check` lists everything that is wrong with it");
+  }
+
+  void tell_complaint(const Complaint& complaint) {
+    const bool error = complaint.severity == Severity::error;
+    const std::string line = std::to_string(complaint.at.line);
+    const std::string column = std::to_string(complaint.at.column);
+    const std::string row = std::to_string(complaint.row.value);
+    log_.line(error ? LogLevel::error : LogLevel::warning, to_string(complaint, input_.name()),
+              complaint.text,
+              {{"file", input_.name()},
+               {"line", line, true},
+               {"column", column, true},
+               {"row", row, true}});
   }
 
   ExitCode show_dry_run() {
@@ -177,9 +230,15 @@ class Run {
   }
 
   void replay() {
-    rows_ =
-        std::make_unique<Rows>(ledger_ ? replay_rows(*ledger_, validation_.rows, settings_.ledger)
-                                       : Rows(validation_.rows));
+    rows_ = std::make_unique<Rows>(
+        ledger_ ? replay_rows(*ledger_, validation_.rows, settings_.ledger,
+                              [this](std::uint64_t records) { tell_replaying(records); })
+                : Rows(validation_.rows));
+  }
+
+  void tell_replaying(std::uint64_t records) {
+    const std::uint64_t about = std::max(2 * validation_.rows, records);  // mostly two a row
+    progress_.work("replaying " + settings_.ledger, records, about, now().steady);
   }
 
   /// Counts what is left, and refuses what would make the rest of the batch another one.
@@ -215,20 +274,21 @@ class Run {
 
   void confirm() {
     if (settings_.yes && settings_.quiet) return;
-    tell(
-        "{} of {} orders are left to place at {}: {} seats, {} seat-months, {} paid at "
-        "once{}\n",
-        left_.orders, validation_.totals.orders, endpoint_text(settings_.endpoint), left_.seats,
-        left_.seat_months, left_.auto_pay, limits_text());
+    log_.line(
+        LogLevel::info,
+        fmt::format("{} of {} orders are left to place at {}: {} seats, {} seat-months, {} "
+                    "paid at once{}",
+                    left_.orders, validation_.totals.orders, endpoint_text(settings_.endpoint),
+                    left_.seats, left_.seat_months, left_.auto_pay, limits_text()));
     if (settings_.yes) return;
     if (!is_terminal(STDIN_FILENO) || settings_.input == "-") {
       throw Refusal(ExitCode::usage, "orders cost money, and there is no terminal to ask",
                     "add --yes to place them without being asked");
     }
-    tell("Type 'yes' to place them: ");
-    std::fflush(stderr);
+    log_.question("Type 'yes' to place them: ");
     std::string answer;
-    if (!std::getline(std::cin, answer)) tell("\n");
+    const bool answered = static_cast<bool>(std::getline(std::cin, answer));
+    if (!answered && log_.format() == LogFormat::text) tell("\n");
     if (answer == "yes") return;
     throw Refusal(ExitCode::usage, "not confirmed; nothing was sent",
                   "to place the orders, type yes in full, or give --yes");
@@ -278,7 +338,7 @@ class Run {
     changed[std::string(kFactCommand)] = settings_.command_line;
     if (left_.orders > 0) {
       changed[std::string(kFactRuns)] =
-          with_run(facts_[std::string(kFactRuns)], {now().wall, settings_.rate});
+          with_run(facts_[std::string(kFactRuns)], {now().wall, settings_.rate}, log_.run());
     }
     ledger_->set_facts(changed);
     for (const auto& [name, value] : changed) facts_[name] = value;
@@ -336,22 +396,18 @@ class Run {
         RequestWriter(settings_.scheme, settings_.method, credentials_.key),
         ResultWriter(results_->format(), validation_.columns), nonce_key);
     if (left_.orders == 0) return;
-    const bool terminal = is_terminal(STDERR_FILENO);
-    Progress progress(settings_.quiet ? ProgressMode::none : settings_.progress, terminal,
-                      [] { return terminal_width(STDERR_FILENO); });
-    log_.before_line([&] { progress.hide(); });
+    input_.watch(nullptr);
     PoolOptions pool;
     pool.connections = settings_.connections;
     pool.request_timeout = settings_.request_timeout;
     pool.connect_timeout = settings_.connect_timeout;
     const SteadyTime begin = now().steady;
-    Driver driver({*pipeline_, *ledger_, input_, settings_.intake, *results_, *tls_, pool,
-                   settings_.threads, settings_.grace, validation_.totals.orders, progress, log_,
+    Driver driver({*pipeline_, *rows_, *ledger_, input_, settings_.intake, *results_, *tls_, pool,
+                   settings_.threads, settings_.grace, validation_.totals.orders, progress_, log_,
                    [this] { remember_batch(); }});
     driver.run();
     elapsed_ = now().steady - begin;
     network_ = driver.counters();
-    log_.before_line(nullptr);
   }
 
   // --- the end
@@ -369,6 +425,8 @@ class Run {
     }
     tell_unrecorded();
     const ExitCode code = exit_code_of(stop, *rows_, validation_.invalid);
+    const WallTime ended = now().wall;
+    record_end(stop, code, ended);
     const Tally& tally = pipeline_->tally();
     const std::uint64_t not_sent = left_.orders - tally.placed - tally.rejected - tally.in_doubt;
     // Remembered a moment before the first send: if no byte left, nothing was ordered.
@@ -386,13 +444,16 @@ class Run {
                     settings_.ledger,
                     "",
                     "",
-                    advice_for(stop, *rows_)};
+                    advice_for(stop, *rows_),
+                    settings_.rate,
+                    log_.run(),
+                    begun_,
+                    ended};
     if (rows_->count_of(State::in_doubt) > 0) {
-      summary.status_command =
-          "sagorder status " + shell_quoted(settings_.output) + ledger_option(settings_);
+      summary.status_command = command_for("status", settings_);
     }
     if (not_sent > 0 || stop != Stop::none) summary.next_command = next_command(stop);
-    if (!settings_.quiet || stop != Stop::none) tell("{}", to_text(summary));
+    if (!settings_.quiet || stop != Stop::none) tell_summary(summary);
     if (!settings_.summary.empty()) {
       replace_file(settings_.summary,
                    [&](const Fd& file) { write_all(file, to_json(summary), settings_.summary); });
@@ -407,11 +468,34 @@ class Run {
     return failed ? settings_.without_canary : settings_.command_line;
   }
 
+  /// For `status`. What it cannot say any more does no harm to what is recorded of the rows.
+  void record_end(Stop stop, ExitCode code, WallTime at) {
+    if (left_.orders == 0 || stop == Stop::ledger_failed) return;
+    const std::string& runs = facts_[std::string(kFactRuns)];
+    const RunEnd end{at, std::string(name_of(stop)), static_cast<int>(code)};
+    try {
+      ledger_->set_facts({{std::string(kFactRuns), with_end(runs, log_.run(), end)}});
+    } catch (const LedgerError& error) {
+      log_.warning(fmt::format("how this run ended could not be recorded: {}", error.what()));
+    }
+  }
+
+  void tell_summary(const Summary& summary) {
+    progress_.hide();
+    if (log_.format() == LogFormat::text) return tell("{}", to_text(summary));
+    const bool well = summary.exit_code == ExitCode::all_placed;
+    log_.event(well ? LogLevel::info : LogLevel::warning, "summary",
+               fmt::format("{} placed, {} rejected, {} in doubt, {} not sent",
+                           rows_->count_of(State::placed), rows_->count_of(State::rejected),
+                           rows_->count_of(State::in_doubt), summary.not_sent),
+               to_json(summary, -1));
+  }
+
   /// Outcomes that came in after the ledger failed: this is the only place that names them.
   void tell_unrecorded() {
     for (const Record& record : pipeline_->unrecorded()) {
       log_.error("an outcome could not be recorded; note it down",
-                 {{"row", std::to_string(record.row.value)},
+                 {{"row", std::to_string(record.row.value), true},
                   {"state", name_of(record.kind)},
                   {"OrderId", record.order_id},
                   {"code", record.code}});
@@ -420,6 +504,9 @@ class Run {
 
   const Settings& settings_;
   Log& log_;
+  Progress progress_;
+  GivingWay giving_way_;
+  const WallTime begun_ = now().wall;
   OrdersFile input_;
   std::optional<WallTime> not_after_;
   Entrance entrance_;

@@ -63,9 +63,13 @@ Original open_original(const Settings& settings, const Facts& facts, const Rows&
   return original;
 }
 
-Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path) {
+Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path,
+                 const std::function<void(std::uint64_t)>& watch) {
+  constexpr std::uint64_t kWatchedEach = 16'384;
   Rows rows(count);
+  std::uint64_t records = 0;
   ledger.replay([&](const Step& step) {
+    if (watch && ++records % kWatchedEach == 0) watch(records);
     if (rows.apply(step)) return;
     throw LedgerError(path + ": row " + std::to_string(step.row.value) + " has a record (" +
                       std::string(name_of(step.kind)) + ", attempt " +

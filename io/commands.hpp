@@ -48,7 +48,7 @@ inline constexpr std::string_view kFactRun = "run";  ///< the last run that sent
 inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one before, as remembered
 inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
-inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_starts.hpp; older ledgers: none
+inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_history.hpp; older ledgers: none
 
 /// What the input was read with when it was ordered: --set, and --carry for its other columns.
 IntakeOptions intake_of(const Facts& facts, const std::string& ledger);
@@ -63,7 +63,9 @@ struct Original {
 Original open_original(const Settings& settings, const Facts& facts, const Rows& rows);
 
 /// Replays a ledger. Throws LedgerError if a record cannot follow from those before it.
-Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path);
+/// @param watch told now and then how many records there were
+Rows replay_rows(Ledger& ledger, std::uint64_t count, const std::string& path,
+                 const std::function<void(std::uint64_t)>& watch = {});
 
 /// The fact, or a LedgerError that says that the ledger is not whole.
 std::string fact(const Facts& facts, std::string_view name, const std::string& path);

@@ -87,6 +87,7 @@ class Driver::Loop {
  public:
   explicit Loop(DriverParts parts)
       : parts_(std::move(parts)),
+        view_{parts_.rows, parts_.pipeline.tally(), parts_.pipeline.pacer(), parts_.rows_total},
         intake_(parts_.intake),
         wake_(context_),
         progress_timer_(context_),
@@ -105,6 +106,7 @@ class Driver::Loop {
 
   void run() {
     listen_for_signals();
+    parts_.progress.update(view_, now().steady);
     show_progress_later();
     // Handed over, not shared: the exception then belongs to one thread at a time.
     LedgerThread thread(parts_.ledger, [this](std::exception_ptr error) {
@@ -114,8 +116,7 @@ class Driver::Loop {
     dispatch(event::Started{});
     context_.run();
     kill_point("run:last-event");
-    parts_.progress.finish(parts_.pipeline.tally(), parts_.pipeline.pacer(), parts_.rows_total,
-                           now().steady);
+    parts_.progress.finish(view_, now().steady);
     close_pools();
     kill_point("run:connections-closed");
   }
@@ -335,17 +336,15 @@ class Driver::Loop {
     progress_timer_.expires_after(kProgressEvery);
     progress_timer_.async_wait([this](const boost::system::error_code& error) {
       if (error || finished_) return;
-      parts_.progress.update(parts_.pipeline.tally(), parts_.pipeline.pacer(), parts_.rows_total,
-                             now().steady);
+      parts_.progress.update(view_, now().steady);
       if (status_asked()) tell_status();
       show_progress_later();
     });
   }
 
   void tell_status() {
-    parts_.log.asked(parts_.progress.line(parts_.pipeline.tally(), parts_.pipeline.pacer(),
-                                          parts_.rows_total, now().steady) +
-                     "; waiting for " + std::to_string(parts_.pipeline.on_wire()) + " answers");
+    parts_.log.asked(parts_.progress.line(view_, now().steady) + "; waiting for " +
+                     std::to_string(parts_.pipeline.on_wire()) + " answers");
   }
 
   void listen_for_signals() {
@@ -415,6 +414,7 @@ class Driver::Loop {
   }
 
   DriverParts parts_;
+  RunView view_;
   Intake intake_;
   csv::Record record_;
   Order order_;

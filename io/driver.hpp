@@ -36,6 +36,7 @@ std::string random_hex();
 
 struct DriverParts {
   Pipeline& pipeline;
+  const Rows& rows;
   Ledger& ledger;
   OrdersFile& input;  ///< validated; rewound by the driver
   IntakeOptions intake;

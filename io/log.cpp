@@ -79,6 +79,7 @@ void append_valid(std::string& out, std::string_view text) {
 }
 
 using Point = spdlog::log_clock::time_point;
+using Level = spdlog::level::level_enum;
 
 std::string stamp_of(Point at, bool with_ms) {
   using namespace std::chrono;
@@ -98,9 +99,20 @@ std::string stamp_of(Point at, bool with_ms) {
   return stamp + "Z";
 }
 
-std::string_view word_of(spdlog::level::level_enum level) {
-  if (level == spdlog::level::err) return "error";
-  return level == spdlog::level::warn ? "warning" : "info";
+std::string_view word_of(Level level) {
+  if (level == Level::err) return "error";
+  return level == Level::warn ? "warning" : "info";
+}
+
+/// As sd-daemon(3) has them: syslog's numbers.
+std::string_view priority_of(Level level) {
+  if (level == Level::err) return "<3>";
+  return level == Level::warn ? "<4>" : "<6>";
+}
+
+Level level_of(LogLevel level) {
+  if (level == LogLevel::error) return Level::err;
+  return level == LogLevel::warning ? Level::warn : Level::info;
 }
 
 /// Hands whole lines to a stream, after whoever else draws there has given way.
@@ -152,69 +164,122 @@ std::string field_text(std::string_view value) {
 }  // namespace
 
 struct Log::State {
-  State(LogFormat chosen, std::FILE* out)
-      : format(chosen), sink(std::make_shared<LineSink>(out)), logger("sagorder", sink) {}
+  State(LogFormat chosen, bool is_journal, std::FILE* out)
+      : format(chosen),
+        journal(is_journal),
+        sink(std::make_shared<LineSink>(out)),
+        logger("sagorder", sink) {}
 
-  void say(spdlog::level::level_enum level, std::string_view message, Fields fields) {
+  void say(Level level, std::string_view message, Fields fields) {
     if (logger.should_log(level)) write(level, message, fields);
   }
 
-  void write(spdlog::level::level_enum level, std::string_view message, Fields fields) {
-    const Point now = spdlog::log_clock::now();
-    const std::string line = format == LogFormat::json ? json_line(now, level, message, fields)
-                                                       : text_line(now, level, message, fields);
-    sink->log({now, {}, logger.name(), level, spdlog::string_view_t(line.data(), line.size())});
+  void write(Level level, std::string_view message, Fields fields) {
+    if (format == LogFormat::json) {
+      put(level, json_line(level, {}, message, fields, {}));
+    } else {
+      put(level, text_line(level, message, fields));
+    }
   }
 
-  static std::string text_line(Point now, spdlog::level::level_enum level, std::string_view message,
-                               Fields fields) {
-    std::string line = stamp_of(now, false) + "  ";
+  /// @param line with its end, unless somebody answers on it
+  void put(Level level, const std::string& line) {
+    const std::string whole = journal ? std::string(priority_of(level)) + line : line;
+    sink->log({spdlog::log_clock::now(),
+               {},
+               logger.name(),
+               level,
+               spdlog::string_view_t(whole.data(), whole.size())});
+  }
+
+  [[nodiscard]] std::string text_line(Level level, std::string_view message, Fields fields) const {
+    std::string line = journal ? "" : stamp_of(spdlog::log_clock::now(), false) + "  ";
     line.append(word_of(level)).append("  ").append(printable(message));
     const char* gap = "  ";
-    for (const LogField& field : fields) {
-      line.append(gap).append(field.name).append("=").append(field_text(field.value));
+    const auto add = [&](std::string_view name, std::string_view value) {
+      line.append(gap).append(name).append("=").append(field_text(value));
       gap = " ";
-    }
+    };
+    for (const LogField& field : fields) add(field.name, field.value);
+    if (!run.empty()) add("run", run);
     return line + "\n";
   }
 
-  static std::string json_line(Point now, spdlog::level::level_enum level, std::string_view message,
-                               Fields fields) {
-    nlohmann::ordered_json object;
-    object["time"] = stamp_of(now, true);
+  [[nodiscard]] std::string json_line(Level level, std::string_view event, std::string_view message,
+                                      Fields fields, const std::string& members) const {
+    using nlohmann::ordered_json;
+    ordered_json object;
+    object["time"] = stamp_of(spdlog::log_clock::now(), true);
     object["level"] = std::string(word_of(level));
+    if (!run.empty()) object["run"] = run;
+    if (!event.empty()) object["event"] = std::string(event);
     object["message"] = printable(message);
-    for (const LogField& field : fields) object[std::string(field.name)] = printable(field.value);
-    return object.dump() + "\n";
+    for (const LogField& field : fields) {
+      object[std::string(field.name)] =
+          field.is_number ? ordered_json::parse(field.value) : ordered_json(printable(field.value));
+    }
+    if (!event.empty() && !members.empty()) {
+      object[std::string(event)] = ordered_json::parse(members);
+    }
+    return object.dump(-1, ' ', false, ordered_json::error_handler_t::replace) + "\n";
   }
 
   LogFormat format;
+  bool journal;
+  std::string run;
   std::shared_ptr<LineSink> sink;
   spdlog::logger logger;
 };
 
-Log::Log(LogFormat format, bool quiet, std::FILE* out)
-    : state_(std::make_unique<State>(format, out)) {
-  state_->logger.set_level(quiet ? spdlog::level::warn : spdlog::level::info);
+Log::Log(LogFormat format, bool quiet, bool journal, std::FILE* out)
+    : state_(std::make_unique<State>(format, journal, out)) {
+  if (quiet) be_quiet();
 }
 
 Log::~Log() = default;
 
 void Log::info(std::string_view message, Fields fields) {
-  state_->say(spdlog::level::info, message, fields);
+  state_->say(Level::info, message, fields);
 }
 
 void Log::asked(std::string_view message, Fields fields) {
-  state_->write(spdlog::level::info, message, fields);
+  state_->write(Level::info, message, fields);
 }
 
 void Log::warning(std::string_view message, Fields fields) {
-  state_->say(spdlog::level::warn, message, fields);
+  state_->say(Level::warn, message, fields);
 }
 
 void Log::error(std::string_view message, Fields fields) {
-  state_->say(spdlog::level::err, message, fields);
+  state_->say(Level::err, message, fields);
 }
+
+void Log::line(LogLevel level, std::string_view text, std::string_view message, Fields fields) {
+  const Level at = level_of(level);
+  if (state_->format == LogFormat::json) {
+    state_->put(at, state_->json_line(at, {}, message, fields, {}));
+  } else {
+    state_->put(at, printable(text) + "\n");
+  }
+}
+
+void Log::question(std::string_view text) {
+  if (state_->format == LogFormat::json) {
+    return state_->put(Level::info, state_->json_line(Level::info, "question", text, {}, {}));
+  }
+  state_->put(Level::info, printable(text));
+}
+
+void Log::event(LogLevel level, std::string_view name, std::string_view message,
+                const std::string& members) {
+  const Level at = level_of(level);
+  state_->put(at, state_->json_line(at, name, message, {}, members));
+}
+
+void Log::be_quiet() { state_->logger.set_level(Level::warn); }
+void Log::set_run(std::string run) { state_->run = std::move(run); }
+const std::string& Log::run() const { return state_->run; }
+LogFormat Log::format() const { return state_->format; }
 
 void Log::before_line(std::function<void()> act) { state_->sink->before = std::move(act); }
 

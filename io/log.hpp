@@ -1,7 +1,11 @@
 // What is said on standard error while a run goes on: lines of text, or JSON objects.
 //
-//   text  `2019-05-20 08:01:02Z warning  message  row=3 code=Throttling`
-//   json  `{"time":"2019-05-20T08:01:02.003Z","level":"warning","message":"...","row":"3"}`
+//   text  `2019-05-20 08:01:02Z  warning  message  row=3 code=Throttling run=3f09c2d1`
+//   json  `{"time":"2019-05-20T08:01:02.003Z","level":"warning","run":"3f09c2d1",
+//         "message":"...","row":3}`, on one line
+//
+// Where the journal reads standard error (io/journal), a line begins with its priority, `<4>`, and
+// a text line has no time, for the journal has one. In json nothing else is ever written.
 //
 // Whatever text comes from outside (answers, file names, cells) is made harmless: no control
 // character reaches a terminal, and no line can pretend to be another. Secrets have a type that
@@ -37,14 +41,18 @@ std::string printable(std::string_view text);
 struct LogField {
   std::string_view name;
   std::string_view value;
+  bool is_number = false;  ///< the value is an unsigned number, and JSON has it as one
 };
+
+enum class LogLevel : std::uint8_t { info, warning, error };
 
 class Log {
  public:
   using Fields = std::initializer_list<LogField>;
 
-  /// @param quiet warnings and errors only  @param out stays open as long as this
-  Log(LogFormat format, bool quiet, std::FILE* out = stderr);
+  /// @param quiet warnings and errors only  @param journal whether the journal reads `out`
+  /// @param out stays open as long as this
+  Log(LogFormat format, bool quiet, bool journal = false, std::FILE* out = stderr);
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -54,6 +62,23 @@ class Log {
   void asked(std::string_view message, Fields fields = {});
   void warning(std::string_view message, Fields fields = {});
   void error(std::string_view message, Fields fields = {});
+
+  /// A line that people get as it is: no time, no level, no fields. JSON has it as `message`.
+  void line(LogLevel level, std::string_view text, std::string_view message, Fields fields = {});
+  void line(LogLevel level, std::string_view text) { line(level, text, text); }
+  /// A question: the line is not ended.
+  void question(std::string_view text);
+  /// JSON only, text is the caller's: `"event": NAME, "message": ..., NAME: members`.
+  /// @param members a JSON object
+  void event(LogLevel level, std::string_view name, std::string_view message,
+             const std::string& members);
+
+  /// Warnings and errors only, from now on.
+  void be_quiet();
+  /// Every line carries it from now on.
+  void set_run(std::string run);
+  [[nodiscard]] const std::string& run() const;
+  [[nodiscard]] LogFormat format() const;
 
   /// Called before each line is written: a progress bar gives way.
   void before_line(std::function<void()> act);

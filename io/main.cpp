@@ -1,5 +1,6 @@
 // Arguments to settings to run to exit code; nothing else.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -11,6 +12,7 @@
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/file.hpp"
+#include "io/journal.hpp"
 #include "io/orders_file.hpp"
 #include "io/process.hpp"
 #include "io/results_file.hpp"
@@ -19,18 +21,36 @@
 namespace sagorder::io {
 namespace {
 
-ExitCode fail(ExitCode code, std::string_view what, std::string_view advice = {}) {
-  tell("sagorder: error: {}\n", printable(what));
+/// How errors are to be said, whatever else is wrong with the arguments.
+LogFormat format_asked(int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    const bool next = argument == "--log-format" && i + 1 < argc;
+    if (argument == "--log-format=json" || (next && std::string_view(argv[i + 1]) == "json")) {
+      return LogFormat::json;
+    }
+  }
+  return LogFormat::text;
+}
+
+/// @param advice lines; may be empty
+ExitCode fail(Log& log, ExitCode code, std::string_view what, std::string_view advice = {}) {
+  if (log.format() == LogFormat::json) {
+    const std::string number = std::to_string(static_cast<int>(code));
+    log.line(LogLevel::error, what, what, {{"advice", advice}, {"exit_code", number, true}});
+    return code;
+  }
+  log.line(LogLevel::error, "sagorder: error: " + std::string(what));
   while (!advice.empty()) {
     const std::string_view line = advice.substr(0, advice.find('\n'));
-    tell("  {}\n", printable(line));
+    log.line(LogLevel::error, "  " + std::string(line));
     advice.remove_prefix(std::min(line.size() + 1, advice.size()));
   }
   return code;
 }
 
-ExitCode perform(const Settings& settings) {
-  Log log(settings.log_format, settings.quiet);
+ExitCode perform(const Settings& settings, Log& log) {
+  if (settings.quiet) log.be_quiet();
   switch (settings.command) {
     case Command::run:
       return run_command(settings, log);
@@ -53,38 +73,40 @@ ExitCode perform(const Settings& settings) {
 }
 
 ExitCode run(int argc, const char* const* argv) {
+  Log log(format_asked(argc, argv), false, is_journal(STDERR_FILENO));
   try {
     const auto parsed = parse_settings(argc, argv);
     if (const auto* plain = std::get_if<PlainText>(&parsed)) {
       fmt::print("{}", plain->text);
       return ExitCode::all_placed;
     }
-    return perform(std::get<Settings>(parsed));
+    return perform(std::get<Settings>(parsed), log);
   } catch (const UsageError& error) {
-    return fail(ExitCode::usage, error.what(), error.hint);
+    return fail(log, ExitCode::usage, error.what(), error.hint);
   } catch (const Refusal& refusal) {
-    return fail(refusal.code, refusal.what(), refusal.advice);
+    return fail(log, refusal.code, refusal.what(), refusal.advice);
   } catch (const InputError& error) {
-    return fail(ExitCode::input, error.what());
+    return fail(log, ExitCode::input, error.what());
   } catch (const CredentialsError& error) {
-    return fail(ExitCode::credentials, error.what());
+    return fail(log, ExitCode::credentials, error.what());
   } catch (const TlsError& error) {
-    return fail(ExitCode::usage, error.what());
+    return fail(log, ExitCode::usage, error.what());
   } catch (const LedgerBusy& error) {
-    return fail(ExitCode::busy, error.what(), "wait for it to end, or stop it; then try again");
+    return fail(log, ExitCode::busy, error.what(),
+                "wait for it to end, or stop it; then try again");
   } catch (const LedgerError& error) {
-    return fail(ExitCode::unwritable, error.what());
+    return fail(log, ExitCode::unwritable, error.what());
   } catch (const OutputError& error) {
-    return fail(ExitCode::unwritable, error.what());
+    return fail(log, ExitCode::unwritable, error.what());
   } catch (const BatchesError& error) {
-    return fail(ExitCode::unwritable, error.what());
+    return fail(log, ExitCode::unwritable, error.what());
   } catch (const FileError& error) {
-    return fail(ExitCode::unwritable, error.what());
+    return fail(log, ExitCode::unwritable, error.what());
   } catch (const BrokenPromise& error) {
-    return fail(ExitCode::internal, error.what(),
+    return fail(log, ExitCode::internal, error.what(),
                 "nothing more was sent; the same command opens what was under way as in doubt");
   } catch (const std::exception& error) {
-    return fail(ExitCode::internal, error.what());
+    return fail(log, ExitCode::internal, error.what());
   }
 }
 

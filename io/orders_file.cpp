@@ -64,8 +64,8 @@ void rewind_file(const Fd& file, std::string_view name) {
 
 }  // namespace
 
-OrdersFile::OrdersFile(std::string path, const std::string& spool_directory)
-    : name_(std::move(path)) {
+OrdersFile::OrdersFile(std::string path, const std::string& spool_directory, Watch watch)
+    : name_(std::move(path)), watch_(std::move(watch)) {
   try {
     if (name_ == "-") {
       name_ = kStandardInput;
@@ -73,7 +73,7 @@ OrdersFile::OrdersFile(std::string path, const std::string& spool_directory)
     } else {
       file_ = open_to_read(name_);
     }
-    size_ = size_of(file_, name_);
+    size_ = size_at_opening_ = size_of(file_, name_);
   } catch (const FileError& error) {
     throw InputError(error.what());
   }
@@ -84,7 +84,7 @@ OrdersFile::OrdersFile(std::string name, Fd stream, const std::string& spool_dir
     : name_(std::move(name)) {
   try {
     spool(stream, spool_directory);
-    size_ = size_of(file_, name_);
+    size_ = size_at_opening_ = size_of(file_, name_);
   } catch (const FileError& error) {
     throw InputError(error.what());
   }
@@ -96,6 +96,7 @@ void OrdersFile::spool(const Fd& stream, const std::string& directory) {
   file_ = open_unnamed(where);
   std::string bytes(kBlockBytes, '\0');
   while (true) {
+    if (watch_) watch_(0, 0);
     const std::size_t got = read_full(stream, bytes.data(), bytes.size(), name_);
     if (got == 0) break;
     write_all(file_, std::string_view(bytes).substr(0, got), where + " (copy of standard input)");
@@ -143,6 +144,10 @@ OrdersFile::Step OrdersFile::close(What what, const csv::Result& bad) {
 }
 
 bool OrdersFile::fill() {
+  if (watch_) {
+    const std::uint64_t bytes = std::uint64_t{next_block_} * kBlockBytes;
+    watch_(bytes, std::max<std::uint64_t>({bytes, size_at_opening_, 1}));
+  }
   buffer_.erase(0, begin_);
   begin_ = 0;
   const std::size_t held = buffer_.size();

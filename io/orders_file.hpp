@@ -13,10 +13,12 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/csv.hpp"
@@ -39,6 +41,8 @@ class OrdersFile {
     bad,      ///< not CSV; `bad` says where and why. The pass is over
     changed,  ///< second pass: not the bytes of the first. Nothing more is handed out
   };
+  /// How far a pass is: bytes, of so many. Of a pipe nobody knows: 0.
+  using Watch = std::function<void(std::uint64_t bytes, std::uint64_t of)>;
   struct Step {
     What what = What::end;
     csv::Result bad;
@@ -46,12 +50,15 @@ class OrdersFile {
 
   /// @param path the file, or `-`
   /// @param spool_directory where standard input is copied to; empty: $TMPDIR, else /tmp
-  explicit OrdersFile(std::string path, const std::string& spool_directory = {});
+  /// @param watch told of each block that is read, here and by `next`
+  explicit OrdersFile(std::string path, const std::string& spool_directory = {}, Watch watch = {});
   /// Reads an open file, standing for standard input: for `-` and for tests.
   OrdersFile(std::string name, Fd stream, const std::string& spool_directory);
 
   /// Views in `record` are valid until the next call. Throws InputError if reading fails.
   Step next(csv::Record& record);
+
+  void watch(Watch watch) { watch_ = std::move(watch); }
 
   /// Back to the start, for the second pass (or another one). Before the first pass came to its
   /// end there is nothing to compare with: then it begins the first pass anew.
@@ -81,7 +88,9 @@ class OrdersFile {
   Digest digest_of(std::string_view block);
 
   std::string name_;
+  Watch watch_;
   Fd file_;
+  std::uint64_t size_at_opening_ = 0;
   std::uint64_t size_ = 0;
   std::string sha256_;
   std::vector<Digest> blocks_;  // of the first pass

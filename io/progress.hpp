@@ -6,7 +6,8 @@
 //   none   nothing
 //
 // `automatic` is a bar on a terminal that can redraw a line, else plain. NO_COLOR and TERM=dumb
-// make a bar plain. Nothing here reads a clock: the moment is an argument.
+// make a bar plain. Counts of rows are the batch's, whichever run settled them; what is this run's
+// alone is said to be so. Nothing here reads a clock: the moment is an argument.
 #pragma once
 
 #include <cstdint>
@@ -14,10 +15,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/moment.hpp"
-#include "engine/rate.hpp"
-#include "engine/tally.hpp"
+#include "io/run_view.hpp"
 
 namespace sagorder::io {
 
@@ -28,40 +29,56 @@ class Progress {
   static constexpr milliseconds kBarEvery{100};
   static constexpr milliseconds kJsonEvery{1'000};
   static constexpr milliseconds kPlainEvery{5'000};
+  /// What is done before the first order is told of if it takes longer.
+  static constexpr milliseconds kWorkToldAfter{50};
+
+  /// Writes a line in another's form. @param message the line for people  @param members JSON
+  using Teller = std::function<void(const std::string& message, const std::string& members)>;
 
   /// @param width columns of the terminal, asked at each redraw
   /// @param out stays open as long as this
   Progress(ProgressMode mode, bool is_terminal, std::function<int()> width,
            std::FILE* out = stderr);
 
+  /// From now on whatever is shown is JSON, and goes through `teller`: as an event of a log.
+  void tell_through(Teller teller);
+
+  /// Before the first order: `done` of `of` bytes or records. If it goes on for a moment, or `of`
+  /// is 0 because nobody knows how long it takes, it is shown as updates are.
+  void work(std::string_view what, std::uint64_t done, std::uint64_t of, SteadyTime now);
+
   /// Shows the state if it is time to. Cheap otherwise; call it after each event.
-  /// @param total_rows rows of the batch, invalid ones not counted
-  void update(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows, SteadyTime now);
+  void update(const RunView& run, SteadyTime now);
 
   /// The state in one line, without its end, whatever the mode.
-  [[nodiscard]] std::string line(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows,
-                                 SteadyTime now);
+  [[nodiscard]] std::string line(const RunView& run, SteadyTime now);
 
   /// Wipes the bar until the next update, so that a line of text can stand there.
   void hide();
 
   /// Shows the last state (plain, json) or wipes the bar. Nothing is shown after it.
-  void finish(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows, SteadyTime now);
+  void finish(const RunView& run, SteadyTime now);
 
   /// What `automatic` and the environment came to.
   [[nodiscard]] ProgressMode mode() const { return mode_; }
 
  private:
   struct View;  // the numbers of one redraw
-  [[nodiscard]] milliseconds every() const;
-  View view_of(const Tally& tally, const Pacer& pacer, std::uint64_t total_rows, SteadyTime now);
+  View view_of(const RunView& run, SteadyTime now);
   void measure(std::uint64_t settled, SteadyTime now);
   void show(const View& view);
+  void show_json(const std::string& message, const std::string& members);
+  void show_bar(const std::string& text);
   void write(const std::string& text);
 
   ProgressMode mode_;
+  milliseconds every_;
   std::function<int()> width_;
   std::FILE* out_;
+  Teller teller_;
+  std::string work_;  // what is being done before the first order
+  SteadyTime work_begun_{};
+  bool work_shown_ = false;
   std::optional<SteadyTime> started_;
   SteadyTime shown_{};
   bool visible_ = false;  // a bar stands on the terminal's line

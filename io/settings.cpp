@@ -376,6 +376,7 @@ Settings settings_of(const Arguments& given) {
     take_input(given, settings);
   }
   if (command == Command::resolve) take_resolution(given, settings.resolution);
+  settings.json = given.json;
   if (command == Command::rows) take_rows(given, settings);
   if (command == Command::rows || command == Command::reconcile) take_original(given, settings);
   if (command == Command::reconcile) take_reconciliation(given, settings);
@@ -388,9 +389,16 @@ Settings settings_of(const Arguments& given) {
   return settings;
 }
 
+/// A path as it is; a name is looked up by the shell, and by everybody else who gives it.
+std::string program_of(int argc, const char* const* argv) {
+  const std::string_view called = argc > 0 ? argv[0] : "";
+  return called.find('/') == std::string_view::npos ? "sagorder" : shell_quoted(called);
+}
+
 /// @param without an option with a value that is left out; empty: none is
-std::string joined(int argc, const char* const* argv, std::string_view without = {}) {
-  std::string line = "sagorder";
+std::string joined(const std::string& program, int argc, const char* const* argv,
+                   std::string_view without = {}) {
+  std::string line = program;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (!without.empty() && argument == without) {
@@ -414,8 +422,9 @@ std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int arg
   auto parsed = reader.read(argc, argv);
   if (auto* const text = std::get_if<PlainText>(&parsed)) return std::move(*text);
   Settings settings = settings_of(std::get<Arguments>(parsed));
-  settings.command_line = joined(argc, argv);
-  settings.without_canary = joined(argc, argv, "--canary");
+  settings.program = program_of(argc, argv);
+  settings.command_line = joined(settings.program, argc, argv);
+  settings.without_canary = joined(settings.program, argc, argv, "--canary");
   return settings;
 }
 
@@ -455,12 +464,36 @@ std::optional<milliseconds> parse_duration(std::string_view text, milliseconds m
   return milliseconds(*count * factor);
 }
 
+namespace {
+
+/// By printf, which every shell has; it would lose line ends at the very end, which `$'...'` keeps.
+std::string quoted_by_numbers(std::string_view argument) {
+  const bool by_printf = !argument.ends_with('\n');
+  std::string quoted = by_printf ? "\"$(printf '" : "$'";
+  for (const char each : argument) {
+    const auto byte = static_cast<unsigned char>(each);
+    if (byte < 0x20 || byte >= 0x7f || each == '\'' || each == '\\') {
+      quoted += '\\';
+      for (const unsigned shift : {6U, 3U, 0U}) {
+        quoted += static_cast<char>('0' + (byte >> shift & 7U));
+      }
+    } else {
+      quoted += each;
+      if (each == '%' && by_printf) quoted += each;
+    }
+  }
+  return quoted + (by_printf ? "')\"" : "'");
+}
+
+}  // namespace
+
 std::string shell_quoted(std::string_view argument) {
   static constexpr std::string_view kPlain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./:=,@%+-";
-  if (!argument.empty() && argument.find_first_not_of(kPlain) == std::string_view::npos) {
-    return std::string(argument);
-  }
+  const bool plain = !argument.empty() && argument.front() != '=' &&  // zsh: a command's path
+                     argument.find_first_not_of(kPlain) == std::string_view::npos;
+  if (plain) return std::string(argument);
+  if (printable(argument) != argument) return quoted_by_numbers(argument);
   std::string quoted = "'";
   for (const char each : argument) {
     if (each == '\'') {

@@ -58,8 +58,9 @@ struct Resolution {
 
 struct Settings {
   Command command = Command::run;
-  std::string command_line;    ///< as it was given, quoted for a shell
-  std::string without_canary;  ///< the same, less --canary
+  std::string program = "sagorder";  ///< as it was called, quoted for a shell
+  std::string command_line;          ///< as it was given, likewise
+  std::string without_canary;        ///< the same, less --canary
 
   std::string input;   ///< run, check: a path, or `-`; rows, reconcile: empty: where the
                        ///< ledger says; doctor: empty: none
@@ -101,6 +102,7 @@ struct Settings {
 
   Resolution resolution;  ///< resolve only
   std::string report;     ///< report only: path of the page
+  bool json = false;      ///< status only
 
   RowsOf rows_of = RowsOf::rejected;  ///< rows only
   std::string rows_output;            ///< rows: the file; empty: standard output
@@ -143,7 +145,8 @@ inline constexpr milliseconds kDurationMax = std::chrono::hours(24);
 /// `60s`, `500ms`, `2m`; nullopt: no unit, no number, or more than `most`.
 std::optional<milliseconds> parse_duration(std::string_view text, milliseconds most = kDurationMax);
 
-/// An argument quoted for a POSIX shell, where it needs to be.
+/// An argument quoted for a POSIX shell, where it needs to be. What no terminal should show as it
+/// is (control characters, marks without width, invalid UTF-8) is written by its numbers.
 std::string shell_quoted(std::string_view argument);
 
 }  // namespace sagorder::io

@@ -52,7 +52,7 @@ std::string go_on_command(const Facts& facts, const std::string& path, std::stri
 }
 
 std::string command_for(std::string_view name, const Settings& settings) {
-  return "sagorder " + std::string(name) + " " + shell_quoted(settings.output) +
+  return settings.program + " " + std::string(name) + " " + shell_quoted(settings.output) +
          ledger_option(settings);
 }
 

@@ -36,7 +36,7 @@ Counts count(const Rows& rows, const Facts& facts, bool running);
 /// @param here where it will be given; empty: anywhere
 std::string go_on_command(const Facts& facts, const std::string& path, std::string_view here);
 
-/// `sagorder NAME RESULTS`, with --ledger if it is not the usual one.
+/// `sagorder NAME RESULTS` as this program was called, with --ledger if it is not the usual one.
 std::string command_for(std::string_view name, const Settings& settings);
 
 }  // namespace sagorder::io

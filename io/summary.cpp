@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <vector>
 
+#include "io/commands.hpp"
 #include "io/log.hpp"
 
 namespace sagorder::io {
@@ -15,6 +20,157 @@ double ms_of(nanoseconds span) { return static_cast<double>(span.count()) / 1e6;
 double rate_of(const Summary& summary) {
   const double span = seconds_of(summary.elapsed);
   return span > 0 ? static_cast<double>(summary.tally.sent) / span : 0;
+}
+
+using nlohmann::ordered_json;
+
+std::uint64_t all_of(const Breakdown::Region& region) {
+  return region.placed + region.rejected + region.in_doubt;
+}
+std::uint64_t all_of(const Breakdown::Code& code) {
+  return code.rejected + code.in_doubt + code.not_executed;
+}
+std::string name_of(const Breakdown::Region& region) {
+  return region.region_id.empty() ? "others" : printable(region.region_id);
+}
+std::string name_of(const Breakdown::Code& code) {
+  return code.code.empty() ? "others" : printable(code.code);
+}
+
+/// The most frequent first; those of one number as they came.
+template <class Each>
+std::vector<Each> sorted(std::vector<Each> all) {
+  std::ranges::stable_sort(all, [](const Each& a, const Each& b) { return all_of(a) > all_of(b); });
+  return all;
+}
+
+template <class Each, class Line>
+void add_table(std::string& text, const std::vector<Each>& all, std::string_view header,
+               const Line& line) {
+  text += header;
+  const std::size_t shown = std::min(all.size(), kSummaryLinesMax);
+  for (const Each& each : std::span(all).first(shown)) text += line(each);
+  if (shown < all.size()) {
+    text += fmt::format("  and {} more; --summary FILE has them all\n", all.size() - shown);
+  }
+}
+
+/// Of this run. One region says no more than the line of the totals.
+std::string regions_text(const Breakdown& breakdown) {
+  const auto all = sorted(breakdown.regions());
+  std::string text;
+  if (all.size() < 2) return text;
+  add_table(text, all,
+            fmt::format("  {:<24} {:>9} {:>9} {:>9} {:>10} {:>12}\n", "RegionId", "placed",
+                        "rejected", "in doubt", "seats", "seat-months"),
+            [](const Breakdown::Region& region) {
+              return fmt::format("  {:<24} {:>9} {:>9} {:>9} {:>10} {:>12}\n", name_of(region),
+                                 region.placed, region.rejected, region.in_doubt,
+                                 region.seats_placed, region.seat_months_placed);
+            });
+  return text;
+}
+
+std::string codes_text(const Breakdown& breakdown) {
+  const auto all = sorted(breakdown.codes());
+  std::string text;
+  if (all.empty()) return text;
+  add_table(
+      text, all,
+      fmt::format("  {:<34} {:>9} {:>9} {:>13}\n", "Code", "rejected", "in doubt", "not executed"),
+      [](const Breakdown::Code& code) {
+        return fmt::format("  {:<34} {:>9} {:>9} {:>13}\n", name_of(code), code.rejected,
+                           code.in_doubt, code.not_executed);
+      });
+  return text;
+}
+
+std::string latency_text(const Histogram& latency) {
+  return fmt::format("p50 {:.1f} ms, p99 {:.1f} ms, at most {:.1f} ms",
+                     ms_of(latency.quantile(0.5)), ms_of(latency.quantile(0.99)),
+                     ms_of(latency.max()));
+}
+
+constexpr std::string_view words_of(WaitFor what) {
+  constexpr std::array<std::string_view, kWaits> kWords = {"the input",   "the rate", "throttling",
+                                                           "connections", "answers",  "the ledger"};
+  return kWords.at(static_cast<std::size_t>(what));
+}
+
+/// Where the time went, the most first, without what would be shown as nothing.
+std::string waits_text(const Waits& waits) {
+  std::vector<WaitFor> all;
+  for (std::size_t i = 0; i < kWaits; ++i) all.push_back(static_cast<WaitFor>(i));
+  std::ranges::stable_sort(all, [&](WaitFor a, WaitFor b) { return waits.of(a) > waits.of(b); });
+  std::string text;
+  for (const WaitFor what : all) {
+    if (waits.of(what) < milliseconds(50)) continue;
+    text += fmt::format("{}{:.1f} s for {}", text.empty() ? "waited " : ", ",
+                        seconds_of(waits.of(what)), words_of(what));
+  }
+  return text.empty() ? text : text + "\n";
+}
+
+std::string run_text(const Summary& summary) {
+  const Tally& tally = summary.tally;
+  const std::string limit =
+      summary.rate.unlimited() ? "no limit" : "limit " + to_string(summary.rate);
+  std::string text = fmt::format("this run: {} placed, {} seats, {} seat-months\n", tally.placed,
+                                 tally.seats_placed, tally.seat_months_placed);
+  text += regions_text(tally.breakdown) + codes_text(tally.breakdown);
+  text += fmt::format("requests {} in {:.1f} s, {:.1f}/s, {}; throttled {}, faults {}\n",
+                      tally.sent, seconds_of(summary.elapsed), rate_of(summary), limit,
+                      tally.throttled, tally.faults);
+  if (tally.latency.count() > 0) text += "answers took " + latency_text(tally.latency) + "\n";
+  if (tally.since_due.count() > 0)
+    text += "from when they were due: " + latency_text(tally.since_due) + "\n";
+  return text + waits_text(tally.waits);
+}
+
+ordered_json latency_json(const Histogram& latency) {
+  ordered_json json = {{"count", latency.count()}};
+  constexpr std::pair<const char*, double> kQuantiles[] = {
+      {"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p999", 0.999}};
+  for (const auto& [name, share] : kQuantiles) json[name] = ms_of(latency.quantile(share));
+  json["max"] = ms_of(latency.max());
+  return json;
+}
+
+ordered_json regions_json(const Breakdown& breakdown) {
+  ordered_json json = ordered_json::array();
+  for (const Breakdown::Region& region : sorted(breakdown.regions())) {
+    json.push_back({{"region", name_of(region)},
+                    {"placed", region.placed},
+                    {"rejected", region.rejected},
+                    {"in_doubt", region.in_doubt},
+                    {"seats_placed", region.seats_placed},
+                    {"seat_months_placed", region.seat_months_placed}});
+  }
+  return json;
+}
+
+ordered_json codes_json(const Breakdown& breakdown) {
+  ordered_json json = ordered_json::array();
+  for (const Breakdown::Code& code : sorted(breakdown.codes())) {
+    json.push_back({{"code", name_of(code)},
+                    {"rejected", code.rejected},
+                    {"in_doubt", code.in_doubt},
+                    {"not_executed", code.not_executed}});
+  }
+  return json;
+}
+
+ordered_json waits_json(const Waits& waits) {
+  ordered_json json;
+  for (std::size_t i = 0; i < kWaits; ++i) {
+    const auto what = static_cast<WaitFor>(i);
+    json[std::string(name_of(what))] = seconds_of(waits.of(what));
+  }
+  return json;
+}
+
+ordered_json rate_json(const RateLimit& rate) {
+  return rate.unlimited() ? ordered_json() : ordered_json(rate.per_second());
 }
 
 }  // namespace
@@ -82,17 +238,7 @@ std::string to_text(const Summary& summary) {
   line("in doubt", rows.count_of(State::in_doubt), "may have been ordered; never sent again");
   line("invalid", summary.validation.invalid, "left out");
   line("not sent", summary.not_sent, "");
-  const Tally& tally = summary.tally;
-  if (tally.sent > 0) {
-    text += fmt::format(
-        "requests {} in {:.1f} s, {:.1f}/s; answers p50 {:.1f} ms, p99 {:.1f} ms; throttled {}, "
-        "faults {}\n",
-        tally.sent, seconds_of(summary.elapsed), rate_of(summary),
-        ms_of(tally.latency.quantile(0.5)), ms_of(tally.latency.quantile(0.99)), tally.throttled,
-        tally.faults);
-    text += fmt::format("{} seats, {} seat-months placed in this run\n", tally.seats_placed,
-                        tally.seat_months_placed);
-  }
+  if (summary.tally.intents > 0) text += run_text(summary);
   text += fmt::format("results: {}\nledger:  {}\n", printable(summary.output),
                       printable(summary.ledger));
   if (!summary.advice.empty()) text += summary.advice + "\n";
@@ -101,10 +247,13 @@ std::string to_text(const Summary& summary) {
   return text;
 }
 
-std::string to_json(const Summary& summary) {
+std::string to_json(const Summary& summary, int indent) {
   const Rows& rows = summary.rows;
   const Tally& tally = summary.tally;
-  nlohmann::ordered_json json;
+  ordered_json json;
+  json["run_id"] = summary.run;
+  json["begun_at"] = timestamp(summary.begun);
+  json["ended_at"] = timestamp(summary.ended);
   json["exit_code"] = static_cast<int>(summary.exit_code);
   json["stop"] = std::string(name_of(summary.stop));
   json["stop_detail"] = printable(summary.stop_detail);
@@ -126,11 +275,14 @@ std::string to_json(const Summary& summary) {
                  {"seats_placed", tally.seats_placed},
                  {"seat_months_placed", tally.seat_months_placed},
                  {"elapsed_s", seconds_of(summary.elapsed)},
-                 {"requests_per_s", rate_of(summary)}};
-  json["latency_ms"] = {{"p50", ms_of(tally.latency.quantile(0.5))},
-                        {"p90", ms_of(tally.latency.quantile(0.9))},
-                        {"p99", ms_of(tally.latency.quantile(0.99))},
-                        {"max", ms_of(tally.latency.max())}};
+                 {"requests_per_s", rate_of(summary)},
+                 {"limit_per_s", rate_json(summary.rate)}};
+  json["latency_ms"] = latency_json(tally.latency);
+  json["latency_since_due_ms"] = latency_json(tally.since_due);
+  json["commit_ms"] = latency_json(tally.commit);
+  json["waited_s"] = waits_json(tally.waits);
+  json["by_region"] = regions_json(tally.breakdown);
+  json["by_code"] = codes_json(tally.breakdown);
   json["network"] = {{"connects", summary.network.connects},
                      {"handshakes_resumed", summary.network.handshakes_resumed},
                      {"reused", summary.network.reused},
@@ -141,7 +293,7 @@ std::string to_json(const Summary& summary) {
   json["ledger"] = summary.ledger;
   json["status_command"] = summary.status_command;
   json["next_command"] = summary.next_command;
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  return json.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace sagorder::io

@@ -1,4 +1,5 @@
-// What a run came to: for people on standard error, and as JSON for programs.
+// What a run came to: for people on standard error, and as JSON for programs. Whatever its number
+// of rows it is no longer than the constants below let it be.
 #pragma once
 
 #include <string>
@@ -9,6 +10,8 @@
 #include "io/validation.hpp"
 
 namespace sagorder::io {
+
+inline constexpr std::size_t kSummaryLinesMax = 12;  ///< regions, and codes, that people are shown
 
 struct Summary {
   const Rows& rows;  ///< of the whole batch
@@ -25,12 +28,16 @@ struct Summary {
   std::string status_command;  ///< empty: no row is in doubt
   std::string next_command;    ///< empty: nothing is left to send
   std::string advice;          ///< a sentence before the next command
+  RateLimit rate;              ///< as asked for
+  std::string run;             ///< as the log's lines name it
+  WallTime begun{};
+  WallTime ended{};
 };
 
 /// Several lines, each with its end.
 std::string to_text(const Summary& summary);
-/// One JSON object and a line end.
-std::string to_json(const Summary& summary);
+/// One JSON object and a line end. @param indent spaces; -1: all on one line
+std::string to_json(const Summary& summary, int indent = 2);
 
 /// What to do next, by the reason of the stop and the state of the rows.
 std::string advice_for(Stop stop, const Rows& rows);

@@ -107,9 +107,12 @@ def replaced(command, **options):
     return command
 
 
-def run_at_terminal(command, *, cwd, env, answer=None, columns=100, timeout=30):
-    """Runs `command` with a terminal as its three streams. `answer` is typed once the program shows
-    a question that ends in `: `. @return (exit code, everything it showed)"""
+def run_at_terminal(
+    command, *, cwd, env, answer=None, prompt=b": ", columns=100, resize=None, timeout=30
+):
+    """Runs `command` with a terminal as its three streams. `answer` is typed once what is shown
+    ends in `prompt`. `resize(shown)` may give the terminal another width (None: as it is).
+    @return (exit code, everything it showed)"""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, columns))
     try:
@@ -131,7 +134,10 @@ def run_at_terminal(command, *, cwd, env, answer=None, columns=100, timeout=30):
             if not piece:
                 break
             shown += piece
-            if answer is not None and shown.endswith(b": "):
+            wider = resize(shown) if resize else None
+            if wider is not None:
+                termios.tcsetwinsize(ours, (24, wider))
+            if answer is not None and shown.endswith(prompt):
                 os.write(ours, answer.encode() + b"\n")
                 answer = None
         return process.wait(timeout=timeout), shown.decode("utf-8", "replace")

@@ -3,10 +3,14 @@
 import csv
 import json
 import os
+import select
+import subprocess
+import time
 
-from cases import replaced, run_at_terminal, said, without
+from cases import end, replaced, run_at_terminal, said, without
 from command_cases import NO_KEYS, ONE_BY_ONE, ROWS, CommandTest, in_fives
-from harness import ALL_PLACED, CREDENTIALS, INPUT, IN_DOUBT, LIMIT, SOME_REJECTED, USAGE
+from harness import ALL_PLACED, CREDENTIALS, INPUT, IN_DOUBT, LIMIT, SOME_REJECTED, TIME_SCALE
+from harness import USAGE
 
 
 class Reports(CommandTest):
@@ -69,6 +73,30 @@ class Reports(CommandTest):
         self.assertNotIn("\x1b", text)
         self.assertNotIn("\r", text)
 
+    def test_progress_of_a_batch_that_is_gone_on_with(self):
+        """Rows are counted of the batch; what this run bought is said to be its own."""
+        batch = self.slow()
+        self.assert_ended(batch.run("--max-orders", "2"), LIMIT)
+        text = self.with_progress("plain", batch)
+        self.assertRegex(text, r"(?m)^2 of 6 rows: placed 2, .*; this run: 0 rows, 0 seats; ")
+        self.assertRegex(text, r"(?m)^6 of 6 rows: placed 6, .*; this run: 4 rows, 90 seats; ")
+
+    def test_first_word_within_a_tenth_of_a_second(self):
+        """Of an input that comes slowly, and of a server that does not answer."""
+        batch = self.quiet_batch(self.gateway(latency="400ms"), *ONE_BY_ONE, rows=2)
+        command = replaced(batch.command(), progress="plain")
+        piped = ["-" if each == str(batch.input) else each for each in command]
+        for given, stdin in ((command, subprocess.DEVNULL), (piped, subprocess.PIPE)):
+            process = subprocess.Popen(
+                given, stdin=stdin, stderr=subprocess.PIPE, env=batch.env, cwd=batch.folder
+            )
+            self.addCleanup(end, process)
+            begun = time.monotonic()
+            self.assertTrue(select.select([process.stderr], [], [], 20 * TIME_SCALE)[0])
+            print(f"the first word came after {1000 * (time.monotonic() - begun):.0f} ms")
+            process.kill()
+            process.communicate()
+
     def test_progress_none(self):
         text = self.with_progress("none")
         self.assertNotIn(" rows: ", text)
@@ -112,6 +140,32 @@ class Reports(CommandTest):
                 for line in drawn:
                     self.assertLess(len(line), columns)
 
+    def test_progress_bar_of_a_terminal_that_becomes_narrow(self):
+        """The width is asked at each redraw, so that the next line fits."""
+        batch = self.slow()
+        narrow = []
+
+        def resize(shown):
+            if narrow or shown.count(b"\r\x1b[K") < 2:
+                return None
+            narrow.append(len(shown))
+            return 30
+
+        code, shown = run_at_terminal(
+            replaced(batch.command(), progress="bar"),
+            columns=150,
+            resize=resize,
+            cwd=batch.folder,
+            env={**batch.env, "TERM": "xterm"},
+        )
+        self.assertEqual(code, ALL_PLACED, shown)
+        before = [part.split("\r")[0] for part in shown[: narrow[0]].split("\r\x1b[K")[1:]]
+        after = [part.split("\r")[0] for part in shown[narrow[0] :].split("\r\x1b[K")[2:-1]]
+        self.assertGreater(len(before[0]), 30)
+        self.assertGreaterEqual(len(after), 1)
+        for line in after:
+            self.assertLess(len(line), 30)
+
     def test_progress_where_nothing_can_be_redrawn(self):
         for env in ({"TERM": "dumb"}, {"NO_COLOR": "1"}):
             with self.subTest(env=env):
@@ -131,15 +185,75 @@ class Reports(CommandTest):
         batch = self.quiet_batch(self.gateway())
         self.assert_ended(batch.run("--quiet", "--max-orders", "1"), LIMIT, "--max-orders 1")
 
-    def test_log_as_json(self):
-        batch = self.quiet_batch(self.gateway())
-        done = batch.run("--log-format", "json")
-        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-        self.assertTrue(lines, done.stderr)
+    def lines_of(self, text):
+        """The lines of a log in JSON: each is one, whatever it tells."""
+        lines = [json.loads(line) for line in text.splitlines()]
         for line in lines:
             self.assertRegex(line["time"], r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
             self.assertIn(line["level"], ("info", "warning", "error"))
             self.assertTrue(line["message"])
+        return lines
+
+    def test_log_as_json(self):
+        """No line of text is left: neither progress nor summary, whatever --progress says."""
+        for mode in ("auto", "bar", "plain", "json", "none"):
+            with self.subTest(progress=mode):
+                batch = self.quiet_batch(self.gateway())
+                command = replaced(batch.command(), progress=mode)
+                done = batch.sagorder(*command[1:], "--log-format", "json")
+                self.assert_ended(done, ALL_PLACED)
+                lines = self.lines_of(done.stderr)
+                self.assertEqual({line["run"] for line in lines}, {batch.summary()["run_id"]})
+                events = [line["event"] for line in lines if "event" in line]
+                progress = 0 if mode == "none" else 2
+                self.assertEqual(events, ["progress"] * progress + ["summary"])
+                self.assertEqual(lines[-1]["summary"]["batch"]["placed"], ROWS)
+                if progress:
+                    self.assertEqual(lines[-2]["progress"]["done"], ROWS)
+
+    def test_log_as_json_of_what_is_refused(self):
+        batch = self.quiet_batch(self.gateway(), columns={"Period": lambda row: 13 + row})
+        lines = self.lines_of(batch.run("--log-format", "json").stderr)
+        places = [(line["file"], line["line"], line["row"]) for line in lines if "row" in line]
+        self.assertEqual(places, [(str(batch.input), row + 1, row) for row in range(1, ROWS + 1)])
+        self.assertEqual(lines[-1]["exit_code"], INPUT)
+        self.assertIn("--skip-invalid", lines[-1]["advice"])
+        for wrong in (("--log-format=json", "--rate", "x"), ("--frobnicate", "--log-format", "json")):
+            refused = batch.run(*wrong)
+            self.assertEqual(refused.returncode, USAGE)
+            self.assertEqual(self.lines_of(refused.stderr)[-1]["exit_code"], USAGE)
+
+    def test_log_as_json_that_asks(self):
+        for answer, code in (("yes", ALL_PLACED), ("no", USAGE)):
+            with self.subTest(answer=answer):
+                batch = self.quiet_batch(self.gateway())
+                command = without(batch.command("--log-format", "json"), "--yes")
+                ended, shown = run_at_terminal(
+                    command,
+                    cwd=batch.folder,
+                    env=batch.env,
+                    answer=answer,
+                    prompt=b'to place them: "}\r\n',
+                )
+                self.assertEqual(ended, code)
+                lines = self.lines_of("\n".join(x for x in shown.splitlines() if x != answer))
+                self.assertIn("question", [line.get("event") for line in lines])
+
+    def test_log_for_the_journal(self):
+        """As a service: the priority before each line, and no time, for the journal has one."""
+        batch = self.quiet_batch(self.gateway())
+        with open(batch.log, "wb") as log:
+            stream = os.fstat(log.fileno())
+            env = {**batch.env, "JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}"}
+            for options in ((), ("--log-format", "json"), ("--rate", "x")):
+                subprocess.run(
+                    batch.command(*options), stderr=log, env=env, cwd=batch.folder, check=False
+                )
+        lines = batch.log.read_text().splitlines()
+        self.assertRegex(lines[0], r"\A<6>info  credentials from the environment  run=\w{8}\Z")
+        self.assertTrue(any(line.startswith('<6>{"time":') for line in lines), lines)
+        self.assertRegex(lines[-2], r"\A<3>sagorder: error: --rate")
+        self.assertNotIn("<6>", batch.run().stderr, "a stream that the journal does not read")
 
     def test_log_of_a_warning_as_json(self):
         batch = self.quiet_batch(self.gateway(latency="300ms"), *ONE_BY_ONE)
@@ -147,7 +261,7 @@ class Reports(CommandTest):
         process.kill()
         process.wait()
         done = batch.run("--quiet", "--log-format", "json")
-        lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+        lines = self.lines_of(done.stderr)
         self.assertEqual([line["level"] for line in lines], ["warning"])
         self.assertIn("in doubt", lines[0]["message"])
 

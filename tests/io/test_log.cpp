@@ -3,10 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <concepts>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <sstream>
 #include <string>
+#include <vector>
 
+#include "engine/secret.hpp"
 #include "tests/io/temporary_directory.hpp"
 
 namespace sagorder::io {
@@ -64,7 +68,7 @@ class LogTest : public testing::Test {
 };
 
 TEST_F(LogTest, TextLine) {
-  Log log(LogFormat::text, false, out);
+  Log log(LogFormat::text, false, false, out);
   log.info("run ended", {{"placed", "3"}, {"file", "a b=\"c\".csv"}});
   const std::regex expected(
       R"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  info  run ended  placed=3 file="a b=\\"c\\".csv"\n)");
@@ -72,7 +76,7 @@ TEST_F(LogTest, TextLine) {
 }
 
 TEST_F(LogTest, JsonLine) {
-  Log log(LogFormat::json, false, out);
+  Log log(LogFormat::json, false, false, out);
   log.warning("throttled \"hard\"\n", {{"code", "Throttling\x1b[0m"}});
   const std::string line = written();
   EXPECT_EQ(line.find('\n'), line.size() - 1);
@@ -85,20 +89,20 @@ TEST_F(LogTest, JsonLine) {
 }
 
 TEST_F(LogTest, OneCallIsOneLine) {
-  Log log(LogFormat::text, false, out);
+  Log log(LogFormat::text, false, false, out);
   log.error("no\n2019-05-20 08:01:02Z  info  all is well", {{"code", "x\ny"}});
   const std::string text = written();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
 }
 
 TEST_F(LogTest, BracesAreNoFormat) {
-  Log log(LogFormat::text, false, out);
+  Log log(LogFormat::text, false, false, out);
   log.info("{} {0:s} %s %n", {{"value", "{}"}});
   EXPECT_TRUE(has(written(), "{} {0:s} %s %n  value={}")) << written();
 }
 
 TEST_F(LogTest, QuietKeepsWarningsAndErrors) {
-  Log log(LogFormat::text, true, out);
+  Log log(LogFormat::text, true, false, out);
   log.info("unsaid");
   log.asked("as you wish");
   log.warning("careful");
@@ -110,11 +114,77 @@ TEST_F(LogTest, QuietKeepsWarningsAndErrors) {
 }
 
 TEST_F(LogTest, WhoDrawsThereGivesWayFirst) {
-  Log log(LogFormat::text, false, out);
+  Log log(LogFormat::text, false, false, out);
   log.before_line([this] { std::fputs("|wiped|", out); });
   log.info("line");
   EXPECT_TRUE(written().starts_with("|wiped|"));
 }
+
+TEST_F(LogTest, EveryLineNamesTheRun) {
+  Log text(LogFormat::text, false, false, out);
+  text.set_run("3f09c2d1");
+  text.info("one", {{"row", "7", true}});
+  text.info("two");
+  EXPECT_TRUE(has(written(), "  one  row=7 run=3f09c2d1\n")) << written();
+  EXPECT_TRUE(has(written(), "  two  run=3f09c2d1\n")) << written();
+  EXPECT_EQ(text.run(), "3f09c2d1");
+}
+
+TEST_F(LogTest, JsonLineNamesTheRunAndHasNumbers) {
+  Log log(LogFormat::json, false, false, out);
+  log.set_run("3f09c2d1");
+  log.error("lost", {{"row", "7", true}, {"code", "7"}});
+  const auto object = nlohmann::json::parse(written());
+  EXPECT_EQ(object["run"], "3f09c2d1");
+  EXPECT_EQ(object["row"], 7);
+  EXPECT_EQ(object["code"], "7");
+}
+
+TEST_F(LogTest, ALineForPeopleIsAnObjectForPrograms) {
+  {
+    Log log(LogFormat::text, true, false, out);
+    log.line(LogLevel::error, "a.csv:2:1: error: \x1b bad", "bad", {{"row", "1", true}});
+    log.question("Sure? ");
+    EXPECT_EQ(written(), "a.csv:2:1: error: \\x1b bad\nSure? ");
+  }
+  std::rewind(out);
+  Log log(LogFormat::json, true, false, out);
+  log.line(LogLevel::error, "a.csv:2:1: error: bad", "bad", {{"row", "1", true}});
+  log.question("Sure? ");
+  log.event(LogLevel::warning, "summary", "all done", R"({"run":7})");
+  std::istringstream lines(written());
+  std::vector<nlohmann::json> objects;
+  for (std::string line; std::getline(lines, line);) objects.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(objects.size(), 3U);
+  EXPECT_EQ(objects[0]["message"], "bad");
+  EXPECT_EQ(objects[0]["level"], "error");
+  EXPECT_EQ(objects[0]["row"], 1);
+  EXPECT_EQ(objects[1]["event"], "question");
+  EXPECT_EQ(objects[2]["level"], "warning");
+  EXPECT_EQ(objects[2]["summary"]["run"], 7);
+}
+
+TEST_F(LogTest, TheJournalIsToldThePriorityAndHasATimeOfItsOwn) {
+  {
+    Log log(LogFormat::text, false, true, out);
+    log.info("one");
+    log.warning("two");
+    log.error("three");
+    log.line(LogLevel::error, "four");
+    EXPECT_EQ(written(), "<6>info  one\n<4>warning  two\n<3>error  three\n<3>four\n");
+  }
+  std::rewind(out);
+  Log log(LogFormat::json, false, true, out);
+  log.warning("a much longer line than before, so that nothing of it is left");
+  EXPECT_TRUE(written().starts_with("<4>{\"time\":")) << written();
+}
+
+// Whoever wants to log a secret has to write `reveal()`.
+template <class Text>
+concept Loggable = std::convertible_to<Text, std::string_view> ||
+    fmt::is_formattable<Text>::value || std::constructible_from<nlohmann::json, Text>;
+static_assert(Loggable<std::string>);
+static_assert(!Loggable<Secret>);
 
 }  // namespace
 }  // namespace sagorder::io

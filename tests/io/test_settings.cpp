@@ -454,6 +454,34 @@ TEST(ShellQuoted, IsReadBackByAShell) {
   EXPECT_EQ(shell_quoted("a b"), "'a b'");
   EXPECT_EQ(shell_quoted("it's"), "'it'\\''s'");
   EXPECT_EQ(shell_quoted("$(x)"), "'$(x)'");
+  EXPECT_EQ(shell_quoted("=ls"), "'=ls'") << "zsh would put a path there";
+  EXPECT_EQ(shell_quoted("\xE8\xAE\xA2.csv"), "'\xE8\xAE\xA2.csv'")
+      << "text that can be read stays so";
+}
+
+// What is pasted is what was shown: nothing in it that a terminal would swallow or obey.
+TEST(ShellQuoted, IsShownAsItIsWhateverItHolds) {
+  EXPECT_EQ(shell_quoted("a\nb"), "\"$(printf 'a\\012b')\"");
+  EXPECT_EQ(shell_quoted("it's\x1b"), "\"$(printf 'it\\047s\\033')\"");
+  EXPECT_EQ(shell_quoted("\xff\\"), "\"$(printf '\\377\\134')\"");
+  EXPECT_EQ(shell_quoted("%\t"), "\"$(printf '%%\\011')\"");
+  EXPECT_EQ(shell_quoted("%\n"), "$'%\\012'") << "$() would lose the last line end";
+  for (int first = 0; first < 256; ++first) {
+    const std::string name = {static_cast<char>(first), 'x', '1'};
+    const std::string quoted = shell_quoted(name);
+    EXPECT_EQ(printable(quoted), quoted) << first;
+  }
+}
+
+TEST(Settings, CommandsNameTheProgramAsItWasCalled) {
+  const auto program_of = [](const char* called) {
+    const char* const arguments[] = {called, "check", "a.csv"};
+    return std::get<Settings>(parse_settings(3, arguments)).command_line;
+  };
+  EXPECT_EQ(program_of("sagorder"), "sagorder check a.csv");
+  EXPECT_EQ(program_of("build/sagorder"), "build/sagorder check a.csv");
+  EXPECT_EQ(program_of("/opt/a b/sagorder"), "'/opt/a b/sagorder' check a.csv");
+  EXPECT_EQ(program_of("renamed"), "sagorder check a.csv");
 }
 
 }  // namespace

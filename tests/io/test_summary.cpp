@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace sagorder::io {
@@ -16,7 +17,7 @@ class SummaryTest : public ::testing::Test {
     settle(2, RecordKind::in_doubt);
     tally_.placed = 1;
     tally_.in_doubt = 1;
-    tally_.sent = 2;
+    tally_.sent = tally_.intents = 2;
   }
   void settle(std::uint64_t row, RecordKind kind) {
     rows_.apply({RecordKind::intent, {row}, {1}});
@@ -36,7 +37,11 @@ class SummaryTest : public ::testing::Test {
             "r.csv.ledger",
             "sagorder status r.csv",
             "sagorder run o.csv --output r.csv",
-            advice_for(stop, rows_)};
+            advice_for(stop, rows_),
+            RateLimit{10, seconds(1)},
+            "3f09c2d1",
+            WallTime(seconds(1'700'000'000)),
+            WallTime(seconds(1'700'000'002))};
   }
   Rows rows_{4};
   Tally tally_;
@@ -66,6 +71,75 @@ TEST_F(SummaryTest, JsonIsOneObjectWithTheSameNumbers) {
   EXPECT_EQ(json["batch"]["not_sent"], 1);
   EXPECT_EQ(json["exit_code"], 3);
   EXPECT_EQ(json["run"]["requests"], 2);
+}
+
+Order order_of(const std::string& region, std::uint32_t seats) {
+  Order order;
+  order.region_id = region;
+  order.user_count = seats;
+  order.period = 12;
+  return order;
+}
+
+TEST_F(SummaryTest, TellsRegionsCodesLatencyAndWhereTheTimeWent) {
+  tally_.breakdown.settle(order_of("cn-shanghai", 5), RecordKind::placed);
+  tally_.breakdown.settle(order_of("cn-hangzhou", 10), RecordKind::in_doubt);
+  tally_.breakdown.settle(order_of("cn-hangzhou", 10), RecordKind::placed);
+  tally_.breakdown.count("Throttling\x1b[0m", RecordKind::not_executed);
+  tally_.latency.add(milliseconds(20));
+  tally_.since_due.add(milliseconds(3'000));
+  const SteadyTime begin{seconds(1)};
+  tally_.waits.turn(WaitFor::rate, begin);
+  tally_.waits.turn(WaitFor::ledger, begin + milliseconds(1'500));
+  tally_.waits.turn(WaitFor::answers, begin + milliseconds(1'990));
+  tally_.waits.turn(WaitFor::input, begin + milliseconds(2'000));
+  const std::string text = to_text(summary(Stop::none, ""));
+  const auto has = [&](std::string_view part) { return text.find(part) != std::string::npos; };
+  EXPECT_TRUE(
+      has("  cn-hangzhou                      1         0         1         10          120\n"))
+      << text;
+  EXPECT_LT(text.find("cn-hangzhou"), text.find("cn-shanghai")) << "the most first";
+  EXPECT_TRUE(has("  Throttling\\x1b[0m                          0         0             1\n"))
+      << text;
+  EXPECT_TRUE(has("limit 10/s")) << text;
+  EXPECT_TRUE(has("answers took p50 20.0 ms, p99 20.0 ms, at most 20.0 ms\n")) << text;
+  EXPECT_TRUE(has("from when they were due: p50 3000.0 ms")) << text;
+  EXPECT_TRUE(has("waited 1.5 s for the rate, 0.5 s for the ledger\n")) << text;
+
+  const auto json = nlohmann::json::parse(to_json(summary(Stop::none, "")));
+  EXPECT_EQ(json["by_region"][0]["region"], "cn-hangzhou");
+  EXPECT_EQ(json["by_region"][0]["seat_months_placed"], 120);
+  EXPECT_EQ(json["by_code"][0]["code"], "Throttling\\x1b[0m");
+  EXPECT_EQ(json["by_code"][0]["not_executed"], 1);
+  EXPECT_EQ(json["latency_ms"]["p50"], 20.0);
+  EXPECT_EQ(json["latency_since_due_ms"]["max"], 3000.0);
+  EXPECT_EQ(json["waited_s"]["rate"], 1.5);
+  EXPECT_EQ(json["run"]["limit_per_s"], 10.0);
+  EXPECT_EQ(json["begun_at"], "2023-11-14T22:13:20.000Z");
+  EXPECT_EQ(json["run_id"], "3f09c2d1");
+}
+
+TEST_F(SummaryTest, OneRegionIsNoTable) {
+  tally_.breakdown.settle(order_of("cn-shanghai", 5), RecordKind::placed);
+  EXPECT_EQ(to_text(summary(Stop::none, "")).find("RegionId"), std::string::npos);
+}
+
+TEST_F(SummaryTest, IsOfALengthForPeopleWhateverCame) {
+  for (int i = 0; i < 500; ++i) {
+    tally_.breakdown.settle(order_of("region-" + std::to_string(i), 5), RecordKind::placed);
+    tally_.breakdown.count("Code" + std::to_string(i), RecordKind::rejected);
+  }
+  const std::string text = to_text(summary(Stop::none, ""));
+  EXPECT_LT(std::count(text.begin(), text.end(), '\n'), 50) << text;
+  EXPECT_NE(text.find("and 53 more; --summary FILE has them all"), std::string::npos) << text;
+  const auto json = nlohmann::json::parse(to_json(summary(Stop::none, "")));
+  EXPECT_EQ(json["by_region"].size(), Breakdown::kRegionsMax + 1);
+  EXPECT_EQ(json["by_region"][0]["region"], "others");
+}
+
+TEST_F(SummaryTest, JsonOnOneLine) {
+  const std::string json = to_json(summary(Stop::none, ""), -1);
+  EXPECT_EQ(json.find('\n'), json.size() - 1);
 }
 
 TEST_F(SummaryTest, EveryStopHasAdvice) {
