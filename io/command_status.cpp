@@ -2,38 +2,32 @@
 
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "io/commands.hpp"
 #include "io/ledger_sqlite.hpp"
+#include "io/run_history.hpp"
 #include "io/standing.hpp"
 
 namespace sagorder::io {
 namespace {
 
-void print_counts(const Rows& rows, const Counts& counts, bool running) {
-  const auto line = [](const char* name, std::uint64_t number, const char* note = "") {
-    fmt::print("{:<9} {:>9}{}\n", name, number, note);
-  };
-  line("rows", rows.count());
-  line("placed", rows.count_of(State::placed));
-  line("rejected", rows.count_of(State::rejected));
-  line("in doubt", counts.in_doubt);
-  if (running) line("under way", rows.count_of(State::intended));
-  if (counts.invalid > 0) line("invalid", counts.invalid, "  left out");
-  line("not sent", counts.not_sent);
-}
-
 /// A doubt's request left, if it did, soon after its intent: that is the time to look for.
-void print_doubts(SqliteLedger& ledger, const Rows& rows) {
-  struct Doubt {
-    WallTime begun;
-    std::string code{kCodeInterrupted};
-    std::string message = "an attempt was begun and its outcome is not recorded";
-  };
+struct Doubt {
+  WallTime begun;
+  std::string code{kCodeInterrupted};
+  std::string message = "an attempt was begun and its outcome is not recorded";
+};
+using Doubts = std::map<std::uint64_t, Doubt>;  // by row
+
+/// @param running what is under way is no doubt then
+Doubts doubts_of(SqliteLedger& ledger, const Rows& rows, bool running) {
   const auto is_doubt = [&](Row row) {
-    return rows.state(row) == State::in_doubt || rows.state(row) == State::intended;
+    const State state = rows.state(row);
+    return state == State::in_doubt || (state == State::intended && !running);
   };
-  std::map<std::uint64_t, Doubt> doubts;
+  Doubts doubts;
   ledger.intents([&](const Record& intent) {
     if (is_doubt(intent.row)) doubts[intent.row.value].begun = intent.at;
   });
@@ -42,6 +36,57 @@ void print_doubts(SqliteLedger& ledger, const Rows& rows) {
     doubts[record.row.value].code = record.code;
     doubts[record.row.value].message = record.message;
   });
+  return doubts;
+}
+
+/// All that is said, in either form.
+struct Found {
+  const Settings& settings;
+  const Facts& facts;
+  const Rows& rows;
+  const Counts& counts;
+  bool running;
+  const Doubts& doubts;
+  std::optional<RunKnown> last_run;  ///< of those that had something to send
+  std::string go_on;                 ///< empty: nothing is left to send, or a run goes on
+};
+
+// --- for people
+
+void print_counts(const Found& found) {
+  const auto line = [](const char* name, std::uint64_t number, const char* note = "") {
+    fmt::print("{:<9} {:>9}{}\n", name, number, note);
+  };
+  const Rows& rows = found.rows;
+  line("rows", rows.count());
+  line("placed", rows.count_of(State::placed));
+  line("rejected", rows.count_of(State::rejected));
+  line("in doubt", found.counts.in_doubt);
+  if (found.running) line("under way", rows.count_of(State::intended));
+  if (found.counts.invalid > 0) line("invalid", found.counts.invalid, "  left out");
+  line("not sent", found.counts.not_sent);
+}
+
+/// How the last run ended, if it could say so.
+std::string last_run_text(const Found& found) {
+  if (!found.last_run) return "not known: none had something to send, or it was an older program's";
+  const RunKnown& run = *found.last_run;
+  const std::string name = run.run.empty() ? "" : " (run " + printable(run.run) + ")";
+  const std::string from = timestamp(run.start.begun);
+  if (!run.end && found.running) return "since " + from + name;
+  if (!run.end && run.run.empty()) return "begun " + from + "; how it ended is not known";
+  if (!run.end) {
+    return "begun " + from + name +
+           "; how it ended is not recorded, so it was killed, or could not record it";
+  }
+  const std::string how = run.end->stop == name_of(Stop::none)
+                              ? "it came to its end"
+                              : "stopped: " + printable(run.end->stop);
+  return fmt::format("{} to {}{}; {}, exit code {}", from, timestamp(run.end->at), name, how,
+                     run.end->exit_code);
+}
+
+void print_doubts(const Doubts& doubts) {
   fmt::print("\nin doubt (may have been ordered; never sent again by itself):\n");
   fmt::print("{:>9}  {:<24}  {:<18}  {}\n", "Row", "attempt begun", "Code", "what is known");
   for (const auto& [row, doubt] : doubts) {
@@ -50,22 +95,96 @@ void print_doubts(SqliteLedger& ledger, const Rows& rows) {
   }
 }
 
-void print_what_next(const Settings& settings, const Counts& counts, const Facts& facts) {
+void print_what_next(const Found& found) {
   fmt::print("\n");
-  if (counts.not_sent > 0) {
-    const std::string here = std::filesystem::current_path().string();
-    fmt::print("to go on:\n  {}\n", printable(go_on_command(facts, settings.ledger, here)));
-  } else {
-    fmt::print("nothing is left to send\n");
+  if (found.running) {
+    fmt::print("a run is going on; it holds the ledger\n");
+    return;
   }
-  if (counts.in_doubt == 0) return;
+  if (found.go_on.empty()) {
+    fmt::print("nothing is left to send\n");
+  } else {
+    fmt::print("to go on:\n  {}\n", printable(found.go_on));
+  }
+  if (found.counts.in_doubt == 0) return;
   fmt::print("the account can be asked what became of them:\n  {}\n",
-             printable(command_for("reconcile", settings)));
+             printable(command_for("reconcile", found.settings)));
   fmt::print(
       "when you know what became of a row in doubt (this is final, so look twice):\n"
       "  {0} --row N --placed ORDERID\n"
       "  {0} --row N --not-placed --because 'what shows it'\n",
-      printable(command_for("resolve", settings)));
+      printable(command_for("resolve", found.settings)));
+}
+
+void print(const Found& found) {
+  const std::string& path = found.settings.ledger;
+  fmt::print("input     {}\n", printable(fact(found.facts, kFactInputPath, path)));
+  fmt::print("begun     {}\n", fact(found.facts, kFactCreatedAt, path));
+  fmt::print("last run  {}\n", last_run_text(found));
+  print_counts(found);
+  if (found.counts.in_doubt > 0) print_doubts(found.doubts);
+  print_what_next(found);
+}
+
+// --- for programs
+
+using nlohmann::ordered_json;
+
+ordered_json last_run_json(const std::optional<RunKnown>& run) {
+  if (!run) return {};
+  ordered_json json = {{"run", run->run},
+                       {"begun_at", timestamp(run->start.begun)},
+                       {"rate", to_string(run->start.limit)},
+                       {"ended_at", nullptr},
+                       {"stop", nullptr},
+                       {"exit_code", nullptr}};
+  if (!run->end) return json;
+  json["ended_at"] = timestamp(run->end->at);
+  json["stop"] = run->end->stop;
+  json["exit_code"] = run->end->exit_code;
+  return json;
+}
+
+ordered_json doubts_json(const Doubts& doubts) {
+  ordered_json json = ordered_json::array();
+  for (const auto& [row, doubt] : doubts) {
+    json.push_back({{"row", row},
+                    {"begun_at", timestamp(doubt.begun)},
+                    {"code", printable(doubt.code)},
+                    {"message", printable(doubt.message)}});
+  }
+  return json;
+}
+
+void print_json(const Found& found) {
+  const std::string& path = found.settings.ledger;
+  const Rows& rows = found.rows;
+  ordered_json json;
+  json["input"] = fact(found.facts, kFactInputPath, path);
+  json["ledger"] = path;
+  json["begun_at"] = fact(found.facts, kFactCreatedAt, path);
+  json["running"] = found.running;
+  json["last_run"] = last_run_json(found.last_run);
+  json["rows"] = {{"all", rows.count()},
+                  {"placed", rows.count_of(State::placed)},
+                  {"rejected", rows.count_of(State::rejected)},
+                  {"in_doubt", found.counts.in_doubt},
+                  {"under_way", found.running ? rows.count_of(State::intended) : 0},
+                  {"invalid", found.counts.invalid},
+                  {"not_sent", found.counts.not_sent}};
+  json["doubts"] = doubts_json(found.doubts);
+  json["next_command"] = found.go_on;
+  const bool doubtful = found.counts.in_doubt > 0;
+  json["reconcile_command"] = doubtful ? command_for("reconcile", found.settings) : "";
+  json["resolve_command"] = doubtful ? command_for("resolve", found.settings) : "";
+  fmt::print("{}\n", json.dump(2, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+std::optional<RunKnown> last_run_of(const Facts& facts) {
+  const auto found = facts.find(kFactRuns);
+  if (found == facts.end()) return std::nullopt;
+  const auto runs = runs_known(found->second);
+  return runs.empty() ? std::nullopt : std::optional(runs.back());
 }
 
 }  // namespace
@@ -78,16 +197,18 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const Facts facts = ledger->facts();
   const Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
   const Counts counts = count(rows, facts, running);
-
-  fmt::print("input     {}\n", printable(fact(facts, kFactInputPath, path)));
-  fmt::print("begun     {}\n", fact(facts, kFactCreatedAt, path));
-  print_counts(rows, counts, running);
-  if (counts.in_doubt > 0) print_doubts(*ledger, rows);
-  if (running) {
-    fmt::print("\na run is going on; it holds the ledger\n");
-  } else {
-    print_what_next(settings, counts, facts);
-  }
+  const Doubts doubts = counts.in_doubt > 0 ? doubts_of(*ledger, rows, running) : Doubts();
+  const std::string here = std::filesystem::current_path().string();
+  const bool left = !running && counts.not_sent > 0;
+  const Found found{settings,
+                    facts,
+                    rows,
+                    counts,
+                    running,
+                    doubts,
+                    last_run_of(facts),
+                    left ? go_on_command(facts, path, here) : ""};
+  settings.json ? print_json(found) : print(found);
   return ExitCode::all_placed;
 }
 

@@ -1,5 +1,6 @@
 """`status` and `resolve`: where a batch stands, and what a person knows of its rows in doubt."""
 
+import json
 import random
 import re
 import shlex
@@ -46,7 +47,7 @@ class Status(CommandTest):
 
     def goes_on(self, batch, text):
         """Pastes the command that stands behind `to go on:` to a shell."""
-        command = re.search(r"to go on:\n +(sagorder .*)\n", text).group(1)
+        command = re.search(r"to go on:\n +(\S*sagorder .*)\n", text).group(1)
         path = f"{SAGORDER.parent}:{batch.env['PATH']}"
         return subprocess.run(
             ["/bin/sh", "-c", command],
@@ -75,6 +76,17 @@ class Status(CommandTest):
         self.assertEqual(done.returncode, ALL_PLACED, done.stdout)
         self.assert_all_ordered_once(batch)
 
+    def test_names_that_no_terminal_could_show(self):
+        """The command is one line that can be read, and finds the files all the same."""
+        batch = self.quiet_batch(self.gateway(), output="a\n100% \x1b[31mred\u202e.csv")
+        batch.input = batch.input.rename(batch.folder / "o\tr\\d'e.csv")
+        self.assert_ended(batch.run("--max-orders", "3"), LIMIT)
+        shown = self.status(batch)
+        self.assertTrue(shown.replace("\n", "").isprintable(), shown)
+        done = self.goes_on(batch, shown)
+        self.assertEqual(done.returncode, ALL_PLACED, done.stdout)
+        self.assert_all_ordered_once(batch)
+
     def assert_all_executed_but(self, batch, rejected):
         wanted = set(range(1, batch.rows + 1)) - rejected
         self.assertEqual(self.ordered_rows(batch), sorted(wanted))
@@ -88,7 +100,7 @@ class Status(CommandTest):
         batch.options += ["--ledger", batch.ledger]
         done = batch.run()
         self.assert_ended(done, IN_DOUBT)
-        proposed = re.search(r"^ +sagorder (status .*)$", done.stderr, re.MULTILINE).group(1)
+        proposed = re.search(r"^ +\S*sagorder (status .*)$", done.stderr, re.MULTILINE).group(1)
         shown = batch.sagorder(*shlex.split(proposed))
         self.assert_ended(shown, ALL_PLACED)
         proposed = re.search(r"sagorder (resolve .*) --not-placed", shown.stdout).group(1)
@@ -117,6 +129,54 @@ class Status(CommandTest):
         done = self.goes_on(batch, text)
         self.assertEqual(done.returncode, IN_DOUBT, done.stdout)
         self.assert_all_ordered_once(batch)
+
+    def as_json(self, batch):
+        return json.loads(self.status(batch, "--json"))
+
+    def test_as_json(self):
+        batch = self.doubtful()
+        told = self.as_json(batch)
+        wanted = {"all": 6, "placed": 2, "rejected": 1, "in_doubt": 1, "under_way": 0}
+        self.assertEqual(told["rows"], {**wanted, "invalid": 0, "not_sent": 2})
+        self.assertFalse(told["running"])
+        self.assertEqual([(each["row"], each["code"]) for each in told["doubts"]], [(2, "closed")])
+        self.assertIn("sagorder run ", told["next_command"])
+        for name in ("reconcile", "resolve"):
+            self.assertTrue(told[name + "_command"].endswith(f"sagorder {name} {batch.output}"))
+        done = self.goes_on(batch, f"to go on:\n  {told['next_command']}\n")
+        self.assertEqual(done.returncode, IN_DOUBT, done.stdout)
+        self.assertEqual(self.as_json(batch)["next_command"], "")
+
+    def test_how_the_last_run_ended(self):
+        batch = self.quiet_batch(self.gateway(latency="300ms"), *ONE_BY_ONE)
+        self.assert_ended(batch.run("--max-orders", "1"), LIMIT)
+        self.assertRegex(self.status(batch), r"last run .* stopped: max_orders, exit code 5\n")
+        last = self.as_json(batch)["last_run"]
+        self.assertEqual((last["stop"], last["exit_code"]), ("max_orders", LIMIT))
+        self.assertEqual(last["run"], batch.summary()["run_id"])
+        process = self.started(batch)
+        self.assertRegex(
+            batch.sagorder("status", batch.output).stdout, r"last run +since \S+ \(run \w{8}\)\n"
+        )
+        told = json.loads(batch.sagorder("status", "--json", batch.output).stdout)
+        self.assertTrue(told["running"])
+        self.assertEqual(told["next_command"], "", "it would only meet the other run")
+        process.kill()
+        process.wait()
+        # Not by self.status: SQLite writes the index of a log that was left behind.
+        text = batch.sagorder("status", batch.output).stdout
+        self.assertIn("how it ended is not recorded", text)
+        told = json.loads(batch.sagorder("status", "--json", batch.output).stdout)
+        self.assertIsNone(told["last_run"]["ended_at"])
+        self.assert_ended(batch.run(), IN_DOUBT)
+        self.assertRegex(self.status(batch), r"last run .* it came to its end, exit code 3\n")
+
+    def test_a_run_with_nothing_to_send_is_none(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run(), ALL_PLACED)
+        last = self.as_json(batch)["last_run"]
+        self.assert_ended(batch.run(), ALL_PLACED)
+        self.assertEqual(self.as_json(batch)["last_run"], last)
 
     def test_of_a_finished_batch(self):
         batch = self.quiet_batch(self.gateway())
