@@ -210,7 +210,9 @@ class Intake::Judge {
     std::string text = at_.line == 0 ? "--set " : "";
     text.append(kNames[role_]).append(" is ");
     text.append(text_.empty() ? "empty" : in_quotes(text_)).append(": ").append(why);
-    complaints_.push_back({severity, at_, row_, std::move(text)});
+    std::string rule(kNames[role_]);
+    rule.append(": ").append(why);
+    complaints_.push_back({severity, at_, row_, std::move(text), std::move(rule)});
     return severity == Severity::warning;
   }
 
@@ -223,6 +225,13 @@ class Intake::Judge {
 };
 
 Intake::Intake(IntakeOptions options) : options_(std::move(options)) {}
+
+std::optional<std::size_t> Intake::reference() const {
+  const auto own = std::span(columns_).first(roles_.size());
+  const auto found = std::ranges::find(own, kReference);
+  if (found == own.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - own.begin());
+}
 
 bool Intake::header(const csv::Record& record, std::vector<Complaint>& complaints) {
   const std::size_t before = complaints.size();
@@ -259,7 +268,7 @@ void Intake::read_names(const csv::Record& record, std::vector<Complaint>& compl
     } else if (is_result_column(name)) {
       error(in_quotes(name) +
             " is a column of results files, which an input cannot have; rename or remove it");
-    } else if (role == kCarried && !contains(options_.carry, name)) {
+    } else if (role == kCarried && name != kReference && !contains(options_.carry, name)) {
       const std::string_view near = nearest(name, kNames, 2);
       error("unknown column " + in_quotes(name) + did_you_mean(near) +
             (near.empty() ? "; remove it, or" : " Rename it, or") +

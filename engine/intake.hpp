@@ -23,6 +23,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -38,8 +39,9 @@ enum class Severity : std::uint8_t { error, warning };
 struct Complaint {
   Severity severity = Severity::error;
   csv::Position at;
-  Row row;           ///< 0: the header or the file
-  std::string text;  ///< what is wrong, with the value (clipped, escaped), and what to do
+  Row row;                ///< 0: the header or the file
+  std::string text;       ///< what is wrong, with the value (clipped, escaped), and what to do
+  std::string rule = {};  ///< what complaints of one kind share; empty: the text
 };
 
 struct IntakeOptions {
@@ -53,6 +55,10 @@ struct IntakeOptions {
 std::string to_string(const Complaint& complaint, std::string_view file);
 
 inline constexpr std::size_t kParameters = 7;
+
+/// A column of this name need not be carried to be known: what a row is called by whoever ordered
+/// it. It is not sent.
+inline constexpr std::string_view kReference = "Reference";
 
 /// Whether a column of this name is one of the operation's parameters.
 bool is_parameter(std::string_view name);
@@ -74,6 +80,9 @@ class Intake {
 
   /// Names of the columns in `Order::cells`: the file's own, then those of --set.
   [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
+
+  /// The place of the file's column `Reference` among them.
+  [[nodiscard]] std::optional<std::size_t> reference() const;
 
  private:
   class Judge;  // looks at one value

@@ -140,6 +140,11 @@ void add_consent(CLI::App& command, Arguments& given) {
   group.flag("--dry-run", given.dry_run, "show the first request, signed; send nothing");
   group.flag("--yes", given.yes, "do not ask before ordering");
   group.flag("--again", given.again, "order the same content a second time, knowingly");
+  group.text("--history", "DIR", given.history,
+             "ledgers (*.ledger) of other batches: refuse a Reference that one of them ordered, or "
+             "may have");
+  group.flag("--allow-repeated-references", given.allow_repeated_references,
+             "order rows all the same whose Reference is there twice or in --history");
 }
 
 void add_pace(CLI::App& command, Arguments& given) {
@@ -154,8 +159,7 @@ void add_pace(CLI::App& command, Arguments& given) {
              "connections)");
 }
 
-void add_limits(CLI::App& command, Arguments& given) {
-  Group group(command, "Limits");
+void add_limits(Group group, Arguments& given) {
   group.text("--max-orders", "N", given.max_orders, "orders of this run, doubtful ones included");
   group.text("--max-seats", "N", given.max_seats, "seats (UserCount) of this run");
   group.text("--max-seat-months", "N", given.max_seat_months,
@@ -166,6 +170,10 @@ void add_limits(CLI::App& command, Arguments& given) {
   group.text("--max-doubts", "N", given.max_doubts, "stop at N new doubts (default 10)");
   group.text("--canary", "N", given.canary,
              "send N orders of the batch first, and the rest only if all N were placed");
+}
+
+void add_not_after(CLI::App& command, Arguments& given) {
+  Group group(command, "Limits");
   group.text("--not-after", "TIME", given.not_after,
              "send nothing from then on: a time with its zone (2026-11-23T18:00:00+08:00), or a "
              "duration from now (90m)");
@@ -216,7 +224,8 @@ void add_run(CLI::App& app, Arguments& given) {
   add_ledger(run, given);
   add_consent(run, given);
   add_pace(run, given);
-  add_limits(run, given);
+  add_limits(Group(run, "Limits"), given);
+  add_not_after(run, given);
   add_network(run, given);
   Group(run, "Network").choice("--replay", kReplayChoices, given.replay, kReplay);
   add_service(run, given);

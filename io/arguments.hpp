@@ -23,7 +23,8 @@ struct Arguments {
   std::optional<std::string> request_timeout, connect_timeout, replay;
   std::optional<std::string> grace, wait_lock;
   std::optional<std::string> max_orders, max_seats, max_seat_months, max_failures, max_doubts;
-  std::optional<std::string> canary, not_after;
+  std::optional<std::string> canary, not_after, history;
+  bool allow_repeated_references = false;
   std::vector<std::string> set, carry;
   bool strict = false, skip_invalid = false, again = false, dry_run = false, yes = false;
   std::optional<std::string> progress, log_format, summary;

@@ -2,7 +2,10 @@
 
 #include <cstdio>
 
+#include "engine/complaints.hpp"
 #include "io/commands.hpp"
+#include "io/references.hpp"
+#include "io/repeats.hpp"
 #include "io/validation.hpp"
 
 namespace sagorder::io {
@@ -13,26 +16,96 @@ std::string line_of(std::string_view name, const Totals& totals) {
                      totals.seat_months, totals.auto_pay);
 }
 
-}  // namespace
+const char* s(std::uint64_t count) { return count == 1 ? "" : "s"; }
 
-ExitCode check_command(const Settings& settings, Log& /*log*/) {
-  OrdersFile file(settings.input);
-  const Validation validation = validate(file, settings.intake, [&](const Complaint& complaint) {
-    tell("{}\n", printable(to_string(complaint, file.name())));
-  });
-  if (validation.readable) {
+/// What a run would buy, everything that is wrong with it.
+class Check {
+ public:
+  explicit Check(const Settings& settings)
+      : settings_(settings),
+        file_(settings.input),
+        references_(temporary_directory()),
+        rows_(temporary_directory()) {}
+
+  ExitCode perform() {
+    look();
+    show_totals();
+    const bool good = validation_.errors == 0;
+    fmt::print("{} row{}, {} invalid, {} error{}, {} warning{}; nothing was sent\n",
+               validation_.rows, s(validation_.rows), validation_.invalid, validation_.errors,
+               s(validation_.errors), validation_.warnings, s(validation_.warnings));
+    return good ? ExitCode::all_placed : ExitCode::input;
+  }
+
+ private:
+  void look() {
+    Complaints complaints;
+    validation_ = validate(
+        file_, settings_.intake, [&](const Complaint& complaint) { complaints.add(complaint); },
+        [&](const Order& order, const csv::Record& record, const Validation& so_far) {
+          references_.see(order, record, so_far);
+          see_row(order, record);
+        });
+    for (const Complaint& each : complaints.told()) {
+      tell("{}\n", printable(to_string(each, file_.name())));
+    }
+    for (const Complaint& each : references_.repeated(Severity::error)) {
+      ++validation_.errors;
+      tell("{}\n", printable(to_string(each, file_.name())));
+    }
+    tell_equal_rows();
+  }
+
+  /// Rows are equal if every cell is, the carried ones included.
+  void see_row(const Order& order, const csv::Record& record) {
+    cells_.clear();
+    for (std::size_t i = 0; i < order.cells.size(); ++i) {
+      cells_ += std::to_string(order.cells[i].size());
+      cells_ += ':';
+      cells_ += order.cells[i];
+    }
+    rows_.add({maker_.of(cells_), order.row.value, record.line});
+  }
+
+  void tell_equal_rows() {
+    rows_.sort();
+    const Repeats repeats = repeats_within(rows_);
+    if (repeats.count == 0) return;
+    std::string lines;
+    for (std::size_t i = 0; i < std::min(repeats.first.size(), Complaints::kLinesMax); ++i) {
+      const Repeat& each = repeats.first[i];
+      lines += fmt::format("{}{} as {}", i > 0 ? ", " : "", each.here.line, each.before.line);
+    }
+    const std::uint64_t more = repeats.count - std::min(repeats.count, Complaints::kLinesMax);
+    ++validation_.warnings;
+    tell(
+        "{}: warning: {} row{} equal to an earlier row in every cell, and each is ordered: line{} "
+        "{}{}\n",
+        printable(file_.name()), repeats.count, repeats.count == 1 ? " is" : "s are",
+        s(repeats.count), lines, more > 0 ? fmt::format(" and {} more", more) : "");
+  }
+
+  void show_totals() const {
+    if (!validation_.readable) return;
     fmt::print("{:<24} {:>12} {:>12} {:>14} {:>12}\n", "RegionId", "orders", "seats", "seat-months",
                "paid at once");
-    for (const auto& [region, totals] : validation.by_region) {
+    for (const auto& [region, totals] : validation_.by_region) {
       fmt::print("{}", line_of(region, totals));
     }
-    fmt::print("{}", line_of("total", validation.totals));
+    fmt::print("{}", line_of("total", validation_.totals));
   }
-  const auto s = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
-  fmt::print("{} row{}, {} invalid, {} error{}, {} warning{}; nothing was sent\n", validation.rows,
-             s(validation.rows), validation.invalid, validation.errors, s(validation.errors),
-             validation.warnings, s(validation.warnings));
-  return validation.errors > 0 ? ExitCode::input : ExitCode::all_placed;
-}
+
+  const Settings& settings_;
+  OrdersFile file_;
+  Validation validation_;
+  References references_;
+  SortedSpill rows_;
+  FingerprintMaker maker_;
+  std::string cells_;
+};
+
+}  // namespace
+
+ExitCode check_command(const Settings& settings, Log& /*log*/) { return Check(settings).perform(); }
 
 }  // namespace sagorder::io

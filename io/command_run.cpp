@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "engine/complaints.hpp"
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
@@ -15,6 +16,7 @@
 #include "io/kill_point.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/process.hpp"
+#include "io/references.hpp"
 #include "io/results_file.hpp"
 #include "io/results_repair.hpp"
 #include "io/run_history.hpp"
@@ -27,15 +29,7 @@ namespace {
 using nlohmann::json;
 
 constexpr milliseconds kLockAskedEvery{200};
-constexpr std::size_t kRunIdDigits = 8;       // names a run among those of one log
-constexpr std::uint64_t kWarningsShown = 10;  // of a run; `check` shows them all
-
-std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
-  if (!endpoint) return "by RegionId";
-  const bool literal = endpoint->host.find(':') != std::string::npos;
-  return (literal ? "[" + endpoint->host + "]" : endpoint->host) + ":" +
-         std::to_string(endpoint->port);
-}
+constexpr std::size_t kRunIdDigits = 8;  // names a run among those of one log
 
 /// As long as it lives, the progress gives way to the lines of the log.
 class GivingWay {
@@ -66,7 +60,8 @@ class Run {
         giving_way_(log_, progress_),
         input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string(),
                reading()),
-        entrance_(settings, input_) {
+        entrance_(settings, input_),
+        references_(directory_of(settings.output)) {
     if (settings.not_after) not_after_ = settings.not_after->from(now().wall);
   }
 
@@ -133,6 +128,7 @@ class Run {
     kill_point("start:replayed");
     close_open_intents();
     refuse_other_settings();
+    refuse_known_references();
     kill_point("start:before-results");
     repair_ = std::make_unique<ResultsRepair>(settings_, validation_, input_, *rows_);
     compare_results();
@@ -155,25 +151,60 @@ class Run {
   // --- before anything is written
 
   void validate_input() {
-    std::uint64_t warnings = 0;
-    validation_ = validate(input_, settings_.intake, [&](const Complaint& complaint) {
-      if (complaint.severity == Severity::warning && ++warnings > kWarningsShown) return;
-      tell_complaint(complaint);
-    });
-    if (warnings > kWarningsShown) {
-      log_.line(LogLevel::warning, fmt::format("{}: {} more warnings; `sagorder check` lists them "
-                                               "all",
-                                               input_.name(), warnings - kWarningsShown));
-    }
+    Complaints complaints;
+    validation_ = validate(
+        input_, settings_.intake, [&](const Complaint& complaint) { complaints.add(complaint); },
+        [&](const Order& order, const csv::Record& record, const Validation& so_far) {
+          references_.see(order, record, so_far);
+        });
+    for (const Complaint& each : complaints.told()) tell_complaint(each);
     progress_.hide();
     const bool skip = settings_.skip_invalid && validation_.readable;
-    if (validation_.errors == 0 || skip) return;
+    if (validation_.errors > 0 && !skip) {
+      throw Refusal(ExitCode::input,
+                    fmt::format("{}: {} error{}; nothing was sent", input_.name(),
+                                validation_.errors, validation_.errors == 1 ? "" : "s"),
+                    validation_.readable
+                        ? "mend the rows, or leave them out with --skip-invalid"
+                        : "mend the file; `sagorder check` lists everything that is wrong with it");
+    }
+    refuse_references(references_.repeated(severity_of_references()), "is that of another row",
+                      "mend them: a Reference is what a row is called by, each by its own");
+  }
+
+  [[nodiscard]] Severity severity_of_references() const {
+    return settings_.allow_repeated_references ? Severity::warning : Severity::error;
+  }
+
+  /// Not a row's own error, which --skip-invalid could leave out: of two equal ones neither is
+  /// wrong by itself.
+  void refuse_references(const std::vector<Complaint>& complaints, std::string_view what,
+                         std::string_view advice) const {
+    for (const Complaint& each : complaints) tell_complaint(each);
+    if (complaints.empty() || settings_.allow_repeated_references) return;
     throw Refusal(ExitCode::input,
-                  fmt::format("{}: {} error{}; nothing was sent", input_.name(), validation_.errors,
-                              validation_.errors == 1 ? "" : "s"),
-                  validation_.readable
-                      ? "mend the rows, or leave them out with --skip-invalid"
-                      : "mend the file; `sagorder check` lists everything that is wrong with it");
+                  fmt::format("{}: rows whose Reference {}; nothing was sent", input_.name(), what),
+                  fmt::format("{}\nor, if they are to be ordered all the same, add "
+                              "--allow-repeated-references",
+                              advice));
+  }
+
+  /// What other batches ordered, of the rows that are left.
+  void refuse_known_references() {
+    if (settings_.history.empty()) return;
+    if (!validation_.reference) {
+      throw Refusal(
+          ExitCode::usage,
+          fmt::format("--history: {} has no column Reference to compare by", input_.name()),
+          "add the column, or leave --history out");
+    }
+    const auto id = facts_.find(kFactLedgerId);
+    refuse_references(
+        references_.ordered_before(
+            settings_.history, [&](Row row) { return rows_->state(row) == State::pending; },
+            severity_of_references(), settings_.ledger,
+            id == facts_.end() ? std::string_view() : id->second),
+        "was ordered before, or may have been", "make a file of the other rows");
   }
 
   void tell_complaint(const Complaint& complaint) {
@@ -341,6 +372,7 @@ class Run {
           with_run(facts_[std::string(kFactRuns)], {now().wall, settings_.rate}, log_.run());
     }
     ledger_->set_facts(changed);
+    keep_references(*ledger_, input_, settings_.intake, validation_);
     for (const auto& [name, value] : changed) facts_[name] = value;
   }
 
@@ -511,6 +543,7 @@ class Run {
   std::optional<WallTime> not_after_;
   Entrance entrance_;
   Validation validation_;
+  References references_;
   Credentials credentials_;
   std::unique_ptr<SqliteLedger> ledger_;
   Facts facts_;

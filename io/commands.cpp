@@ -114,6 +114,13 @@ void pass_again(
 
 KeyChoice key_choice(const Settings& settings) { return {settings.profile, settings.sts_endpoint}; }
 
+std::string endpoint_text(const std::optional<Endpoint>& endpoint) {
+  if (!endpoint) return "by RegionId";
+  const bool literal = endpoint->host.find(':') != std::string::npos;
+  return (literal ? "[" + endpoint->host + "]" : endpoint->host) + ":" +
+         std::to_string(endpoint->port);
+}
+
 std::string timestamp(WallTime at) {
   const auto whole = std::chrono::floor<seconds>(at);
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", whole, (at - whole).count());

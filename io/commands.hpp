@@ -48,6 +48,7 @@ inline constexpr std::string_view kFactRun = "run";  ///< the last run that sent
 inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one before, as remembered
 inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
+inline constexpr std::string_view kFactReferences = "references";  ///< there once all are kept
 inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_history.hpp; older ledgers: none
 
 /// What the input was read with when it was ordered: --set, and --carry for its other columns.
@@ -80,6 +81,9 @@ std::string absolute(const std::string& path);
 void pass_again(
     OrdersFile& input, const IntakeOptions& options,
     const std::function<void(const Order&, bool valid, const std::vector<Complaint>&)>& visit);
+
+/// `HOST:PORT`, or `by RegionId`.
+std::string endpoint_text(const std::optional<Endpoint>& endpoint);
 
 /// RFC 3339, UTC, ms.
 std::string timestamp(WallTime at);

@@ -235,6 +235,11 @@ void replace_file(const std::string& path, const std::function<void(const Fd&)>&
   replacement.take_over();
 }
 
+std::string temporary_directory() {
+  const char* const given = std::getenv("TMPDIR");
+  return given != nullptr && *given != '\0' ? given : "/tmp";
+}
+
 Fd open_unnamed(const std::string& directory) {
   Fd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kPrivate));
   if (file.open()) return file;

@@ -121,6 +121,9 @@ class Replacement {
 /// Replaces `path` whole: whoever opens it sees all of the old content or all of the new.
 void replace_file(const std::string& path, const std::function<void(const Fd&)>& write);
 
+/// $TMPDIR, else /tmp.
+std::string temporary_directory();
+
 /// A file without a name in `directory`: gone when it is closed, whatever happens.
 Fd open_unnamed(const std::string& directory);
 

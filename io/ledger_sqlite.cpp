@@ -553,6 +553,32 @@ void SqliteLedger::replay(const std::function<void(const Step&)>& visit) {
   merge(database, intents, outcomes, [&](const Step& step, const Statement&) { visit(step); });
 }
 
+void SqliteLedger::add_references(std::span<const std::pair<Row, std::string>> references) {
+  const Database& database = state_->database;
+  state_->require_writable();
+  database.run(
+      "CREATE TABLE IF NOT EXISTS reference(row INTEGER PRIMARY KEY, value TEXT NOT NULL) STRICT",
+      "make the table of References");
+  const Statement insert(database, "INSERT OR REPLACE INTO reference(row, value) VALUES(?1, ?2)");
+  state_->transact([&] {
+    for (const auto& [row, value] : references) {
+      insert.bind(1, static_cast<std::int64_t>(row.value));
+      insert.bind(2, value);
+      insert.execute("write a Reference");
+    }
+  });
+}
+
+void SqliteLedger::references(const std::function<void(Row, std::string_view)>& visit) {
+  const Statement select(state_->database, "SELECT row, value FROM reference ORDER BY row");
+  while (select.step("read its References")) {
+    if (select.number(0) < 1) {
+      throw LedgerError(state_->database.path + ": is damaged: a Reference of no row");
+    }
+    visit(Row{static_cast<std::uint64_t>(select.number(0))}, select.text(1));
+  }
+}
+
 void SqliteLedger::records(const std::function<void(const Record&)>& visit) {
   const Database& database = state_->database;
   const Snapshot snapshot(database);

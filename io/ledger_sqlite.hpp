@@ -4,6 +4,7 @@
 //   intent(seq, row, attempt, ...)   attempts that may have been sent, with nonce and timestamp
 //   outcome(seq, kind, row, ...)     every other record
 //   kind(id, name)                   the names of the kinds
+//   reference(row, value)            the rows' References, if the input has such a column
 //   orders                           a view for people: one line a row, with its state
 //
 // `seq` counts the records of both tables from 1, in the order of commits and without a gap; a gap
@@ -19,6 +20,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "io/ledger.hpp"
 
@@ -56,6 +59,12 @@ class SqliteLedger final : public Ledger {
   [[nodiscard]] std::optional<Record> outcome_of(Row row) override;
   void intents(const std::function<void(const Record&)>& visit) override;
   void outcomes(const std::function<void(const Record&)>& visit) override;
+
+  /// Adds References of rows, durably; a row that has one keeps the last. Ledgers of older programs
+  /// get the table, which those do not mind.
+  void add_references(std::span<const std::pair<Row, std::string>> references);
+  /// Every row that has a Reference, ascending. Throws LedgerError if none was ever added.
+  void references(const std::function<void(Row, std::string_view)>& visit);
 
   /// Every record, whole, in the order of commits, of one state of the ledger.
   void records(const std::function<void(const Record&)>& visit);

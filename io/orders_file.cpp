@@ -45,9 +45,7 @@ std::string hex_of(const std::array<unsigned char, 32>& digest) {
 }
 
 std::string spool_directory_or_default(const std::string& directory) {
-  if (!directory.empty()) return directory;
-  const char* const temporary = std::getenv("TMPDIR");
-  return temporary != nullptr && *temporary != '\0' ? temporary : "/tmp";
+  return directory.empty() ? temporary_directory() : directory;
 }
 
 Fd duplicate_of_standard_input() {

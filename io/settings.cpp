@@ -188,6 +188,9 @@ void take_limits(const Arguments& given, Settings& settings) {
   take_number("--max-doubts", given.max_doubts, 1, kDoubtsMax, limits.max_doubts);
   take_number("--canary", given.canary, 1, kOrdersMax, limits.canary);
   take_deadline("--not-after", given.not_after, settings.not_after);
+  settings.history = given.history.value_or("");
+  if (given.history && settings.history.empty()) throw UsageError("--history needs a path");
+  settings.allow_repeated_references = given.allow_repeated_references;
   settings.skip_invalid = given.skip_invalid;
   settings.again = given.again;
   settings.dry_run = given.dry_run;

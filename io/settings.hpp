@@ -89,6 +89,9 @@ struct Settings {
   Limits limits;                      ///< without `not_after`
   std::optional<Deadline> not_after;  ///< of the run
 
+  std::string history;                     ///< run: a directory of ledgers; empty: none
+  bool allow_repeated_references = false;  ///< run
+
   IntakeOptions intake;       ///< --set, --carry, --strict
   bool skip_invalid = false;  ///< leave bad rows out, as `invalid` lines
   bool again = false;         ///< order the same content again, knowingly

@@ -46,7 +46,7 @@ void Totals::add(const Order& order) {
 }
 
 Validation validate(OrdersFile& file, const IntakeOptions& options,
-                    const std::function<void(const Complaint&)>& complain) {
+                    const std::function<void(const Complaint&)>& complain, const RowSeen& seen) {
   Validation validation;
   Ear ear(validation, complain);
   Intake intake(options);
@@ -72,6 +72,7 @@ Validation validate(OrdersFile& file, const IntakeOptions& options,
       ear.hear(complaints);
       if (!validation.readable) return validation;
       validation.columns = intake.columns();
+      validation.reference = intake.reference();
       continue;
     }
     ++validation.rows;
@@ -87,6 +88,8 @@ Validation validate(OrdersFile& file, const IntakeOptions& options,
                    " different RegionIds; split the file by region"});
       validation.readable = false;
       return validation;
+    } else if (seen) {
+      seen(order, record, validation);
     }
   }
   if (validation.rows == 0) {

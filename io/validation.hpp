@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,13 +34,20 @@ struct Validation {
   bool readable = true;  ///< false: not CSV from some place on, or its header is wrong
   Totals totals;         ///< of valid rows
   std::map<std::string, Totals, std::less<>> by_region;
-  std::vector<std::string> columns;  ///< of the results: the file's, then those of --set
+  std::vector<std::string> columns;      ///< of the results: the file's, then those of --set
+  std::optional<std::size_t> reference;  ///< the place of `Reference` in a row's cells
 };
+
+/// Looks at a row that has no error, and at the record that it was; what is known of the file so
+/// far.
+using RowSeen = std::function<void(const Order&, const csv::Record&, const Validation&)>;
 
 /// Reads the whole file and calls `complain` for each complaint, in the order of the file.
 /// Throws InputError if reading fails.
+/// @param seen  called for each good row; it may throw
 Validation validate(OrdersFile& file, const IntakeOptions& options,
-                    const std::function<void(const Complaint&)>& complain);
+                    const std::function<void(const Complaint&)>& complain,
+                    const RowSeen& seen = nullptr);
 
 /// A pass over the rows that a validation found good: calls `visit` for each, bad ones included.
 /// @return false if the file is no longer what was validated

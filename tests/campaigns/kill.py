@@ -49,6 +49,8 @@ SCENES = {
     "file:before-rename": ("first", "after_open", "damaged", "resolved"),
     "file:renamed": ("first", "after_open", "damaged", "resolved"),
     "request:before-let-go": ("rated",),
+    "references:before-written": ("referenced",),
+    "references:before-whole": ("referenced",),
     "interrupt:before": ("interrupted",),
     "interrupt:after": ("interrupted",),
     "batches:before-forgotten": ("never_sent",),
@@ -156,6 +158,14 @@ class Scene:
         self.open()
         self.die("append:piece", self.chance.randint(1, 3))
         self.die()
+
+    def referenced(self):
+        """A run whose rows have References, which the ledger keeps before anything is sent."""
+        self.open()
+        self.batch.write_orders(self.ROWS, columns={"Reference": lambda row: f"office {row}"})
+        self.die()
+        if self.gateway.executed():
+            self.killed.violations.append("an order was sent before the References were kept")
 
     def damaged(self):
         """A run that finds results which contradict the ledger, and writes them anew."""

@@ -3,8 +3,9 @@
 import unittest
 
 from deciding_limits import Canary, Limits, NotAfter
+from deciding_references import History, References
 
-__all__ = "Canary Limits NotAfter".split()
+__all__ = "Canary History Limits NotAfter References".split()
 
 if __name__ == "__main__":
     unittest.main()

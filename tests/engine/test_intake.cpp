@@ -337,5 +337,43 @@ TEST(IntakeGolden, ComplainsAboutBrokenInputs) {
   EXPECT_EQ(complaints, content(kGolden));
 }
 
+TEST(Intake, AReferenceIsKnownWithoutBeingCarried) {
+  const std::string rows = "RegionId,Reference,Period,UserCount\ncn-shanghai, A-1 ,1,5\n";
+  for (const bool carried : {false, true}) {
+    IntakeOptions options;
+    if (carried) options.carry = {"Reference"};
+    const Taken taken = take(rows, options);
+    EXPECT_TRUE(taken.complaints.empty());
+    ASSERT_EQ(taken.orders.size(), 1U);
+    EXPECT_EQ(taken.orders[0].cells[1], " A-1 ") << "as it stands";
+  }
+  EXPECT_FALSE(take("RegionId,reference,Period,UserCount\n").header) << "the name is exact";
+  EXPECT_FALSE(take(rows, {.set = {{"Reference", "x"}}, .carry = {}, .strict = false}).header);
+}
+
+TEST(Intake, TellsWhereTheReferenceIs) {
+  const auto place_in = [](std::string_view header) {
+    Intake intake({.set = {{"Period", "1"}}, .carry = {}, .strict = false});
+    csv::Reader reader;
+    csv::Record record;
+    std::vector<Complaint> complaints;
+    reader.next(header, true, record);
+    intake.header(record, complaints);
+    return intake.reference();
+  };
+  EXPECT_EQ(place_in("RegionId,UserCount\n"), std::nullopt);
+  EXPECT_EQ(place_in("Reference,RegionId,UserCount\n"), 0U);
+  EXPECT_EQ(place_in("RegionId,UserCount,Reference\n"), 2U);
+}
+
+TEST(Intake, ComplaintsOfOneRuleShareIt) {
+  const Taken taken = take("RegionId,Period,UserCount\ncn-shanghai,1,7\ncn-shanghai,13,8\n");
+  ASSERT_EQ(taken.complaints.size(), 3U);
+  EXPECT_EQ(taken.complaints[0].rule, taken.complaints[2].rule);
+  EXPECT_NE(taken.complaints[0].text, taken.complaints[2].text);
+  EXPECT_NE(taken.complaints[0].rule, taken.complaints[1].rule);
+  EXPECT_TRUE(taken.complaints[0].rule.starts_with("UserCount: "));
+}
+
 }  // namespace
 }  // namespace sagorder

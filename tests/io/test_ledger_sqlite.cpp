@@ -64,6 +64,32 @@ TEST(SqliteLedger, IsNewOnce) {
   EXPECT_EQ(directory.entries(), 1U) << "closed, it is one file";
 }
 
+using References = std::vector<std::pair<Row, std::string>>;
+
+References references_of(SqliteLedger& ledger) {
+  References all;
+  ledger.references([&](Row row, std::string_view text) { all.emplace_back(row, text); });
+  return all;
+}
+
+TEST(SqliteLedger, KeepsReferencesOnceThereAreSome) {
+  const TemporaryDirectory directory;
+  const std::string path = directory / "l";
+  {
+    SqliteLedger ledger(path);
+    EXPECT_THROW(references_of(ledger), LedgerError) << "a ledger of an older program has none";
+    ledger.add_references(References{});
+    EXPECT_TRUE(references_of(ledger).empty());
+    ledger.add_references(References{{Row{7}, "seven"}, {Row{2}, "two"}});
+    ledger.add_references(References{{Row{7}, "SEVEN"}, {Row{1}, "it's \"one\""}});
+  }
+  const References expected{{Row{1}, "it's \"one\""}, {Row{2}, "two"}, {Row{7}, "SEVEN"}};
+  EXPECT_EQ(references_of(*SqliteLedger::open_for_reading(path)), expected);
+  SqliteLedger again(path);
+  EXPECT_EQ(references_of(again), expected);
+  again.commit(std::vector{record_of(intent, 1)});
+}
+
 TEST(SqliteLedger, TellsWhenItsLogBeginsAnew) {
   const TemporaryDirectory directory;
   const std::string path = directory / "l";

@@ -63,6 +63,21 @@ TEST_F(ValidationTest, MoreRegionsThanARunCanHaveAreAnError) {
   EXPECT_FALSE(read(content + "one-more,5,1\n").readable);
 }
 
+TEST_F(ValidationTest, GoodRowsAreShownWithTheirRecordAndWhatIsKnownOfTheFile) {
+  std::ofstream(path_) << "Reference,RegionId,UserCount,Period\na,cn-shanghai,5,1\n"
+                          "b,cn-shanghai,x,1\n\"c\nc\",cn-shanghai,5,1\nd,cn-shanghai,5,1\n";
+  OrdersFile file(path_);
+  std::vector<std::string> seen;
+  validate(
+      file, {}, [](const Complaint&) {},
+      [&](const Order& order, const csv::Record& record, const Validation& so_far) {
+        EXPECT_EQ(so_far.reference, 0U);
+        seen.push_back(std::string(order.cells[*so_far.reference]) + " " +
+                       std::to_string(order.row.value) + " " + std::to_string(record.line));
+      });
+  EXPECT_EQ(seen, (std::vector<std::string>{"a 1 2", "c\nc 3 4", "d 4 6"}));
+}
+
 TEST_F(ValidationTest, ASecondPassSeesTheSameRows) {
   read("RegionId,UserCount,Period\ncn-shanghai,5,1\ncn-shanghai,x,1\ncn-shanghai,15,1\n");
   std::vector<std::pair<std::uint64_t, bool>> seen;
