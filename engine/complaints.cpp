@@ -29,6 +29,7 @@ Complaint Complaints::summed_up(const Kind& kind) {
   for (std::size_t i = 0; i < kind.lines.size(); ++i) {
     one.text += (i > 0 ? ", " : "") + std::to_string(kind.lines[i]);
   }
+  static_assert(kLinesMax < kToldEach);
   one.text += " and " + std::to_string(kind.times - kind.lines.size()) + " more)";
   return one;
 }

@@ -140,6 +140,9 @@ void add_consent(CLI::App& command, Arguments& given) {
   group.flag("--dry-run", given.dry_run, "show the first request, signed; send nothing");
   group.flag("--yes", given.yes, "do not ask before ordering");
   group.flag("--again", given.again, "order the same content a second time, knowingly");
+  group.text("--plan", "FILE", given.plan,
+             "keep to what check --plan wrote: refuse whatever differs, a plan that expired, and "
+             "one that another batch used");
   group.text("--history", "DIR", given.history,
              "ledgers (*.ledger) of other batches: refuse a Reference that one of them ordered, or "
              "may have");
@@ -159,6 +162,7 @@ void add_pace(CLI::App& command, Arguments& given) {
              "connections)");
 }
 
+/// Those that a plan fixes.
 void add_limits(Group group, Arguments& given) {
   group.text("--max-orders", "N", given.max_orders, "orders of this run, doubtful ones included");
   group.text("--max-seats", "N", given.max_seats, "seats (UserCount) of this run");
@@ -236,9 +240,24 @@ void add_run(CLI::App& app, Arguments& given) {
   run.footer(std::string(kKeys) + "\n\n" + exit_codes());
 }
 
+/// What a plan is made of beside the input.
+void add_plan(CLI::App& check, Arguments& given) {
+  Group plan(check, "Plan");
+  plan.text("--plan", "FILE", given.plan,
+            "write what a run would buy, and within which limits, for run --plan to keep to; needs "
+            "the access key's id, and opens no connection");
+  plan.text("--plan-expires", "TIME", given.plan_expires,
+            "no run begins with it after that: a time with its zone, or a duration (default 24h)");
+  plan.text("--rate", "RATE", given.rate, "as the run's will be (default 10/s)");
+  plan.text("--endpoint", "URL", given.endpoint, "as the run's will be (default: by RegionId)");
+  plan.text("--profile", "NAME", given.profile, "profile of ~/.aliyun/config.json");
+  add_limits(plan, given);
+}
+
 void add_check(CLI::App& app, Arguments& given) {
   CLI::App& check = *app.add_subcommand("check", "validate every row and count; send nothing");
   add_input(check, given);
+  add_plan(check, given);
 }
 
 void add_status(CLI::App& app, Arguments& given) {

@@ -23,7 +23,7 @@ struct Arguments {
   std::optional<std::string> request_timeout, connect_timeout, replay;
   std::optional<std::string> grace, wait_lock;
   std::optional<std::string> max_orders, max_seats, max_seat_months, max_failures, max_doubts;
-  std::optional<std::string> canary, not_after, history;
+  std::optional<std::string> canary, not_after, plan, plan_expires, history;
   bool allow_repeated_references = false;
   std::vector<std::string> set, carry;
   bool strict = false, skip_invalid = false, again = false, dry_run = false, yes = false;

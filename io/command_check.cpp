@@ -4,6 +4,9 @@
 
 #include "engine/complaints.hpp"
 #include "io/commands.hpp"
+#include "io/credentials.hpp"
+#include "io/driver.hpp"
+#include "io/plan.hpp"
 #include "io/references.hpp"
 #include "io/repeats.hpp"
 #include "io/validation.hpp"
@@ -18,7 +21,7 @@ std::string line_of(std::string_view name, const Totals& totals) {
 
 const char* s(std::uint64_t count) { return count == 1 ? "" : "s"; }
 
-/// What a run would buy, everything that is wrong with it.
+/// What a run would buy, everything that is wrong with it, and a plan if one is asked for.
 class Check {
  public:
   explicit Check(const Settings& settings)
@@ -31,9 +34,13 @@ class Check {
     look();
     show_totals();
     const bool good = validation_.errors == 0;
+    if (!settings_.plan.empty() && good) write_plan();
     fmt::print("{} row{}, {} invalid, {} error{}, {} warning{}; nothing was sent\n",
                validation_.rows, s(validation_.rows), validation_.invalid, validation_.errors,
                s(validation_.errors), validation_.warnings, s(validation_.warnings));
+    if (!settings_.plan.empty() && !good) {
+      tell("{}: not written: a plan is made of a file without errors\n", printable(settings_.plan));
+    }
     return good ? ExitCode::all_placed : ExitCode::input;
   }
 
@@ -93,6 +100,21 @@ class Check {
       fmt::print("{}", line_of(region, totals));
     }
     fmt::print("{}", line_of("total", validation_.totals));
+  }
+
+  void write_plan() const {
+    const KeyPlaces key = find_key(key_choice(settings_));
+    const WallTime today = now().wall;
+    const WallTime expires =
+        settings_.plan_expires ? settings_.plan_expires->from(today) : today + kPlanLasts;
+    if (expires <= today) {
+      throw Refusal(ExitCode::usage, "--plan-expires " + timestamp(expires) + " is past",
+                    "give a later time");
+    }
+    const Plan plan({settings_, validation_, file_.sha256(), key}, today, expires);
+    plan.write(settings_.plan);
+    fmt::print("plan {} for the key of the {}, until {}\n", printable(settings_.plan),
+               printable(key.sources.front().name), timestamp(expires));
   }
 
   const Settings& settings_;

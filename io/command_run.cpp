@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/complaints.hpp"
+#include "io/approval.hpp"
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
@@ -61,6 +62,7 @@ class Run {
         input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string(),
                reading()),
         entrance_(settings, input_),
+        approval_(settings),
         references_(directory_of(settings.output)) {
     if (settings.not_after) not_after_ = settings.not_after->from(now().wall);
   }
@@ -135,6 +137,7 @@ class Run {
     kill_point("start:results-compared");
     if (left_.orders > 0) {
       refuse_if_too_late();
+      keep_to_plan();
       tls_.emplace(settings_.ca_file);
       credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme);
       log_.info("credentials from the " + credentials_.describe());
@@ -221,6 +224,7 @@ class Run {
   }
 
   ExitCode show_dry_run() {
+    keep_to_plan();
     const AccessKey key = key_without_asking();
     const RequestWriter writer(settings_.scheme, settings_.method, key);
     NonceSource::Key nonce_key{};
@@ -301,6 +305,11 @@ class Run {
     throw Refusal(ExitCode::limit,
                   fmt::format("--not-after {} is past; nothing was sent", timestamp(*not_after_)),
                   "give a later time, or leave it out");
+  }
+
+  void keep_to_plan() const {
+    if (settings_.plan.empty()) return;
+    approval_.keep_to(validation_, input_.sha256(), find_key(key_choice(settings_)), facts_, log_);
   }
 
   void confirm() {
@@ -403,6 +412,7 @@ class Run {
   /// Before the first send, and again whenever a checkpoint has brought the run's token into the
   /// ledger's file: a log that is lost later would be missed by nobody.
   void remember_batch() {
+    approval_.take(*ledger_, facts_);
     entrance_.remember(*ledger_, facts_);
     ledger_->before_new_log([this] { entrance_.remember(*ledger_, ledger_->facts()); });
   }
@@ -462,7 +472,10 @@ class Run {
     const Tally& tally = pipeline_->tally();
     const std::uint64_t not_sent = left_.orders - tally.placed - tally.rejected - tally.in_doubt;
     // Remembered a moment before the first send: if no byte left, nothing was ordered.
-    if (tally.sent == 0) entrance_.forget(facts_);
+    if (tally.sent == 0) {
+      entrance_.forget(facts_);
+      approval_.give_back(facts_);
+    }
     Summary summary{*rows_,
                     tally,
                     validation_,
@@ -542,6 +555,7 @@ class Run {
   OrdersFile input_;
   std::optional<WallTime> not_after_;
   Entrance entrance_;
+  Approval approval_;
   Validation validation_;
   References references_;
   Credentials credentials_;

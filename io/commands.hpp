@@ -48,6 +48,7 @@ inline constexpr std::string_view kFactRun = "run";  ///< the last run that sent
 inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one before, as remembered
 inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
+inline constexpr std::string_view kFactPlan = "plan";              ///< digest; the last one used
 inline constexpr std::string_view kFactReferences = "references";  ///< there once all are kept
 inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_history.hpp; older ledgers: none
 

@@ -42,7 +42,8 @@ constexpr Described kFiles[] = {
     {"~/.aliyun/config.json", "Profiles with access keys; refused if others can read it."},
     {"RESULTS.ledger, RESULTS.ledger-wal",
      "The ledger: what was or may have been ordered. Move both or none."},
-    {"$XDG_STATE_HOME/sagorder/", "The digest of every batch of which a request left."},
+    {"$XDG_STATE_HOME/sagorder/",
+     "The digest of every batch of which a request left, and which batch used a plan."},
 };
 constexpr Described kSignals[] = {
     {"SIGINT, SIGTERM, SIGHUP",

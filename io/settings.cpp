@@ -188,7 +188,13 @@ void take_limits(const Arguments& given, Settings& settings) {
   take_number("--max-doubts", given.max_doubts, 1, kDoubtsMax, limits.max_doubts);
   take_number("--canary", given.canary, 1, kOrdersMax, limits.canary);
   take_deadline("--not-after", given.not_after, settings.not_after);
+  take_deadline("--plan-expires", given.plan_expires, settings.plan_expires);
+  if (settings.plan_expires && !given.plan) {
+    throw UsageError("--plan-expires: there is no plan to expire", "add --plan FILE");
+  }
+  settings.plan = given.plan.value_or("");
   settings.history = given.history.value_or("");
+  if (given.plan && settings.plan.empty()) throw UsageError("--plan needs a path");
   if (given.history && settings.history.empty()) throw UsageError("--history needs a path");
   settings.allow_repeated_references = given.allow_repeated_references;
   settings.skip_invalid = given.skip_invalid;
@@ -319,6 +325,7 @@ void take_paths(const Arguments& given, Settings& settings) {
                     {"the index of the ledger's log", beside("-shm")},
                     {"the ledger's journal", beside("-journal")},
                     {"the summary", settings.summary},
+                    {"the plan", settings.plan},
                     {"the report", settings.report},
                     {"the rows' file", settings.rows_output}});
 }

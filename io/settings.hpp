@@ -89,6 +89,8 @@ struct Settings {
   Limits limits;                      ///< without `not_after`
   std::optional<Deadline> not_after;  ///< of the run
 
+  std::string plan;                        ///< check: to be written, run: to be kept; empty: none
+  std::optional<Deadline> plan_expires;    ///< check; nullopt: kPlanLasts from now
   std::string history;                     ///< run: a directory of ledgers; empty: none
   bool allow_repeated_references = false;  ///< run
 

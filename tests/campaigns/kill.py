@@ -49,6 +49,9 @@ SCENES = {
     "file:before-rename": ("first", "after_open", "damaged", "resolved"),
     "file:renamed": ("first", "after_open", "damaged", "resolved"),
     "request:before-let-go": ("rated",),
+    "plan:in-ledger": ("planned",),
+    "plan:before-taken": ("planned",),
+    "plan:taken": ("planned",),
     "references:before-written": ("referenced",),
     "references:before-whole": ("referenced",),
     "interrupt:before": ("interrupted",),
@@ -157,6 +160,17 @@ class Scene:
         """A run behind one that left a torn line."""
         self.open()
         self.die("append:piece", self.chance.randint(1, 3))
+        self.die()
+
+    def planned(self):
+        """A run that keeps to a plan; the same command goes on with it, and no other batch may."""
+        self.open()
+        plan = self.batch.folder / "plan.json"
+        limits = ("--endpoint", self.gateway.endpoint, "--rate", "unlimited", *PATIENT)
+        done = self.batch.sagorder("check", self.batch.input, "--plan", plan, *limits)
+        if done.returncode != 0:
+            raise NotReached(f"no plan was made: {done.stderr}")
+        self.batch.options += ["--plan", plan]
         self.die()
 
     def referenced(self):

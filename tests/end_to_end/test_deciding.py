@@ -3,9 +3,10 @@
 import unittest
 
 from deciding_limits import Canary, Limits, NotAfter
+from deciding_plan import Plan
 from deciding_references import History, References
 
-__all__ = "Canary History Limits NotAfter References".split()
+__all__ = "Canary History Limits NotAfter Plan References".split()
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,0 +1,61 @@
+#include "io/approval.hpp"
+
+#include <fmt/format.h>
+
+#include "io/commands.hpp"
+#include "io/driver.hpp"
+#include "io/kill_point.hpp"
+
+namespace sagorder::io {
+
+Approval::Approval(const Settings& settings) : settings_(settings) {
+  if (!settings.plan.empty()) plan_.emplace(Plan::read(settings.plan));
+}
+
+void Approval::keep_to(const Validation& validation, std::string_view input_sha256,
+                       const KeyPlaces& key, const Facts& facts, Log& log) const {
+  if (!plan_) return;
+  const WallTime today = now().wall;
+  const Plan present({settings_, validation, input_sha256, key}, today, today);
+  const std::vector<std::string> differences = plan_->differences_from(present);
+  for (const std::string& each : differences) {
+    log.line(LogLevel::error, settings_.plan + ": " + each);
+  }
+  if (!differences.empty()) {
+    refuse(fmt::format("is not for this run: {} difference{}", differences.size(),
+                       differences.size() == 1 ? "" : "s"));
+  }
+  if (plan_->expires_at() <= today) refuse("expired at " + timestamp(plan_->expires_at()));
+  const auto id = facts.find(kFactLedgerId);
+  const auto use = PlanUses(PlanUses::default_directory()).use_of(plan_->digest());
+  if (use && (id == facts.end() || id->second != use->ledger_id)) refuse_as_used(*use);
+}
+
+void Approval::take(SqliteLedger& ledger, const Facts& facts) {
+  if (!plan_) return;
+  ledger.set_facts({{std::string(kFactPlan), plan_->digest()}});
+  kill_point("plan:in-ledger");
+  const PlanUse use{fact(facts, kFactLedgerId, settings_.ledger), absolute(settings_.ledger),
+                    absolute(settings_.output), timestamp(now().wall)};
+  PlanUses uses(PlanUses::default_directory());
+  new_use_ = !uses.use_of(plan_->digest());
+  if (const auto other = uses.take(plan_->digest(), use)) refuse_as_used(*other);
+}
+
+void Approval::give_back(const Facts& facts) {
+  if (!plan_ || !new_use_) return;
+  PlanUses(PlanUses::default_directory())
+      .give_back(plan_->digest(), fact(facts, kFactLedgerId, settings_.ledger));
+}
+
+void Approval::refuse(const std::string& why) const {
+  throw Refusal(ExitCode::input, settings_.plan + ": " + why + "; nothing was sent",
+                "give what was planned, or have a new plan made with sagorder check --plan");
+}
+
+void Approval::refuse_as_used(const PlanUse& use) const {
+  refuse(fmt::format("was used before, at {}, by the batch with results in {} and ledger {}",
+                     use.used_at, use.output, use.ledger));
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,41 @@
+// What a run may do by its plan: the checks of `run --plan`, and the plan's one use. Without a plan
+// everything passes. Each check throws a Refusal.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "io/ledger_sqlite.hpp"
+#include "io/plan.hpp"
+#include "io/plan_uses.hpp"
+
+namespace sagorder::io {
+
+class Approval {
+ public:
+  /// Reads the plan that the settings name. They must outlive it.
+  explicit Approval(const Settings& settings);
+
+  /// Once all that a plan fixes is known, and before anything is sent. Each difference is a line
+  /// of the log.
+  /// @param facts of the ledger; empty: it was not begun
+  void keep_to(const Validation& validation, std::string_view input_sha256, const KeyPlaces& key,
+               const Facts& facts, Log& log) const;
+
+  /// Before the first send. The ledger first: between the two a crash leaves a plan that nobody
+  /// took.
+  void take(SqliteLedger& ledger, const Facts& facts);
+  /// Takes back what `take` took anew: no byte of a request left.
+  void give_back(const Facts& facts);
+
+ private:
+  [[noreturn]] void refuse(const std::string& why) const;
+  [[noreturn]] void refuse_as_used(const PlanUse& use) const;
+
+  const Settings& settings_;
+  std::optional<Plan> plan_;
+  bool new_use_ = false;  // by this run
+};
+
+}  // namespace sagorder::io
