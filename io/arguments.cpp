@@ -27,6 +27,16 @@ struct CommandName {
 };
 
 constexpr const char* kHelp = "help";
+constexpr const char* kConfig = "config";
+constexpr const char* kFiles =
+    "Settings are read from /etc/sagorder/config.toml, then $XDG_CONFIG_HOME/sagorder/config.toml\n"
+    "(default ~/.config), then ./sagorder.toml or --config FILE, then variables such as\n"
+    "SAGORDER_MAX_ORDERS, then the command line. A later one overrides an earlier one, whatever "
+    "it\n"
+    "sets: a limit of the system's file is a default, not a bound. Keys are the long names of\n"
+    "options; a table such as [run] is for that command alone; a list replaces a list. A file "
+    "that\n"
+    "others may write is refused.";
 constexpr const char* kSummary =
     "Places orders of Smart Access Gateway software out of a CSV file, each once.";
 constexpr const char* kKeys =
@@ -47,9 +57,9 @@ constexpr const char* kReplay =
     "OrderId ends the doubt";
 
 constexpr CommandName kCommands[] = {
-    {"run", Command::run},         {"check", Command::check},        {"status", Command::status},
-    {"resolve", Command::resolve}, {"report", Command::report},      {"rows", Command::rows},
-    {"doctor", Command::doctor},   {"reconcile", Command::reconcile}};
+    {"run", Command::run},         {"check", Command::check},         {"status", Command::status},
+    {"resolve", Command::resolve}, {"report", Command::report},       {"rows", Command::rows},
+    {"doctor", Command::doctor},   {"reconcile", Command::reconcile}, {"config", Command::config}};
 
 std::string exit_codes() {
   std::string text = "Exit codes:";
@@ -69,10 +79,15 @@ class Wrapped : public CLI::Formatter {
   }
 };
 
+/// Whether options may stand in configuration files and variables, too. Not where the answer is
+/// about one batch, or agrees to something that costs money: see io/configuration_keys.
+enum class Where : std::uint8_t { command_line, files_too };
+
 /// The options under one heading of a command's help.
 class Group {
  public:
-  Group(CLI::App& command, std::string heading) : command_(command), heading_(std::move(heading)) {}
+  Group(CLI::App& command, std::string heading, Where where = Where::command_line)
+      : command_(command), heading_(std::move(heading)), where_(where) {}
 
   template <class Text>
   CLI::Option& text(const char* name, const char* shown_as, Text& into, const char* help) {
@@ -95,20 +110,27 @@ class Group {
   }
 
  private:
-  CLI::Option& placed(CLI::Option* option) { return *option->group(heading_); }
+  CLI::Option& placed(CLI::Option* option) {
+    return *option->group(heading_)->configurable(where_ == Where::files_too);
+  }
   CLI::App& command_;
   std::string heading_;
+  Where where_;
 };
+
+void add_columns(CLI::App& command, Arguments& given) {
+  Group group(command, "Input", Where::files_too);
+  group.list("--set", "NAME=VALUE", given.set, "a column with this value for all rows; repeatable");
+  group.list("--carry", "COLUMN", given.carry,
+             "a column that is no parameter, repeated in the results; repeatable");
+  group.flag("--strict", given.strict, "warnings about rows are errors");
+}
 
 void add_input(CLI::App& command, Arguments& given, bool required = true) {
   command.add_option("ORDERS", given.input, "CSV file of orders; - reads standard input")
       ->type_name("")
       ->required(required);
-  Group group(command, "Input");
-  group.list("--set", "NAME=VALUE", given.set, "a column with this value for all rows; repeatable");
-  group.list("--carry", "COLUMN", given.carry,
-             "a column that is no parameter, repeated in the results; repeatable");
-  group.flag("--strict", given.strict, "warnings about rows are errors");
+  add_columns(command, given);
 }
 
 void add_results(CLI::App& command, Arguments& given) {
@@ -128,16 +150,21 @@ void add_ledger(CLI::App& command, Arguments& given) {
 }
 
 void add_reporting(CLI::App& command, Arguments& given) {
-  Group group(command, "Reporting");
+  Group group(command, "Reporting", Where::files_too);
   group.flag("--quiet", given.quiet, "warnings and errors only");
   group.choice("--log-format", kLogFormatChoices, given.log_format, "default: text");
   group.text("--summary", "FILE", given.summary, "write a summary as JSON to this file");
 }
 
-void add_consent(CLI::App& command, Arguments& given) {
-  Group group(command, "Consent");
+void add_leaving_out(CLI::App& command, Arguments& given) {
+  Group group(command, "Consent", Where::files_too);
   group.flag("--skip-invalid", given.skip_invalid, "leave invalid rows out and order the rest");
   group.flag("--dry-run", given.dry_run, "show the first request, signed; send nothing");
+}
+
+void add_consent(CLI::App& command, Arguments& given) {
+  add_leaving_out(command, given);
+  Group group(command, "Consent");
   group.flag("--yes", given.yes, "do not ask before ordering");
   group.flag("--again", given.again, "order the same content a second time, knowingly");
   group.text("--plan", "FILE", given.plan,
@@ -151,7 +178,7 @@ void add_consent(CLI::App& command, Arguments& given) {
 }
 
 void add_pace(CLI::App& command, Arguments& given) {
-  Group group(command, "Pace");
+  Group group(command, "Pace", Where::files_too);
   group.text("--rate", "RATE", given.rate,
              "N/s, N/Ms (N orders in each M seconds), N (a second) or unlimited (default 10/s)");
   group.text("--burst", "N", given.burst, "orders at once (default: 1, and 10 ms worth on top)");
@@ -172,8 +199,10 @@ void add_limits(Group group, Arguments& given) {
   group.text("--max-failures", "N|N%", given.max_failures,
              "stop after N refusals in a row, or at N% of the settled rows (default 25)");
   group.text("--max-doubts", "N", given.max_doubts, "stop at N new doubts (default 10)");
-  group.text("--canary", "N", given.canary,
-             "send N orders of the batch first, and the rest only if all N were placed");
+  group
+      .text("--canary", "N", given.canary,
+            "send N orders of the batch first, and the rest only if all N were placed")
+      .configurable(false);
 }
 
 void add_not_after(CLI::App& command, Arguments& given) {
@@ -184,7 +213,7 @@ void add_not_after(CLI::App& command, Arguments& given) {
 }
 
 void add_network(CLI::App& command, Arguments& given) {
-  Group group(command, "Network");
+  Group group(command, "Network", Where::files_too);
   group.text("--endpoint", "URL", given.endpoint, "https://HOST[:PORT] (default: by RegionId)");
   group.text("--ca-file", "PEM", given.ca_file, "trust anchors (default: the system's)");
   group.choice("--signature", kSchemeChoices, given.signature, "default: acs3-hmac-sha256");
@@ -210,7 +239,7 @@ void add_original(CLI::App& command, Arguments& given) {
 }
 
 void add_service(CLI::App& command, Arguments& given) {
-  Group group(command, "Service");
+  Group group(command, "Service", Where::files_too);
   group.text(
       "--grace", "TIME", given.grace,
       "after the first interrupt the answers are waited for so long, then given up as by a "
@@ -221,6 +250,40 @@ void add_service(CLI::App& command, Arguments& given) {
       "with exit code 75)");
 }
 
+void add_replay(CLI::App& command, Arguments& given) {
+  Group(command, "Network", Where::files_too)
+      .choice("--replay", kReplayChoices, given.replay, kReplay);
+}
+
+void add_progress(CLI::App& command, Arguments& given) {
+  Group(command, "Reporting", Where::files_too)
+      .choice("--progress", kProgressChoices, given.progress,
+              "default: auto, which is a bar on a terminal and else plain");
+}
+
+void add_regions(CLI::App& command, Arguments& given) {
+  Group(command, "Input", Where::files_too)
+      .list("--region", "REGION", given.regions,
+            "a RegionId to look at, besides those of ORDERS; repeatable");
+}
+
+void add_billing(CLI::App& command, Arguments& given) {
+  Group(command, "Network", Where::files_too)
+      .text("--billing-endpoint", "URL", given.billing_endpoint,
+            "of QueryOrders and GetOrderDetail (default: the batch's own endpoint if it had one, "
+            "else https://business.aliyuncs.com; accounts of the international site have "
+            "https://business.ap-southeast-1.aliyuncs.com)");
+}
+
+/// Of the commands that have settings: which files are read.
+void add_configuration(CLI::App& command, Arguments& given) {
+  Group group(command, "Configuration");
+  group.text("--config", "FILE", given.config_file,
+             "settings in TOML, in the place of ./sagorder.toml");
+  group.flag("--no-config", given.no_config,
+             "read no configuration file and no SAGORDER_ variable: for scripts");
+}
+
 void add_run(CLI::App& app, Arguments& given) {
   CLI::App& run = *app.add_subcommand("run", "place the orders; again: resume, nothing twice");
   add_input(run, given);
@@ -228,15 +291,14 @@ void add_run(CLI::App& app, Arguments& given) {
   add_ledger(run, given);
   add_consent(run, given);
   add_pace(run, given);
-  add_limits(Group(run, "Limits"), given);
+  add_limits(Group(run, "Limits", Where::files_too), given);
   add_not_after(run, given);
   add_network(run, given);
-  Group(run, "Network").choice("--replay", kReplayChoices, given.replay, kReplay);
+  add_replay(run, given);
   add_service(run, given);
   add_reporting(run, given);
-  Group(run, "Reporting")
-      .choice("--progress", kProgressChoices, given.progress,
-              "default: auto, which is a bar on a terminal and else plain");
+  add_progress(run, given);
+  add_configuration(run, given);
   run.footer(std::string(kKeys) + "\n\n" + exit_codes());
 }
 
@@ -248,16 +310,18 @@ void add_plan(CLI::App& check, Arguments& given) {
             "the access key's id, and opens no connection");
   plan.text("--plan-expires", "TIME", given.plan_expires,
             "no run begins with it after that: a time with its zone, or a duration (default 24h)");
-  plan.text("--rate", "RATE", given.rate, "as the run's will be (default 10/s)");
-  plan.text("--endpoint", "URL", given.endpoint, "as the run's will be (default: by RegionId)");
-  plan.text("--profile", "NAME", given.profile, "profile of ~/.aliyun/config.json");
-  add_limits(plan, given);
+  Group planned(check, "Plan", Where::files_too);
+  planned.text("--rate", "RATE", given.rate, "as the run's will be (default 10/s)");
+  planned.text("--endpoint", "URL", given.endpoint, "as the run's will be (default: by RegionId)");
+  planned.text("--profile", "NAME", given.profile, "profile of ~/.aliyun/config.json");
+  add_limits(planned, given);
 }
 
 void add_check(CLI::App& app, Arguments& given) {
   CLI::App& check = *app.add_subcommand("check", "validate every row and count; send nothing");
   add_input(check, given);
   add_plan(check, given);
+  add_configuration(check, given);
 }
 
 void add_status(CLI::App& app, Arguments& given) {
@@ -308,10 +372,9 @@ void add_doctor(CLI::App& app, Arguments& given) {
   CLI::App& doctor = *app.add_subcommand(
       "doctor", "credentials, TLS, clock, permission and quota; no order is sent");
   add_input(doctor, given, false);
-  Group(doctor, "Input")
-      .list("--region", "REGION", given.regions,
-            "a RegionId to look at, besides those of ORDERS; repeatable");
+  add_regions(doctor, given);
   add_network(doctor, given);
+  add_configuration(doctor, given);
   doctor.footer(std::string(kKeys) + "\n\n" + exit_codes());
 }
 
@@ -333,16 +396,41 @@ void add_reconcile(CLI::App& app, Arguments& given) {
   add_original(reconcile, given);
   add_ledger(reconcile, given);
   add_network(reconcile, given);
-  Group(reconcile, "Network")
-      .text("--billing-endpoint", "URL", given.billing_endpoint,
-            "of QueryOrders and GetOrderDetail (default: the batch's own endpoint if it had one, "
-            "else https://business.aliyuncs.com; accounts of the international site have "
-            "https://business.ap-southeast-1.aliyuncs.com)");
+  add_billing(reconcile, given);
+  add_configuration(reconcile, given);
   reconcile.footer(std::string(kKeys) +
                    "\n\nIt ends with 0 if every row in doubt is found or absent, with 3 if some "
                    "are not, with 5 or\n"
                    "6 if nothing could be listed.\n\n" +
                    exit_codes());
+}
+
+void add_config(CLI::App& app, Arguments& given) {
+  CLI::App& config =
+      *app.add_subcommand(kConfig, "what each setting is, and which file or variable says so");
+  config
+      .add_option(names_of(kConfigActionChoices, "|"), given.config_action,
+                  "show: what is in force here; example: a configuration file to begin with")
+      ->type_name("")
+      ->required();
+  Group group(config, "Output");
+  group.choice("--for", kConfiguredChoices, given.config_for,
+               "the command whose settings are meant (default: run)");
+  group.flag("--json", given.config_json, "show as JSON");
+  add_configuration(config, given);
+  // Every setting of every command, so that what a command line would change can be seen.
+  add_columns(config, given);
+  add_regions(config, given);
+  add_leaving_out(config, given);
+  add_pace(config, given);
+  add_limits(config, given);
+  add_network(config, given);
+  add_replay(config, given);
+  add_billing(config, given);
+  add_service(config, given);
+  add_reporting(config, given);
+  add_progress(config, given);
+  config.footer(std::string(kFiles) + "\n\n" + exit_codes());
 }
 
 void add_help(CLI::App& app, Arguments& given) {
@@ -462,6 +550,7 @@ void describe(CLI::App& app, Arguments& given) {
   add_rows(app, given);
   add_doctor(app, given);
   add_reconcile(app, given);
+  add_config(app, given);
   add_help(app, given);
   app.footer("sagorder COMMAND --help shows a command's options.\n\n" + exit_codes());
 }
@@ -485,6 +574,7 @@ OptionEntry entry_of(const CLI::Option& option) {
   entry.heading = option.get_group();
   entry.required = option.get_required();
   entry.repeatable = option.get_items_expected_max() > 1;
+  entry.configurable = option.get_configurable() && !entry.operand;
   return entry;
 }
 
@@ -523,6 +613,55 @@ Manual manual_of(const CLI::App& app) {
     manual.commands.push_back(entry_of(*command));
   }
   return manual;
+}
+
+// --- what stands around the arguments
+
+std::string configured_command(const Arguments& given) {
+  const std::string name = given.config_for.value_or("run");
+  if (choice_of(kConfiguredChoices, name)) return name;
+  throw UsageError("--for " + shown_argument(name) + ": must be one of " +
+                   names_of(kConfiguredChoices, ", "));
+}
+
+/// The flags of the command line as the last layer.
+void add_flags(const CLI::App& command, Configuration& configuration) {
+  for (const CLI::Option* option : command.get_options()) {
+    if (!option->get_configurable() || option->get_positional() || option->count() == 0) continue;
+    const std::string key = option->get_lnames().front();
+    configuration.values.push_back({Layer::flag, "--" + key, key, option->results()});
+  }
+}
+
+/// Gives each option what the last layer says that sets it.
+void apply(CLI::App& command, const Configuration& configuration) {
+  for (CLI::Option* option : command.get_options([](const CLI::Option* each) {
+         return each->get_configurable() && each->count() == 0 && !each->get_lnames().empty();
+       })) {
+    const auto* const value = configuration.effective(option->get_lnames().front());
+    if (value == nullptr) continue;
+    option->clear();
+    for (const std::string& text : value->texts) option->add_result(text);
+    if (!value->texts.empty()) option->run_callback();
+  }
+}
+
+void configure(const CLI::App& app, CLI::App& command, const Surroundings* around,
+               Arguments& given) {
+  if (command.get_option_no_throw("--no-config") == nullptr) return;
+  if (given.no_config && given.config_file) {
+    throw UsageError("--config and --no-config: give one of them", help_of(command));
+  }
+  given.configured = command.get_name();
+  if (given.configured == kConfig) given.configured = configured_command(given);
+  // An example shows defaults, whatever is in force.
+  const bool example =
+      choice_of(kConfigActionChoices, given.config_action) == ConfigAction::example;
+  if (around != nullptr && !given.no_config && !example) {
+    given.configuration = gather(*around, {given.configured, given.config_file}, manual_of(app));
+  }
+  add_flags(command, given.configuration);
+  apply(command, given.configuration);
 }
 
 HelpForm help_form(const Arguments& given) {
@@ -586,7 +725,8 @@ ArgumentReader::ArgumentReader() : described_(std::make_unique<Described>()) {
 
 ArgumentReader::~ArgumentReader() = default;
 
-std::variant<Arguments, PlainText> ArgumentReader::read(int argc, const char* const* argv) {
+std::variant<Arguments, PlainText> ArgumentReader::read(int argc, const char* const* argv,
+                                                        const Surroundings* around) {
   auto& [app, given] = *described_;
   given = Arguments{};  // CLI11 forgets the line before by itself
   try {
@@ -604,6 +744,7 @@ std::variant<Arguments, PlainText> ArgumentReader::read(int argc, const char* co
   if (command == nullptr) refuse_no_command(app);
   if (command->get_name() == kHelp) return help_text(given);
   given.command = command_of(command->get_name());
+  configure(app, *app.get_subcommand(command->get_name()), around, given);
   return given;
 }
 

@@ -36,7 +36,14 @@ struct Arguments {
   std::optional<std::string> status, original, rows_output, billing_endpoint;
   std::vector<std::string> regions, explained_by;
   bool apply = false, sole_buyer = false, same_account = false;
-  std::string help_of;  // empty: the program
+  std::optional<std::string> config_file;
+  bool no_config = false;
+  std::string config_action;
+  std::optional<std::string> config_for;
+  bool config_json = false;
+  std::string configured;       // the command whose settings the configuration is
+  Configuration configuration;  // of files and variables what no flag overrides, too
+  std::string help_of;          // empty: the program
   std::optional<std::string> help_as;
   bool operator==(const Arguments&) const = default;
 };
@@ -53,8 +60,10 @@ class ArgumentReader {
   ArgumentReader(const ArgumentReader&) = delete;
   ArgumentReader& operator=(const ArgumentReader&) = delete;
 
+  /// @param around files and variables, for commands that have settings; nullptr: none
   /// Throws UsageError.
-  std::variant<Arguments, PlainText> read(int argc, const char* const* argv);
+  std::variant<Arguments, PlainText> read(int argc, const char* const* argv,
+                                          const Surroundings* around = nullptr);
 
  private:
   struct Described;

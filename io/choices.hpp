@@ -40,6 +40,13 @@ inline constexpr std::array kProgressChoices = {
 inline constexpr std::array kRowsOfChoices = {
     Choice<RowsOf>{"rejected", RowsOf::rejected}, Choice<RowsOf>{"in_doubt", RowsOf::in_doubt},
     Choice<RowsOf>{"not_sent", RowsOf::not_sent}, Choice<RowsOf>{"invalid", RowsOf::invalid}};
+inline constexpr std::array kConfigActionChoices = {
+    Choice<ConfigAction>{"show", ConfigAction::show},
+    Choice<ConfigAction>{"example", ConfigAction::example}};
+/// The commands that have settings.
+inline constexpr std::array kConfiguredChoices = {
+    Choice<Command>{"run", Command::run}, Choice<Command>{"check", Command::check},
+    Choice<Command>{"doctor", Command::doctor}, Choice<Command>{"reconcile", Command::reconcile}};
 inline constexpr std::array kHelpChoices = {
     Choice<HelpForm>{"text", HelpForm::text}, Choice<HelpForm>{"man", HelpForm::man},
     Choice<HelpForm>{"bash", HelpForm::bash}, Choice<HelpForm>{"zsh", HelpForm::zsh},

@@ -137,6 +137,7 @@ class Run {
     kill_point("start:results-compared");
     if (left_.orders > 0) {
       refuse_if_too_late();
+      say_settings();
       keep_to_plan();
       tls_.emplace(settings_.ca_file);
       credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme);
@@ -152,6 +153,20 @@ class Run {
   }
 
   // --- before anything is written
+
+  /// What no command line shows is said: which files and variables count, and which limits do not.
+  void say_settings() {
+    const Configuration& configuration = settings_.configuration;
+    const std::string sources = configuration.sources();
+    if (!sources.empty()) log_.info("settings from " + sources);
+    for (const std::string_view limit :
+         {"max-orders", "max-seats", "max-seat-months", "max-failures", "max-doubts"}) {
+      for (const ConfiguredValue* each : configuration.overridden(limit)) {
+        log_.info(std::string(limit) + " of " + each->where + " is overridden by " +
+                  configuration.effective(limit)->where);
+      }
+    }
+  }
 
   void validate_input() {
     Complaints complaints;

@@ -68,6 +68,8 @@ ExitCode perform(const Settings& settings, Log& log) {
       return doctor_command(settings, log);
     case Command::reconcile:
       return reconcile_command(settings, log);
+    case Command::config:
+      return config_command(settings, log);
   }
   return ExitCode::internal;
 }
@@ -75,7 +77,7 @@ ExitCode perform(const Settings& settings, Log& log) {
 ExitCode run(int argc, const char* const* argv) {
   Log log(format_asked(argc, argv), false, is_journal(STDERR_FILENO));
   try {
-    const auto parsed = parse_settings(argc, argv);
+    const auto parsed = parse_settings(argc, argv, surroundings_of_process());
     if (const auto* plain = std::get_if<PlainText>(&parsed)) {
       fmt::print("{}", plain->text);
       return ExitCode::all_placed;

@@ -35,11 +35,16 @@ constexpr Described kEnvironment[] = {
     {"ALIBABA_CLOUD_SECURITY_TOKEN", "Of temporary credentials."},
     {"ALIBABA_CLOUD_CONFIG_FILE", "In the place of ~/.aliyun/config.json."},
     {"ALIBABA_CLOUD_PROFILE", "The profile of that file."},
+    {"SAGORDER_RATE, SAGORDER_MAX_ORDERS, ...",
+     "Settings: the long option's name; a list has a value in each line. See sagorder-config(1)."},
+    {"XDG_CONFIG_HOME", "Where the user's settings are kept (default ~/.config)."},
     {"XDG_STATE_HOME", "Where the digests of batches are kept (default ~/.local/state)."},
     {"NO_COLOR, TERM", "A progress bar is drawn on terminals that can redraw a line."},
 };
 constexpr Described kFiles[] = {
     {"~/.aliyun/config.json", "Profiles with access keys; refused if others can read it."},
+    {"/etc/sagorder/config.toml, $XDG_CONFIG_HOME/sagorder/config.toml, sagorder.toml",
+     "Settings, the later ones first; see sagorder-config(1)."},
     {"RESULTS.ledger, RESULTS.ledger-wal",
      "The ledger: what was or may have been ordered. Move both or none."},
     {"$XDG_STATE_HOME/sagorder/",
@@ -181,9 +186,10 @@ ValueKind OptionEntry::kind() const {
 std::vector<std::string> OptionEntry::choices() const {
   std::vector<std::string> names;
   if (kind() != ValueKind::choice) return names;
-  for (std::size_t begin = 0; begin <= value.size();) {
-    const std::size_t end = std::min(value.find('|', begin), value.size());
-    names.push_back(value.substr(begin, end - begin));
+  const std::string& word = operand ? name : value;
+  for (std::size_t begin = 0; begin <= word.size();) {
+    const std::size_t end = std::min(word.find('|', begin), word.size());
+    names.push_back(word.substr(begin, end - begin));
     begin = end + 1;
   }
   return names;

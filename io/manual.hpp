@@ -36,6 +36,7 @@ struct OptionEntry {
   bool operand = false;
   bool required = false;
   bool repeatable = false;
+  bool configurable = false;  ///< may stand in a configuration file, too
 
   [[nodiscard]] ValueKind kind() const;
   [[nodiscard]] std::vector<std::string> choices() const;  ///< empty: no closed set

@@ -18,7 +18,8 @@ constexpr std::uint64_t kRowMax = 1'000'000'000'000;
 constexpr std::size_t kIdMax = 64;
 
 UsageError wrong(std::string_view option, std::string_view value, const std::string& rule) {
-  return UsageError(std::string(option) + " " + shown_argument(value) + ": " + rule);
+  return UsageError(std::string(option) + " " + shown_argument(value) + ": " + rule, {},
+                    std::string(option));
 }
 
 std::optional<std::uint64_t> whole_number(std::string_view text) {
@@ -48,12 +49,6 @@ void take_number(std::string_view option, const std::optional<std::string>& text
 void take_limit(std::string_view option, const std::optional<std::string>& text, std::uint64_t high,
                 std::optional<std::uint64_t>& into) {
   if (text) into = number(option, *text, 1, high);
-}
-
-std::string in_words(milliseconds duration) {
-  const auto count = duration.count();
-  if (count % 60'000 == 0) return std::to_string(count / 60'000) + "m";
-  return count % 1'000 == 0 ? std::to_string(count / 1'000) + "s" : std::to_string(count) + "ms";
 }
 
 void take_duration(std::string_view option, const std::optional<std::string>& text,
@@ -159,13 +154,16 @@ void take_network(const Arguments& given, Settings& settings) {
   take_choice("--signature", given.signature, kSchemeChoices, settings.scheme);
   take_choice("--http-method", given.http_method, kMethodChoices, settings.method);
   if (settings.method == Method::get && settings.scheme != Scheme::hmac_sha1) {
-    throw UsageError("--http-method get: only --signature hmac-sha1 has such a form");
+    throw UsageError("--http-method get: only --signature hmac-sha1 has such a form", {},
+                     "--http-method");
   }
   take_duration("--request-timeout", given.request_timeout, kRequestTimeoutMin, kRequestTimeoutMax,
                 settings.request_timeout);
   take_duration("--connect-timeout", given.connect_timeout, kConnectTimeoutMin, kConnectTimeoutMax,
                 settings.connect_timeout);
-  if (given.profile && given.profile->empty()) throw UsageError("--profile: needs a name");
+  if (given.profile && given.profile->empty()) {
+    throw UsageError("--profile: needs a name", {}, "--profile");
+  }
   settings.profile = given.profile;
   take_endpoint("--sts-endpoint", given.sts_endpoint, settings.sts_endpoint);
   take_choice("--replay", given.replay, kReplayChoices, settings.replay);
@@ -290,11 +288,15 @@ void require_path(std::string_view what, const std::string& path) {
   if (path.empty()) throw UsageError(std::string(what) + " needs a path");
 }
 
+bool keeps_results(Command command) {
+  return command != Command::check && command != Command::doctor && command != Command::config;
+}
+
 void take_paths(const Arguments& given, Settings& settings) {
   if (settings.command == Command::run || settings.command == Command::check) {
     require_path("ORDERS", given.input);
   }
-  if (settings.command != Command::check && settings.command != Command::doctor) {
+  if (keeps_results(settings.command)) {
     require_path("RESULTS", given.output);
   }
   if (given.output == "-") {
@@ -377,10 +379,20 @@ void take_regions(const Arguments& given, Settings& settings) {
   settings.regions = {region};
 }
 
+void take_configuration(const Arguments& given, Settings& settings) {
+  take_choice("config", std::optional(given.config_action), kConfigActionChoices,
+              settings.config_action);
+  settings.configured = given.configured;
+  settings.config_json = given.config_json;
+  settings.regions = given.regions;
+  take_input(given, settings);
+}
+
 Settings settings_of(const Arguments& given) {
   const Command command = given.command;
   Settings settings;
   settings.command = command;
+  settings.configuration = given.configuration;
   take_reporting(given, settings);
   if (command == Command::run || command == Command::check || command == Command::doctor) {
     take_input(given, settings);
@@ -390,6 +402,7 @@ Settings settings_of(const Arguments& given) {
   if (command == Command::rows) take_rows(given, settings);
   if (command == Command::rows || command == Command::reconcile) take_original(given, settings);
   if (command == Command::reconcile) take_reconciliation(given, settings);
+  if (command == Command::config) take_configuration(given, settings);
   take_pace(given, settings);
   take_network(given, settings);
   take_service(given, settings);
@@ -403,6 +416,14 @@ Settings settings_of(const Arguments& given) {
 std::string program_of(int argc, const char* const* argv) {
   const std::string_view called = argc > 0 ? argv[0] : "";
   return called.find('/') == std::string_view::npos ? "sagorder" : shell_quoted(called);
+}
+
+/// Where a wrong value stands, if not on the command line.
+UsageError located(const UsageError& error, const Configuration& configuration) {
+  if (error.option.empty()) return error;
+  const auto* const value = configuration.effective(error.option.substr(2));
+  if (value == nullptr || value->layer == Layer::flag) return error;
+  return UsageError(value->where + ": " + error.what(), error.hint, error.option);
 }
 
 /// @param without an option with a value that is left out; empty: none is
@@ -427,15 +448,27 @@ std::variant<Settings, PlainText> parse_settings(int argc, const char* const* ar
   return parse_settings(reader, argc, argv);
 }
 
+std::variant<Settings, PlainText> parse_settings(int argc, const char* const* argv,
+                                                 const Surroundings& around) {
+  ArgumentReader reader;
+  return parse_settings(reader, argc, argv, &around);
+}
+
 std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int argc,
-                                                 const char* const* argv) {
-  auto parsed = reader.read(argc, argv);
+                                                 const char* const* argv,
+                                                 const Surroundings* around) {
+  auto parsed = reader.read(argc, argv, around);
   if (auto* const text = std::get_if<PlainText>(&parsed)) return std::move(*text);
-  Settings settings = settings_of(std::get<Arguments>(parsed));
-  settings.program = program_of(argc, argv);
-  settings.command_line = joined(settings.program, argc, argv);
-  settings.without_canary = joined(settings.program, argc, argv, "--canary");
-  return settings;
+  const Arguments& given = std::get<Arguments>(parsed);
+  try {
+    Settings settings = settings_of(given);
+    settings.program = program_of(argc, argv);
+    settings.command_line = joined(settings.program, argc, argv);
+    settings.without_canary = joined(settings.program, argc, argv, "--canary");
+    return settings;
+  } catch (const UsageError& error) {
+    throw located(error, given.configuration);
+  }
 }
 
 std::optional<Endpoint> parse_endpoint(std::string text) {
@@ -472,6 +505,12 @@ std::optional<milliseconds> parse_duration(std::string_view text, milliseconds m
   const auto limit = static_cast<std::uint64_t>(most.count());
   if (!count || factor == 0 || *count > limit / factor) return std::nullopt;
   return milliseconds(*count * factor);
+}
+
+std::string in_words(milliseconds duration) {
+  const auto count = duration.count();
+  if (count % 60'000 == 0) return std::to_string(count / 60'000) + "m";
+  return count % 1'000 == 0 ? std::to_string(count / 1'000) + "s" : std::to_string(count) + "ms";
 }
 
 namespace {

@@ -19,6 +19,7 @@
 #include "engine/pipeline.hpp"
 #include "engine/rate.hpp"
 #include "engine/signing.hpp"
+#include "io/configuration.hpp"
 #include "io/deadline.hpp"
 #include "io/log.hpp"
 #include "io/progress.hpp"
@@ -42,10 +43,22 @@ inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
 inline constexpr std::uint32_t kFailuresMax = 1'000'000;
 inline constexpr std::size_t kBecauseMax = 500;  ///< bytes of an operator's evidence
 
-enum class Command : std::uint8_t { run, check, status, resolve, report, rows, doctor, reconcile };
+enum class Command : std::uint8_t {
+  run,
+  check,
+  status,
+  resolve,
+  report,
+  rows,
+  doctor,
+  reconcile,
+  config
+};
 
 /// Which rows `rows` writes.
 enum class RowsOf : std::uint8_t { rejected, in_doubt, not_sent, invalid };
+
+enum class ConfigAction : std::uint8_t { show, example };
 
 /// What `resolve` is told: the operator's evidence about one row.
 struct Resolution {
@@ -118,13 +131,19 @@ struct Settings {
   bool apply = false;                        ///< reconcile: write what is found or absent
   bool sole_buyer = false;                   ///< reconcile: see engine/reconcile
   bool same_account = false;
+
+  Configuration configuration;  ///< what files, variables and flags set, of what may be in files
+  ConfigAction config_action = ConfigAction::show;
+  std::string configured;    ///< config: the command whose settings are shown
+  bool config_json = false;  ///< config show: as JSON
 };
 
 /// The arguments are wrong (exit 2): one line that says what, and a hint that may be empty.
 struct UsageError : std::runtime_error {
-  explicit UsageError(const std::string& what, std::string advice = {})
-      : std::runtime_error(what), hint(std::move(advice)) {}
+  explicit UsageError(const std::string& what, std::string advice = {}, std::string about = {})
+      : std::runtime_error(what), hint(std::move(advice)), option(std::move(about)) {}
   std::string hint;
+  std::string option;  ///< `--rate` whose value is wrong; empty: it is about something else
 };
 
 /// --help or --version: print it on standard output and exit 0.
@@ -138,9 +157,15 @@ class ArgumentReader;  // io/arguments
 /// Throws UsageError.
 std::variant<Settings, PlainText> parse_settings(int argc, const char* const* argv);
 
+/// The same, with the files and variables around the arguments. Throws UsageError.
+std::variant<Settings, PlainText> parse_settings(int argc, const char* const* argv,
+                                                 const Surroundings& around);
+
 /// The same, for whoever reads many command lines. Throws UsageError.
+/// @param around nullptr: there is nothing around the arguments
 std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int argc,
-                                                 const char* const* argv);
+                                                 const char* const* argv,
+                                                 const Surroundings* around = nullptr);
 
 /// `https://HOST[:PORT]`, in any case; nullopt: it is none.
 std::optional<Endpoint> parse_endpoint(std::string text);
@@ -149,6 +174,9 @@ inline constexpr milliseconds kDurationMax = std::chrono::hours(24);
 
 /// `60s`, `500ms`, `2m`; nullopt: no unit, no number, or more than `most`.
 std::optional<milliseconds> parse_duration(std::string_view text, milliseconds most = kDurationMax);
+
+/// `60s`, as parse_duration reads it.
+std::string in_words(milliseconds duration);
 
 /// An argument quoted for a POSIX shell, where it needs to be. What no terminal should show as it
 /// is (control characters, marks without width, invalid UTF-8) is written by its numbers.

@@ -33,7 +33,8 @@ const std::vector<std::vector<const char*>> kBeginnings = {
     {"sagorder", "report", "out.csv", "--output", "report.html"},
     {"sagorder", "rows", "out.csv", "--status", "rejected"},
     {"sagorder", "reconcile", "out.csv"},
-    {"sagorder", "doctor"}};
+    {"sagorder", "doctor"},
+    {"sagorder", "config", "show"}};
 
 std::string texts;
 std::vector<const char*> arguments;
@@ -161,7 +162,8 @@ void check_limits(const Settings& settings) {
 
 void check_paths(const Settings& settings) {
   const bool reads = settings.command == Command::run || settings.command == Command::check;
-  const bool keeps = settings.command != Command::check && settings.command != Command::doctor;
+  const bool keeps = settings.command != Command::check && settings.command != Command::doctor &&
+                     settings.command != Command::config;
   require(!reads || !settings.input.empty(), "the input is named");
   require(!keeps || (!settings.output.empty() && settings.output != "-"), "the results are a file");
   require(!keeps || !settings.ledger.empty(), "the ledger is named");

@@ -20,6 +20,7 @@
 
 extern "C" {
 int fuzz_answer(const std::uint8_t* data, std::size_t size);
+int fuzz_configuration(const std::uint8_t* data, std::size_t size);
 int fuzz_csv(const std::uint8_t* data, std::size_t size);
 int fuzz_http(const std::uint8_t* data, std::size_t size);
 int fuzz_ledger(const std::uint8_t* data, std::size_t size);
@@ -37,6 +38,7 @@ struct Target {
 };
 
 constexpr std::array kTargets = {Target{"answer", fuzz_answer},
+                                 Target{"configuration", fuzz_configuration},
                                  Target{"csv", fuzz_csv},
                                  Target{"http", fuzz_http},
                                  Target{"ledger", fuzz_ledger},

@@ -12,9 +12,10 @@ import unittest
 from built import PAGES, SAGORDER, run
 
 PATIENCE_S = 20
-OPTIONS_CON = {"--connections", "--connect-timeout"}
+OPTIONS_CON = {"--config", "--connections", "--connect-timeout"}
 COMMANDS = {
-    *("run", "check", "status", "resolve", "report", "rows", "reconcile", "doctor", "help"),
+    *("run", "check", "status", "resolve", "report", "rows", "reconcile", "doctor", "config"),
+    "help",
 }
 
 
@@ -86,7 +87,7 @@ class Bash(WithFolder):
     def test_options(self):
         self.assertEqual(self.completed("sagorder run --con"), OPTIONS_CON)
         self.assertEqual(self.completed("sagorder run orders.csv --max-d"), {"--max-doubts"})
-        self.assertEqual(self.completed("sagorder check --con"), {"--con"}, "an option of run")
+        self.assertEqual(self.completed("sagorder check --conn"), {"--conn"}, "an option of run")
 
     def test_commands(self):
         self.assertLessEqual(COMMANDS, self.completed("sagorder "))
