@@ -423,7 +423,7 @@ void add_config(CLI::App& app, Arguments& given) {
   add_regions(config, given);
   add_leaving_out(config, given);
   add_pace(config, given);
-  add_limits(config, given);
+  add_limits(Group(config, "Limits", Where::files_too), given);
   add_network(config, given);
   add_replay(config, given);
   add_billing(config, given);

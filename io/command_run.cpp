@@ -225,7 +225,7 @@ class Run {
         "was ordered before, or may have been", "make a file of the other rows");
   }
 
-  void tell_complaint(const Complaint& complaint) {
+  void tell_complaint(const Complaint& complaint) const {
     const bool error = complaint.severity == Severity::error;
     const std::string line = std::to_string(complaint.at.line);
     const std::string column = std::to_string(complaint.at.column);
