@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "engine/planted.hpp"
 
@@ -63,7 +64,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
                    const NonceSource::Key& nonce_key)
     : options_(std::move(options)),
       rows_(rows),
-      writer_(std::move(writer)),
+      renewal_(options_.key_life ? Renewal(*options_.key_life) : Renewal()),
       results_(std::move(results)),
       nonces_(nonce_key),
       pacer_(options_.rate, options_.burst),
@@ -78,7 +79,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
   expect(options_.max_in_flight >= 1 && options_.max_in_flight <= kInFlightMax, "max_in_flight");
   expect(options_.connections >= 1 && options_.connections <= kConnectionsMax, "connections");
   expect(rows_.count_of(State::intended) == 0, "open intents must be closed before a run");
-  reader_.hide(writer_.secrets());
+  use_key(std::move(writer));
   window_ = std::min(kWindowFirst, options_.max_in_flight);
   free_.reserve(slots_.size());
   waiting_.reserve(slots_.size());
@@ -95,6 +96,7 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.commit = {};
   actions_.wanted_orders = 0;
   actions_.wake_at.reset();
+  actions_.renew_key = false;
   actions_.cancel = false;
   actions_.notice.clear();
   std::visit([&](const auto& what) { on(what, now); }, event);
@@ -193,6 +195,8 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   Verdict verdict = judge(answer_, held.first_sending);
   const bool repeated = verdict.fate == Fate::placed && is_repeated(id_hash);
   if (repeated) verdict.fate = Fate::in_doubt;
+  const Key& key = *held.key;
+  if (verdict.fate == Fate::placed && &key == keys_.back().get()) renewal_.proved();
   const bool retire = verdict.fate == Fate::in_doubt && !planted(Planted::reuse_after_doubt);
   if (retire) actions_.retire.push_back(replied.slot);
   held.wait = doubled(kRetryFirst, held.tries, kRetryMax);
@@ -204,6 +208,7 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   }
   settle(replied.slot, verdict, record, now);
   if (verdict.effect == Effect::go_on) pacer_.hinted(answer_.hint, now.steady);
+  if (verdict.effect == Effect::renew_key) return key_refused(key, words_of(answer_), now);
   react(verdict.effect, words_of(answer_), now);
 }
 
@@ -250,6 +255,16 @@ void Pipeline::on(const event::AppendFailed& failed, Moment /*now*/) {
   request_stop(Stop::output_failed, std::string(failed.reason));
 }
 
+void Pipeline::on(const event::KeyRenewed& renewed, Moment now) {
+  if (renewal_.renewed({now.wall, renewed.expires_at})) return use_key(std::move(*renewed.writer));
+  key_not_renewed("a key came that lives no longer than the one before", now);
+}
+
+void Pipeline::on(const event::KeyNotRenewed& failed, Moment now) {
+  renewal_.failed(now.wall);
+  key_not_renewed(failed.reason, now);
+}
+
 void Pipeline::on(const event::Tick& /*tick*/, Moment /*now*/) {}
 
 void Pipeline::on(const event::Interrupted& /*interrupted*/, Moment /*now*/) {
@@ -271,6 +286,7 @@ void Pipeline::advance(Moment now) {
   keep_deadline(now);
   if (stop_ != Stop::none) drop_unsent(now);
   if (!ledger_failed()) {
+    ask_for_key(now);
     admit(now);
     if (stop_ != Stop::none) drop_unsent(now);  // a limit was met while admitting
     go_connected(now);
@@ -322,11 +338,18 @@ void Pipeline::leave_all() {
   }
 }
 
+void Pipeline::ask_for_key(Moment now) {
+  if (stop_ != Stop::none || !more_to_admit() || !renewal_.due(now.wall)) return;
+  renewal_.began();
+  actions_.renew_key = true;
+}
+
 void Pipeline::admit(Moment now) {
   std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
   if (planted(Planted::more_in_flight)) window += kReadAhead / 2;
   limited_ = false;
-  while (stop_ == Stop::none && in_flight_ < window && now.steady >= held_until_) {
+  const bool signs = renewal_.signs(now.wall);
+  while (signs && stop_ == Stop::none && in_flight_ < window && now.steady >= held_until_) {
     if (again_.empty() && queued_.empty()) return;
     Ring<Slot>& from = again_.empty() ? queued_ : again_;
     const Slot slot = from.front();
@@ -389,6 +412,10 @@ void Pipeline::want_orders() {
   actions_.wanted_orders = std::min(room, static_cast<std::uint32_t>(free_.size()));
 }
 
+bool Pipeline::more_to_admit() const {
+  return !input_ended_ || !queued_.empty() || !again_.empty() || !waiting_.empty();
+}
+
 /// Rows that are read in this very turn will all be intended: the commit is for them, too.
 bool Pipeline::more_come_at_once() const {
   const std::uint32_t window = std::min(window_, options_.max_in_flight);
@@ -430,7 +457,10 @@ void Pipeline::set_wake(Moment now) {
     wake(held ? held_until_ : pacer_.send_at(now.steady, leased_) - ahead);
   }
   const std::uint32_t window = connect_rounds_ > 0 ? 1 : std::min(window_, options_.max_in_flight);
-  const bool rows = !queued_.empty() || !again_.empty();
+  const bool rows = (!queued_.empty() || !again_.empty()) && renewal_.signs(now.wall);
+  if (stop_ == Stop::none && more_to_admit() && renewal_.next_at() != WallTime::max()) {
+    wake(now.steady + (renewal_.next_at() - now.wall));
+  }
   if (stop_ == Stop::none && rows && !limited_ && in_flight_ < window) {
     wake(held ? held_until_ : pacer_.admit_at(now.steady));
   }
@@ -441,7 +471,7 @@ WaitFor Pipeline::awaited(Moment now) const {
   if (now.steady < held_until_) return WaitFor::connection;
   const bool paced = !pacer_.unlimited() || pacer_.paused_until() > now.steady;
   const std::uint32_t window = std::min(window_, options_.max_in_flight);
-  const bool rows = !queued_.empty() || !again_.empty();
+  const bool rows = (!queued_.empty() || !again_.empty()) && renewal_.signs(now.wall);
   const bool admitted_later = rows && !limited_ && stop_ == Stop::none && in_flight_ < window &&
                               paced && pacer_.admit_at(now.steady) > now.steady;
   const bool sent_later = !connected_.empty() && pacer_.send_at(now.steady) > now.steady;
@@ -491,6 +521,7 @@ void Pipeline::intend(Slot slot, Moment now) {
   held.attempt = {rows_.attempts(held.order.row).value + 1};
   held.stamp = {now.wall, nonces_.next()};
   held.due_at = schedule_.next(now.steady);
+  held.key = keys_.back().get();
   held.host = host_of(held.order);
   held.first_sending = true;
   held.replay_planned = false;
@@ -513,12 +544,13 @@ std::string_view Pipeline::too_late(const Held& held, Moment now) {
   if (age > kStampAgeMax || age < -kStampAgeMax) {
     return "its timestamp grew too old before it could be sent";
   }
+  if (now.wall >= held.key->signs_until) return "its key ceased to sign before it could be sent";
   const bool late = !held.first_sending && now.steady - held.sent_at > kReplayAgeMax;
   return late ? "too late to send the same bytes again" : std::string_view();
 }
 
 void Pipeline::write_request(Held& held) {
-  writer_.write(held.order, hosts_[held.host].second, held.stamp, written_);
+  held.key->writer.write(held.order, hosts_[held.host].second, held.stamp, written_);
   if (!wires_.empty()) {
     held.wire = std::move(wires_.back());
     wires_.pop_back();
@@ -747,6 +779,7 @@ void Pipeline::react(Effect effect, const std::string& words, Moment now) {
     case Effect::check_clock:  // answers only
       check_clock(answer_, now);
       return;
+    case Effect::renew_key:  // answers only, and of one key
     case Effect::stop_credentials:
       request_stop(Stop::credentials, words);
       return;
@@ -772,6 +805,44 @@ void Pipeline::back_off(const std::string& words, Moment now) {
   const auto wait = std::chrono::duration_cast<milliseconds>(held_until_ - now.steady);
   actions_.notice = words + "; trying again in " + std::to_string(wait.count()) + " ms (" +
                     std::to_string(connect_rounds_) + " of " + std::to_string(most) + ")";
+}
+
+/// From now on. Keys that no row in flight has are forgotten.
+void Pipeline::use_key(RequestWriter writer) {
+  std::erase_if(keys_, [this](const auto& key) {
+    return std::ranges::none_of(slots_, [&](const Held& held) {
+      const bool in_flight =
+          held.phase != Phase::free && held.phase != Phase::queued && held.phase != Phase::waiting;
+      return in_flight && held.key == key.get();
+    });
+  });
+  keys_.push_back(std::make_unique<Key>(Key{std::move(writer), renewal_.signs_until()}));
+  std::vector<Secret> secrets;
+  for (const auto& key : keys_)
+    std::ranges::move(key->writer.secrets(), std::back_inserter(secrets));
+  reader_.hide(std::move(secrets));
+}
+
+/// An answer called the key expired. It is the answer to many rows at once, and one is enough.
+void Pipeline::key_refused(const Key& key, const std::string& words, Moment now) {
+  const bool known = &key != keys_.back().get() || !renewal_.signs(now.wall);
+  if (known) return;
+  if (!renewal_.refused(now.wall)) return request_stop(Stop::credentials, words);
+  keys_.back()->signs_until = renewal_.signs_until();
+  actions_.notice = words + "; nothing more is signed with this key, another one is asked for";
+}
+
+void Pipeline::key_not_renewed(std::string_view reason, Moment now) {
+  if (!renewal_.signs(now.wall)) {
+    return request_stop(Stop::credentials,
+                        "the key signs no more, and no other came: " + std::string(reason));
+  }
+  const auto whole = [&](WallTime then) {
+    return std::to_string(std::chrono::ceil<seconds>(then - now.wall).count()) + " s";
+  };
+  actions_.notice = "the key was not renewed: " + std::string(reason) + "; it signs for " +
+                    whole(renewal_.signs_until()) + " more; trying again in " +
+                    whole(renewal_.next_at());
 }
 
 void Pipeline::check_clock(const Answer& answer, Moment now) {

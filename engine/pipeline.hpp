@@ -21,6 +21,11 @@
 // Slow start: at first two rows may be in flight, twice as many after each round of answers, and
 // few again after a doubt: what is systematic must not be multiplied by the batch.
 //
+// A row is signed when it is sent, with the key that was the current one at its intent, or not at
+// all: one whose key ceases to sign meanwhile is taken back, not signed anew. Without a key that
+// signs nothing is admitted; what is on the wire is waited for, and the run goes on with the next
+// key, or ends if an attempt to get one fails then.
+//
 // Errors: a violated limit throws BrokenPromise; the program ends and sends nothing more.
 #pragma once
 
@@ -38,6 +43,7 @@
 #include "engine/nonce.hpp"
 #include "engine/order.hpp"
 #include "engine/rate.hpp"
+#include "engine/renewal.hpp"
 #include "engine/request.hpp"
 #include "engine/response.hpp"
 #include "engine/result.hpp"
@@ -76,6 +82,7 @@ struct PipelineOptions : Limits {
   std::uint32_t connections = 16;
   std::uint32_t max_in_flight = 64;
   Replay replay = Replay::never;
+  std::optional<KeyLife> key_life;  ///< of a key that can be renewed; nullopt: it cannot
 };
 
 /// Index of a slot; what io hands back with a reply or a fault.
@@ -107,13 +114,22 @@ struct Faulted {
 struct AppendFailed {
   std::string_view reason;
 };
+/// Another key, asked for by Actions::renew_key; the writer is moved from.
+struct KeyRenewed {
+  RequestWriter* writer;
+  WallTime expires_at;
+};
+struct KeyNotRenewed {
+  std::string_view reason;  ///< for a person
+};
 struct Tick {};         ///< the wake-up time came
 struct Interrupted {};  ///< the first stops admission, the second gives up waiting
 }  // namespace event
 
 using Event = std::variant<event::Started, event::OrderRead, event::InputEnded, event::InputChanged,
                            event::Committed, event::CommitFailed, event::Connected, event::Replied,
-                           event::Faulted, event::AppendFailed, event::Tick, event::Interrupted>;
+                           event::Faulted, event::AppendFailed, event::KeyRenewed,
+                           event::KeyNotRenewed, event::Tick, event::Interrupted>;
 
 struct Send {
   Slot slot = 0;
@@ -135,6 +151,7 @@ struct Actions {
   std::uint32_t wanted_orders = 0;    ///< read up to so many rows
   std::optional<SteadyTime> wake_at;  ///< then Tick
   std::string notice;                 ///< something a person should hear of now; mostly empty
+  bool renew_key = false;             ///< fetch a key, then KeyRenewed or KeyNotRenewed
   bool cancel = false;                ///< close every connection; exchanges under way end as faults
   bool finished = false;              ///< nothing is under way and nothing will be
 };
@@ -171,15 +188,22 @@ class Pipeline {
     waiting
   };
 
+  /// What orders are signed with.
+  struct Key {
+    RequestWriter writer;
+    WallTime signs_until;
+  };
+
   /// What a slot holds. Storage is reused from row to row.
   struct Held {
     Phase phase = Phase::free;
     Order order;
     Attempt attempt;
     Stamp stamp;
-    std::string wire;      // the request, until its answer
-    std::size_t host = 0;  // index into hosts_ and endpoints_
-    SteadyTime due_at{};   // when the rate wanted it sent
+    const Key* key = nullptr;  // in flight: the current one at its intent
+    std::string wire;          // the request, until its answer
+    std::size_t host = 0;      // index into hosts_ and endpoints_
+    SteadyTime due_at{};       // when the rate wanted it sent
     SteadyTime sent_at{};
     SteadyTime not_before{};      // waiting: when it may be tried again
     std::uint32_t tries = 0;      // attempts of this run
@@ -207,6 +231,8 @@ class Pipeline {
   void on(const event::Replied& replied, Moment now);
   void on(const event::Faulted& faulted, Moment now);
   void on(const event::AppendFailed& failed, Moment now);
+  void on(const event::KeyRenewed& renewed, Moment now);
+  void on(const event::KeyNotRenewed& failed, Moment now);
   void on(const event::Tick& tick, Moment now);
   void on(const event::Interrupted& interrupted, Moment now);
 
@@ -216,11 +242,13 @@ class Pipeline {
   void keep_deadline(Moment now);
   void drop_unsent(Moment now);
   void leave_all();
+  void ask_for_key(Moment now);
   void admit(Moment now);
   void go_connected(Moment now);
   void send_ready(Moment now);
   void start_commit(Moment now);
   void want_orders();
+  [[nodiscard]] bool more_to_admit() const;
   [[nodiscard]] bool more_come_at_once() const;
   [[nodiscard]] bool wires_are_supplied() const;
   void set_wake(Moment now);
@@ -252,6 +280,9 @@ class Pipeline {
   void count(Fate fate);
   void react(Effect effect, const std::string& words, Moment now);
   void back_off(const std::string& words, Moment now);
+  void use_key(RequestWriter writer);
+  void key_refused(const Key& key, const std::string& words, Moment now);
+  void key_not_renewed(std::string_view reason, Moment now);
   void check_clock(const Answer& answer, Moment now);
   bool is_repeated(std::uint64_t id_hash);
   [[nodiscard]] std::uint64_t& recent_order_id(std::uint64_t id_hash);
@@ -265,7 +296,8 @@ class Pipeline {
 
   PipelineOptions options_;
   Rows& rows_;
-  RequestWriter writer_;
+  std::vector<std::unique_ptr<Key>> keys_;  // the last is the current one; of the others: in flight
+  Renewal renewal_;
   ResultWriter results_;
   NonceSource nonces_;
   Pacer pacer_;

@@ -22,7 +22,8 @@ void Renewal::failed(WallTime now) {
 }
 
 bool Renewal::renewed(const KeyLife& life) {
-  if (life.until <= expires_at_) {
+  // After a refusal nothing is known of the end that was told.
+  if (!is_refused_ && life.until <= expires_at_) {
     failed(life.from);
     return false;
   }

@@ -15,6 +15,7 @@ struct Rule {
 
 constexpr Verdict kThrottled{Fate::not_executed, Effect::slow_down};
 constexpr Verdict kRowRefused{Fate::rejected, Effect::go_on};
+constexpr Verdict kKeyExpired{Fate::not_executed, Effect::renew_key};
 constexpr Verdict kKeyRefused{Fate::not_executed, Effect::stop_credentials};
 constexpr Verdict kClockRefused{Fate::not_executed, Effect::check_clock};
 constexpr Verdict kUnpaid{Fate::in_doubt, Effect::stop_payment};
@@ -60,6 +61,7 @@ constexpr std::array kRules = {
     Rule{"InvalidAccessKeyId", kKeyRefused},
     Rule{"InvalidAccessKeyId.NotFound", kKeyRefused},
     Rule{"InvalidSecurityToken", kKeyRefused},
+    Rule{"InvalidSecurityToken.Expired", kKeyExpired},
     Rule{"InvalidSecurityToken.<word>", kKeyRefused},
     Rule{"Forbidden", kKeyRefused},
     Rule{"Forbidden.RAM", kKeyRefused},

@@ -57,6 +57,7 @@ enum class Effect : std::uint8_t {
   slow_down,         ///< throttled: lower the rate, wait as hinted
   back_off,          ///< no connection: wait, then probe
   check_clock,       ///< timestamp refused: stop if the Date header says that the clock is off
+  renew_key,         ///< the key has expired: another one, if it can be had, or stop
   stop_credentials,  ///< key, signature, token, permission, password or certificate of ours:
                      ///< every row would meet it
   stop_payment,      ///< balance or payment: an unpaid order may exist

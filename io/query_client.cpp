@@ -19,8 +19,8 @@ NonceSource make_nonces() {
 
 bool is_credentials(const Answer& answer) {
   const Effect effect = judge_code(answer.code).effect;
-  return effect == Effect::stop_credentials || effect == Effect::check_clock ||
-         answer.http_status == 401 || answer.http_status == 403 ||
+  return effect == Effect::stop_credentials || effect == Effect::renew_key ||
+         effect == Effect::check_clock || answer.http_status == 401 || answer.http_status == 403 ||
          answer.code.starts_with("NotAuthorized");
 }
 

@@ -763,5 +763,245 @@ TEST(PipelineByHand, OutcomesAreCountedByRegionAndByCode) {
   EXPECT_EQ(breakdown.codes()[1].in_doubt, 1U);
 }
 
+// --- keys that are renewed
+
+/// A run whose first key lives for an hour from the clock's beginning.
+class Renewing : public ByHand {
+ public:
+  Renewing() : ByHand(options()) {}
+
+  void pass(milliseconds time) {
+    steady += time;
+    wall += time;
+  }
+  const Actions& tick() { return tell(event::Tick{}); }
+  /// Another key, good for an hour from now.
+  const Actions& renew(const std::string& id, const std::string& secret = "another-secret") {
+    RequestWriter writer(Scheme::acs3_hmac_sha256, Method::post, {id, Secret(secret), Secret()});
+    return tell(event::KeyRenewed{&writer, wall + std::chrono::hours(1)});
+  }
+  const Actions& fail(std::string_view reason) { return tell(event::KeyNotRenewed{reason}); }
+  [[nodiscard]] bool sent_with(std::string_view id) const {
+    const std::string credential = "Credential=" + std::string(id) + ",";
+    return actions->sends.size() == 1 &&
+           actions->sends[0].wire.find(credential) != std::string_view::npos;
+  }
+
+ private:
+  static PipelineOptions options() {
+    PipelineOptions made = fixed_endpoint();
+    constexpr WallTime kBegin{milliseconds(1'767'323'045'000)};
+    made.key_life = KeyLife{kBegin, kBegin + std::chrono::hours(1)};
+    return made;
+  }
+};
+
+using std::chrono::minutes;
+
+TEST(PipelineKeys, AnotherIsAskedForOnceWhenItIsDue) {
+  Renewing run;
+  EXPECT_FALSE(run.actions->renew_key);
+  EXPECT_EQ(run.actions->wake_at, run.steady + minutes(45));
+  run.pass(minutes(45));
+  EXPECT_TRUE(run.tick().renew_key);
+  EXPECT_FALSE(run.tick().renew_key);
+  EXPECT_EQ(run.actions->wake_at, std::nullopt) << "there is nothing to wake up for meanwhile";
+  run.renew("second");
+  EXPECT_EQ(run.actions->wake_at, run.steady + minutes(45));
+  run.pass(minutes(45));
+  EXPECT_TRUE(run.tick().renew_key);
+}
+
+TEST(PipelineKeys, NoneIsAskedForWhenNothingIsLeftToAdmit) {
+  Renewing run;
+  const Slot slot = run.send(1);
+  run.tell(event::InputEnded{});
+  run.pass(minutes(50));
+  EXPECT_FALSE(run.tick().renew_key);
+  run.fault(slot, FaultKind::closed_before_write, 0);
+  EXPECT_TRUE(run.commit().renew_key) << "the row will be signed again";
+}
+
+TEST(PipelineKeys, RowKeepsTheKeyOfItsIntent) {
+  Renewing run;
+  run.read(1);
+  run.pass(seconds(1));
+  run.renew("second");
+  run.commit();
+  EXPECT_TRUE(run.sent_with("testid"));
+  run.send(2);
+  EXPECT_TRUE(run.sent_with("second"));
+}
+
+TEST(PipelineKeys, RowWhoseKeyCeasedToSignIsTakenBackAndSignedByTheNext) {
+  Renewing run;
+  run.read(1);
+  const Nonce first = run.actions->commit[0].nonce;
+  run.pass(minutes(60));
+  run.commit();
+  EXPECT_TRUE(run.actions->sends.empty());
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::not_executed);
+  EXPECT_EQ(run.actions->commit[0].code, "NotSent");
+  run.commit();
+  EXPECT_EQ(run.state(1), State::pending);
+  EXPECT_TRUE(run.actions->commit.empty()) << "nothing is admitted without a key";
+  EXPECT_EQ(run.actions->wake_at, std::nullopt);
+  run.renew("second");
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_NE(run.actions->commit[0].nonce.view(), first.view());
+  run.commit();
+  EXPECT_TRUE(run.sent_with("second"));
+}
+
+TEST(PipelineKeys, NothingIsAdmittedWithAKeyThatCeasedToSign) {
+  Renewing run;
+  run.pass(minutes(60) - seconds(10));
+  run.read(1);
+  EXPECT_TRUE(run.actions->commit.empty());
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+  run.renew("second");
+  EXPECT_EQ(run.actions->commit.size(), 1U);
+}
+
+TEST(PipelineKeys, FailedAttemptIsToldAndMadeAgainWhileTheKeySigns) {
+  Renewing run;
+  run.pass(minutes(45));
+  run.tick();
+  run.fail("STS is away");
+  EXPECT_NE(run.actions->notice.find("STS is away"), std::string::npos);
+  EXPECT_NE(run.actions->notice.find("trying again in 1 s"), std::string::npos)
+      << run.actions->notice;
+  EXPECT_EQ(run.actions->wake_at, run.steady + seconds(1));
+  run.send(1);
+  run.pass(seconds(1));
+  EXPECT_TRUE(run.tick().renew_key);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
+TEST(PipelineKeys, FailureWithoutAKeyThatSignsStopsTheRun) {
+  Renewing run;
+  const Slot slot = run.send(1);
+  run.pass(minutes(60));
+  run.read(2);
+  run.fail("STS is away");
+  EXPECT_EQ(run.pipeline.stop(), Stop::credentials);
+  EXPECT_NE(run.pipeline.stop_detail().find("STS is away"), std::string::npos);
+  EXPECT_FALSE(run.actions->finished) << "an answer is waited for";
+  run.place(slot, "1001");
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::placed);
+  EXPECT_EQ(run.state(2), State::pending);
+  EXPECT_FALSE(run.tick().renew_key);
+}
+
+TEST(PipelineKeys, TheSameKeyAgainIsAFailedAttempt) {
+  Renewing run;
+  run.pass(minutes(45));
+  run.tick();
+  RequestWriter writer(Scheme::acs3_hmac_sha256, Method::post,
+                       {"testid", Secret("testsecret"), Secret()});
+  run.tell(event::KeyRenewed{&writer, run.wall + minutes(15)});
+  EXPECT_NE(run.actions->notice.find("no longer"), std::string::npos) << run.actions->notice;
+  EXPECT_EQ(run.actions->wake_at, run.steady + seconds(1));
+}
+
+TEST(PipelineKeys, RefusedAsExpiredIsRenewedAndTheRowGoesOn) {
+  Renewing run;
+  const Slot slot = run.send(1);
+  run.refuse(slot, "InvalidSecurityToken.Expired");
+  EXPECT_TRUE(run.actions->renew_key);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::not_executed);
+  run.commit();
+  run.read(2);
+  EXPECT_TRUE(run.actions->commit.empty()) << "nothing is admitted meanwhile";
+  run.renew("second");
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  run.commit();
+  EXPECT_TRUE(run.sent_with("second"));
+}
+
+TEST(PipelineKeys, RefusalThatLeavesADoubtLeavesItAndRenewsTheKey) {
+  Renewing run;
+  const Slot slot = run.send(1);
+  const std::string body = R"({"Code":"InvalidSecurityToken.Expired","RequestId":"R"})";
+  Reply reply;
+  reply.status = 500;
+  reply.body = body;
+  run.tell(event::Replied{slot, &reply});
+  EXPECT_TRUE(run.actions->renew_key);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::in_doubt);
+}
+
+TEST(PipelineKeys, RefusalsOfTheKeyBeforeSayNothingOfThisOne) {
+  Renewing run;
+  run.read(1);
+  run.read(2);
+  run.commit();
+  std::vector<Slot> slots{run.actions->sends.at(0).slot};
+  if (run.actions->sends.size() == 2) slots.push_back(run.actions->sends[1].slot);
+  run.commit();
+  if (!run.actions->sends.empty()) slots.push_back(run.actions->sends[0].slot);
+  ASSERT_EQ(slots.size(), 2U);
+  run.refuse(slots[0], "InvalidSecurityToken.Expired");
+  EXPECT_TRUE(run.actions->renew_key);
+  run.renew("second");
+  EXPECT_FALSE(run.refuse(slots[1], "InvalidSecurityToken.Expired").renew_key);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
+TEST(PipelineKeys, OneThatReplacedARefusedKeyAndIsRefusedTooStopsTheRun) {
+  Renewing run;
+  run.refuse(run.send(1), "InvalidSecurityToken.Expired");
+  run.commit();
+  run.pass(seconds(1));
+  run.renew("second");
+  run.commit();
+  ASSERT_EQ(run.actions->sends.size(), 1U);
+  run.refuse(run.actions->sends[0].slot, "InvalidSecurityToken.Expired");
+  EXPECT_FALSE(run.actions->renew_key);
+  EXPECT_EQ(run.pipeline.stop(), Stop::credentials);
+}
+
+TEST(PipelineKeys, OneThatPlacedAnOrderMayBeReplacedAgain) {
+  Renewing run;
+  run.refuse(run.send(1), "InvalidSecurityToken.Expired");
+  run.commit();
+  run.pass(seconds(1));
+  run.renew("second");
+  run.commit();
+  ASSERT_EQ(run.actions->sends.size(), 1U);
+  run.place(run.actions->sends[0].slot, "1001");
+  run.commit();
+  run.refuse(run.send(2), "InvalidSecurityToken.Expired");
+  EXPECT_TRUE(run.actions->renew_key);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
+TEST(PipelineKeys, RefusalOfAKeyThatCannotBeRenewedStopsTheRun) {
+  ByHand run;
+  run.refuse(run.send(1), "InvalidSecurityToken.Expired");
+  EXPECT_EQ(run.pipeline.stop(), Stop::credentials);
+  EXPECT_FALSE(run.actions->renew_key);
+}
+
+TEST(PipelineKeys, SecretOfEveryKeyInUseIsHidden) {
+  Renewing run;
+  const Slot first = run.send(1);
+  run.pass(seconds(1));
+  run.renew("second", "second-secret");
+  const std::string body =
+      R"({"Code":"Unheard","Message":"testsecret, second-secret","RequestId":"R"})";
+  Reply reply;
+  reply.status = 400;
+  reply.body = body;
+  run.tell(event::Replied{first, &reply});
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].message, "***, ***");
+}
+
 }  // namespace
 }  // namespace sagorder::testing

@@ -105,6 +105,14 @@ TEST(Renewal, RefusedKeySignsNoMoreAndIsRenewedAtOnce) {
   EXPECT_TRUE(key.signs(kFrom + minutes(6)));
 }
 
+TEST(Renewal, AfterARefusalAShorterLifeIsTaken) {
+  Renewal key(of(hours(1)));
+  ASSERT_TRUE(key.refused(kFrom));
+  key.began();
+  EXPECT_TRUE(key.renewed(of(minutes(30))));
+  EXPECT_EQ(key.expires_at(), kFrom + minutes(30));
+}
+
 TEST(Renewal, KeyThatReplacedARefusedOneIsNotReplacedForThatUnlessAnOrderWentWell) {
   Renewal key(of(hours(1)));
   ASSERT_TRUE(key.refused(kFrom));

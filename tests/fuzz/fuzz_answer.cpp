@@ -81,7 +81,7 @@ void check_hidden(std::string_view shown) {
 
 // ---- the codes --------------------------------------------------------------------------------
 
-enum class Means : std::uint8_t { nothing, throttled, row, key, clock, payment };
+enum class Means : std::uint8_t { nothing, throttled, row, key, expired_key, clock, payment };
 
 template <std::size_t count>
 bool among(const std::array<std::string_view, count>& list, std::string_view text) {
@@ -139,6 +139,7 @@ Means meaning_of(std::string_view code) {
                                                            "OperationFailed.Throttling"};
   if (among(kThrottling, code)) return Means::throttled;
   if (about_this_row(code)) return Means::row;
+  if (code == "InvalidSecurityToken.Expired") return Means::expired_key;
   if (about_the_key(code)) return Means::key;
   if (code == "InvalidTimeStamp.Expired" || code == "IllegalTimestamp") return Means::clock;
   const bool unpaid = code == "InsufficientBalance" || code == "NOT_ENOUGH_BALANCE" ||
@@ -157,6 +158,8 @@ Verdict expected_of(const Answer& answer, bool first_sending) {
       return {answer.request_id.empty() ? Fate::in_doubt : not_executed, Effect::slow_down};
     case Means::row:
       return {believed ? Fate::rejected : Fate::in_doubt, Effect::go_on};
+    case Means::expired_key:
+      return {not_executed, Effect::renew_key};
     case Means::key:
       return {not_executed, Effect::stop_credentials};
     case Means::clock:
