@@ -442,6 +442,7 @@ class Run {
     static_cast<Limits&>(options) = settings_.limits;
     options.not_after = not_after_;
     options.replay = settings_.replay;
+    options.key_life = credentials_.life;
     return options;
   }
 
@@ -459,8 +460,20 @@ class Run {
     pool.request_timeout = settings_.request_timeout;
     pool.connect_timeout = settings_.connect_timeout;
     const SteadyTime begin = now().steady;
-    Driver driver({*pipeline_, *rows_, *ledger_, input_, settings_.intake, *results_, *tls_, pool,
-                   settings_.threads, settings_.grace, validation_.totals.orders, progress_, log_,
+    Driver driver({*pipeline_,
+                   *rows_,
+                   *ledger_,
+                   input_,
+                   settings_.intake,
+                   *results_,
+                   *tls_,
+                   pool,
+                   settings_.threads,
+                   settings_.grace,
+                   {credentials_.renewal, settings_.scheme, settings_.method},
+                   validation_.totals.orders,
+                   progress_,
+                   log_,
                    [this] { remember_batch(); }});
     driver.run();
     elapsed_ = now().steady - begin;

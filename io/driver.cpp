@@ -287,8 +287,23 @@ class Driver::Loop {
       tell(slot, &Pool::go);
     }
     if (!actions.lines.empty()) append(actions.lines);
+    if (actions.renew_key) renew_key();
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) cancel_exchanges();
+  }
+
+  /// Asked for, and not waited for: the pipeline hears of it when it is there.
+  void renew_key() {
+    const KeyRenewal& key = parts_.key;
+    if (!fetcher_) fetcher_.emplace(context_, parts_.tls, key.sources, key.scheme);
+    fetcher_->fetch([this](const KeyOutcome& outcome) {
+      if (!outcome.key) return dispatch(event::KeyNotRenewed{outcome.why});
+      const AccessKey& fetched = outcome.key->key;
+      parts_.log.info("another key from the " + outcome.source + ", " +
+                      describe_key(fetched, KeyLife{now().wall, outcome.key->expires_at}));
+      RequestWriter writer(parts_.key.scheme, parts_.key.method, fetched);
+      dispatch(event::KeyRenewed{&writer, outcome.key->expires_at});
+    });
   }
 
   void append(const std::string& lines) {
@@ -387,6 +402,7 @@ class Driver::Loop {
     progress_timer_.cancel();
     grace_timer_.cancel();
     signals_.cancel();
+    if (fetcher_) fetcher_->cancel();
     context_.stop();
   }
 
@@ -426,6 +442,7 @@ class Driver::Loop {
   asio::steady_timer progress_timer_;
   asio::steady_timer grace_timer_;
   asio::signal_set signals_;
+  std::optional<KeyFetcher> fetcher_;  // made when a key is first renewed
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::uint16_t> owner_;  // of a slot's exchange: index into workers_
   LedgerThread* ledger_thread_ = nullptr;

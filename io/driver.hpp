@@ -1,7 +1,8 @@
 // The only loop: an event comes in, the pipeline says what to do, it is done. The one place that
 // reads clocks and randomness during a run.
 //
-// Events come from the connections, the ledger's thread, the input, three timers (the pipeline's
+// Events come from the connections, the ledger's thread, the input, the fetching of a key (which
+// this loop does not wait for), three timers (the pipeline's
 // wake-up, the progress line, the grace) and signals. When the grace is over, the pipeline is told
 // what a second interrupt would tell it: it is the operator's word, given in advance. Nothing is
 // decided here: what is done, and in which order, is in the pipeline's Actions.
@@ -16,6 +17,8 @@
 
 #include "engine/intake.hpp"
 #include "engine/pipeline.hpp"
+#include "io/credentials.hpp"
+#include "io/key_fetcher.hpp"
 #include "io/ledger.hpp"
 #include "io/log.hpp"
 #include "io/orders_file.hpp"
@@ -34,6 +37,13 @@ void fill_random(std::span<std::uint8_t> bytes);
 /// 32 hex digits.
 std::string random_hex();
 
+/// With which key the batch goes on when the pipeline asks for another.
+struct KeyRenewal {
+  std::vector<KeySource> sources;  ///< empty: it never does
+  Scheme scheme = Scheme::acs3_hmac_sha256;
+  Method method = Method::post;
+};
+
 struct DriverParts {
   Pipeline& pipeline;
   const Rows& rows;
@@ -45,7 +55,8 @@ struct DriverParts {
   PoolOptions pool;
   std::uint32_t threads = 1;
   std::optional<milliseconds> grace;  ///< from the first interrupt to the giving up of answers
-  std::uint64_t rows_total = 0;       ///< valid rows, for the progress line
+  KeyRenewal key;
+  std::uint64_t rows_total = 0;  ///< valid rows, for the progress line
   Progress& progress;
   Log& log;
   /// Called once, before the first intent is made durable; what it throws ends the run with

@@ -7,8 +7,9 @@ a batch is under way.
 import unittest
 
 from credentials_fetched import Fetched, Refused
+from credentials_renewed import Expired, Interrupted, Renewed
 
-__all__ = "Fetched Refused".split()
+__all__ = "Expired Fetched Interrupted Refused Renewed".split()
 
 if __name__ == "__main__":
     unittest.main()
