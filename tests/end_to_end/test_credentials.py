@@ -8,8 +8,9 @@ import unittest
 
 from credentials_fetched import Fetched, Refused
 from credentials_renewed import Expired, Interrupted, Renewed
+from credentials_secrecy import FetchedCanary
 
-__all__ = "Expired Fetched Interrupted Refused Renewed".split()
+__all__ = "Expired Fetched FetchedCanary Interrupted Refused Renewed".split()
 
 if __name__ == "__main__":
     unittest.main()
