@@ -64,6 +64,9 @@ class Deb(unittest.TestCase):
             "share/doc/sagorder/examples/systemd/sagorder@.service",
             "share/doc/sagorder/examples/kubernetes/cronjob.yaml",
             "share/doc/sagorder/examples/ci/place_orders.sh",
+            "share/doc/sagorder/examples/benchmark/measure",
+            "share/doc/sagorder/examples/first_hour.md",
+            "share/doc/sagorder/examples/onboarding/offices.csv",
         ):
             self.assertTrue((self.root / "usr" / path).is_file(), path)
         pages = {page.name for page in (self.root / "usr/share/man/man1").iterdir()}
