@@ -68,8 +68,10 @@ bool Allowance::has_room(const Order& order) const {
 LimitMet Allowance::met_by(const Order& order) const {
   if (!canary_has_room()) return {Stop::canary, canary_detail()};
   if (!fits(limits_.max_orders, spent_.orders, 0, 1)) {
-    return {Stop::max_orders, std::to_string(*limits_.max_orders) +
-                                  " orders were placed or may have been, as allowed"};
+    const std::uint64_t allowed = *limits_.max_orders;
+    return {Stop::max_orders, std::to_string(allowed) +
+                                  (allowed == 1 ? " order was" : " orders were") +
+                                  " placed or may have been, as allowed"};
   }
   if (!fits(limits_.max_seats, spent_.seats, 0, order.user_count)) {
     return {Stop::max_seats,

@@ -359,17 +359,22 @@ class Driver::Loop {
 
   void tell_status() {
     parts_.log.asked(parts_.progress.line(view_, now().steady) + "; waiting for " +
-                     std::to_string(parts_.pipeline.on_wire()) + " answers");
+                     answers_awaited());
+  }
+
+  [[nodiscard]] std::string answers_awaited() const {
+    const std::size_t count = parts_.pipeline.on_wire();
+    return std::to_string(count) + (count == 1 ? " answer" : " answers");
   }
 
   void listen_for_signals() {
     signals_.async_wait([this](const boost::system::error_code& error, int /*number*/) {
       if (error || finished_) return;
       const bool first = !std::exchange(interrupted_, true);
-      const std::string waiting = std::to_string(parts_.pipeline.on_wire());
+      const std::string waiting = answers_awaited();
       parts_.log.warning(first ? "interrupted: nothing more is sent; waiting for " + waiting +
-                                     " answers. Interrupt again to give them up as in doubt"
-                               : "interrupted again: giving up " + waiting + " answers");
+                                     ". Interrupt again to give them up as in doubt"
+                               : "interrupted again: giving up " + waiting);
       listen_for_signals();
       if (first) {
         give_up_later();

@@ -88,7 +88,7 @@ ExitCode run(int argc, const char* const* argv) {
   } catch (const Refusal& refusal) {
     return fail(log, refusal.code, refusal.what(), refusal.advice);
   } catch (const InputError& error) {
-    return fail(log, ExitCode::input, error.what());
+    return fail(log, ExitCode::input, error.what(), error.advice);
   } catch (const CredentialsError& error) {
     return fail(log, ExitCode::credentials, error.what());
   } catch (const TlsError& error) {

@@ -6,12 +6,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <utility>
+#include <vector>
+
+#include "engine/wording.hpp"
 
 namespace sagorder::io {
 namespace {
 
 constexpr std::string_view kStandardInput = "standard input";
+constexpr std::size_t kNamesMax = 1000;  // of a directory, looked at for a name that was meant
+constexpr std::size_t kOneLetterIn = 4;  // of them may differ
 
 EVP_MD_CTX* begun(EVP_MD_CTX* context) {
   if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) {
@@ -60,6 +66,22 @@ void rewind_file(const Fd& file, std::string_view name) {
   }
 }
 
+/// The nearest name beside the one that is not there, if one is near.
+std::string advice_for_missing(const std::string& path) {
+  const std::filesystem::path wanted(path);
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator each(directory_of(path), error), end;
+       !error && each != end && names.size() < kNamesMax; each.increment(error)) {
+    names.push_back(each->path().filename().string());
+  }
+  const std::string name = wanted.filename().string();
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = nearest(name, views, kOneLetterIn);
+  if (near.empty()) return "name a CSV file of orders, or - for standard input";
+  return "did you mean " + (wanted.parent_path() / near).string() + "?";
+}
+
 }  // namespace
 
 OrdersFile::OrdersFile(std::string path, const std::string& spool_directory, Watch watch)
@@ -73,7 +95,7 @@ OrdersFile::OrdersFile(std::string path, const std::string& spool_directory, Wat
     }
     size_ = size_at_opening_ = size_of(file_, name_);
   } catch (const FileError& error) {
-    throw InputError(error.what());
+    throw InputError(error.what(), error.code() == ENOENT ? advice_for_missing(name_) : "");
   }
   begin_pass();
 }

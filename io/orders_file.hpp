@@ -28,7 +28,9 @@ namespace sagorder::io {
 
 /// The input cannot be opened or read; the text names the file and the cause.
 struct InputError : std::runtime_error {
-  using std::runtime_error::runtime_error;
+  explicit InputError(const std::string& what, std::string what_to_do = {})
+      : std::runtime_error(what), advice(std::move(what_to_do)) {}
+  std::string advice;  ///< may be empty
 };
 
 class OrdersFile {

@@ -83,6 +83,10 @@ class Check(CommandTest):
     def test_missing(self):
         batch = self.batch(Nowhere())
         self.assert_ended(batch.sagorder("check", "nowhere.csv"), INPUT, "nowhere.csv", "no such")
+        for near in ("order.csv", "./Orders.csv", batch.folder / "ordres.csv"):
+            done = batch.sagorder("check", near)
+            self.assert_ended(done, INPUT, "no such", "orders.csv?", "did you mean")
+        self.assert_ended(batch.sagorder("check", "x/y.csv"), INPUT, "or - for standard input")
 
     def test_standard_input(self):
         batch = self.batch(Nowhere(), rows=3)
