@@ -6,13 +6,15 @@ A block without such a line is given to the shell as it is. All of a page runs i
 
 Printed and expected are compared line by line after `masked`: what no two runs share is replaced. An
 expected `...` within a line stands for anything, a line of its own for any lines. `numbers differ` in
-a comment (<!-- -->) right before a block masks its numbers too.
+a comment (<!-- -->) right before a block masks its numbers too. What the page shows to be asked is
+run on a terminal, and answered with yes.
 """
 
 import dataclasses
 import os
 import pathlib
 import re
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -23,9 +25,15 @@ PORT = "8443"  # as the pages write it; a test takes a free one
 MARK = "@@ end of command"
 
 BLOCK = re.compile(r"(?ms)(<!--[^>]*-->\n)?^```\n(.*?)^```$")
+ASKED = "Type 'yes' to place them: "
+ASKED_AND_ANSWERED = re.compile(f"{ASKED}(yes)?(\r?\n)?")
+ANSWER = re.compile(r"(?m)^yes\r?\n")
 NOISE = [
-    # A bar, and lines of progress: as many as time there is.
-    re.compile(r"(?m)^.*\r(?=.)"),
+    # What a terminal acts on, a bar, and lines of progress: as many as time there is.
+    re.compile(r"\x1b\[[0-9;]*[A-Za-z]"),
+    re.compile(r"\r(?=\n)"),
+    re.compile(r"(?m)^[^\n]*\r(?=.)"),
+    re.compile(r"(?m)^\[[#.]+\] .*\n"),
     re.compile(r"(?m)^\d+ of \d+ rows: .*\n"),
     re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  (?=info|warning|error)"),
 ]
@@ -88,6 +96,8 @@ def command_size(lines):
 
 def masked(text, numbers_differ=False):
     """What two runs share of a text."""
+    # A terminal shows the answer where it comes, which is before the question here.
+    text = ANSWER.sub("", ASKED_AND_ANSWERED.sub("<asked>\n", text))
     for noise in NOISE:
         text = noise.sub("", text)
     for pattern, name in MASKS:
@@ -131,6 +141,7 @@ class Session:
             "PATH": f"{self.path}:{os.environ['PATH']}",
             "HOME": str(home),
             "TMPDIR": str(self.folder),
+            "TERM": "xterm",
             "LC_ALL": "C.UTF-8",
             "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
         }
@@ -167,6 +178,8 @@ class Session:
                 # What goes on by itself says what it likes.
                 text = re.sub(r"&\s*$", ">gateway.txt 2>&1 &\n", text)
                 text += wait if "sagorder-gateway" in text else ""
+            elif ASKED in step.expected:
+                text = f"script -qec {shlex.quote(text)} /dev/null <<< yes"
             # The exit code is the next command's to show.
             lines.append(f"{text}\nended=$?; echo '{MARK}'; (exit $ended)\n")
         return "".join(lines)

@@ -34,6 +34,16 @@ class Pages(unittest.TestCase):
     def test_the_first_hour(self):
         self.assert_true_page((SAMPLES / "first_hour.md").read_text(encoding="utf-8"), 18)
 
+    def test_the_onboarding(self):
+        page = (SAMPLES / "onboarding" / "README.md").read_text(encoding="utf-8")
+        self.assert_true_page(page, 7)
+
+    def test_the_tour(self):
+        """Of the README, up to the run that is killed: which rows that strikes is chance."""
+        text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        tour = text.partition("\n## A tour\n")[2].partition("**The same command again resumes.**")[0]
+        self.assert_true_page(tour, 5)
+
 
 class Reader(unittest.TestCase):
     """The reader of pages sees what is wrong with one."""
