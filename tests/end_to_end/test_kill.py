@@ -199,7 +199,8 @@ class SignalTest(unittest.TestCase):
             process.send_signal(signal.SIGUSR1)
         self.assertEqual(process.wait(timeout=30), ALL_PLACED, batch.log.read_text())
         said = batch.log.read_text().splitlines()
-        lines = [json.loads(line) for line in said if line.startswith("{")]
+        lines = [json.loads(line) for line in said]
+        lines = [line for line in lines if "row" not in line]  # warnings of the input
         self.assertEqual(len(lines), 2, lines)
         for line, least in zip(lines, (5, 25)):
             found = re.match(r"(\d+) of 60 rows: placed (\d+), .*waiting for", line["message"])

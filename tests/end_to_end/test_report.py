@@ -193,7 +193,7 @@ class Page(ReportTest):
         )
         self.assertEqual(len(commands), 4)
         arguments = shlex.split(commands[1].replace("'what shows it'", "'the console'"))
-        self.assertEqual(arguments[0], "sagorder")
+        self.assertEqual(arguments[0], str(batch.program))
         done = batch.sagorder(*arguments[1:])
         self.assert_ended(done, ALL_PLACED)
         self.assertIn("row 5 is not placed", done.stdout)
