@@ -6,9 +6,9 @@
 // io/ledger_sqlite.cpp.
 //
 //   file    group*               a group that is not whole was under way at a kill, and is cut off
-//   group   size of what follows, records or facts, then the records or facts
+//   group   size of what follows, records, facts or References, then these
 //   record  Fixed, then its texts in the order of `texts_of`
-//   fact    size of the name, size of the value, name, value
+//   fact    size of the name, size of the value, name, value; a Reference: row, size, value
 //
 // Numbers are as the processor keeps them: no such file leaves the machine.
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <type_traits>
 #include <utility>
 
@@ -30,7 +31,7 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = std::size_t{4} << 30U;  // read back whole
 
-enum class Holds : std::uint32_t { records, facts };
+enum class Holds : std::uint32_t { records, facts, references };
 
 struct GroupHead {
   std::uint32_t size = 0;  // of what follows the head
@@ -51,6 +52,11 @@ struct Fixed {
 struct FactHead {
   std::uint32_t name = 0;
   std::uint32_t value = 0;
+};
+
+struct ReferenceHead {
+  std::uint64_t row = 0;
+  std::uint64_t size = 0;
 };
 
 template <class Text, class AnyRecord>
@@ -239,6 +245,29 @@ void SqliteLedger::commit(std::span<const Record> records) {
   state_->begin(Holds::records);
   for (const Record& record : records) put(state_->group, record);
   state_->commit();
+}
+
+void SqliteLedger::add_references(std::span<const std::pair<Row, std::string>> references) {
+  state_->begin(Holds::references);
+  for (const auto& [row, value] : references) {
+    put(state_->group, ReferenceHead{.row = row.value, .size = value.size()});
+    state_->group.append(value);
+  }
+  state_->commit();
+}
+
+void SqliteLedger::references(const std::function<void(Row, std::string_view)>& visit) {
+  std::map<Row, std::string> references;
+  bool added = false;
+  state_->visit([&](Holds holds, Bytes bytes) {
+    added = added || holds == Holds::references;
+    while (holds == Holds::references && !bytes.empty()) {
+      const auto head = bytes.take<ReferenceHead>();
+      references.insert_or_assign(Row{head.row}, bytes.text(head.size));
+    }
+  });
+  if (!added) throw LedgerError(state_->path + ": holds no References");
+  for (const auto& [row, value] : references) visit(row, value);
 }
 
 void SqliteLedger::records(const std::function<void(const Record&)>& visit) {
