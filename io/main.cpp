@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <exception>
+#include <optional>
 #include <variant>
 
 #include "engine/expect.hpp"
@@ -75,40 +76,45 @@ ExitCode perform(const Settings& settings, Log& log) {
 }
 
 ExitCode run(int argc, const char* const* argv) {
-  Log log(format_asked(argc, argv), false, is_journal(STDERR_FILENO));
+  const bool journal = is_journal(STDERR_FILENO);
+  std::optional<Log> log;
+  log.emplace(format_asked(argc, argv), false, journal);
   try {
     const auto parsed = parse_settings(argc, argv, surroundings_of_process());
     if (const auto* plain = std::get_if<PlainText>(&parsed)) {
       fmt::print("{}", plain->text);
       return ExitCode::all_placed;
     }
-    return perform(std::get<Settings>(parsed), log);
+    const Settings& settings = std::get<Settings>(parsed);
+    // A file or a variable may have asked for another form than the arguments.
+    if (settings.log_format != log->format()) log.emplace(settings.log_format, false, journal);
+    return perform(settings, *log);
   } catch (const UsageError& error) {
-    return fail(log, ExitCode::usage, error.what(), error.hint);
+    return fail(*log, ExitCode::usage, error.what(), error.hint);
   } catch (const Refusal& refusal) {
-    return fail(log, refusal.code, refusal.what(), refusal.advice);
+    return fail(*log, refusal.code, refusal.what(), refusal.advice);
   } catch (const InputError& error) {
-    return fail(log, ExitCode::input, error.what(), error.advice);
+    return fail(*log, ExitCode::input, error.what(), error.advice);
   } catch (const CredentialsError& error) {
-    return fail(log, ExitCode::credentials, error.what());
+    return fail(*log, ExitCode::credentials, error.what());
   } catch (const TlsError& error) {
-    return fail(log, ExitCode::usage, error.what());
+    return fail(*log, ExitCode::usage, error.what());
   } catch (const LedgerBusy& error) {
-    return fail(log, ExitCode::busy, error.what(),
+    return fail(*log, ExitCode::busy, error.what(),
                 "wait for it to end, or stop it; then try again");
   } catch (const LedgerError& error) {
-    return fail(log, ExitCode::unwritable, error.what());
+    return fail(*log, ExitCode::unwritable, error.what());
   } catch (const OutputError& error) {
-    return fail(log, ExitCode::unwritable, error.what());
+    return fail(*log, ExitCode::unwritable, error.what());
   } catch (const BatchesError& error) {
-    return fail(log, ExitCode::unwritable, error.what());
+    return fail(*log, ExitCode::unwritable, error.what());
   } catch (const FileError& error) {
-    return fail(log, ExitCode::unwritable, error.what());
+    return fail(*log, ExitCode::unwritable, error.what());
   } catch (const BrokenPromise& error) {
-    return fail(log, ExitCode::internal, error.what(),
+    return fail(*log, ExitCode::internal, error.what(),
                 "nothing more was sent; the same command opens what was under way as in doubt");
   } catch (const std::exception& error) {
-    return fail(log, ExitCode::internal, error.what());
+    return fail(*log, ExitCode::internal, error.what());
   }
 }
 

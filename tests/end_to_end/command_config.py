@@ -9,9 +9,7 @@ from command_cases import CommandTest, Nowhere
 from harness import ALL_PLACED, LIMIT, REPOSITORY, USAGE
 
 # Where a script or a program of the house asks for a variable of its own.
-ASKED = re.compile(
-    r"""(?:getenv\(|environ(?:\.get\(|\[)|\$\{?)["']?(SAGORDER_[A-Z_]+)"""
-)
+ASKED = re.compile(r"""(?:getenv\(|environ(?:\.get\(|\[)|\$\{?)["']?(SAGORDER_[A-Z_]+)""")
 
 
 class Config(CommandTest):
@@ -33,9 +31,12 @@ class Config(CommandTest):
         batch.user.write_text("max-orders = 5\nconnections = 2\n")
         batch.project.write_text('\nmax-orders = 6\nrate = "7/s"\n')
         shown = self.shown(batch, "--threads", "2", env={"SAGORDER_RATE": "8/s"})
+        names = ("max-orders", "connections", "rate", "threads", "max-seats")
         self.assertEqual(
-            {name: (shown[name]["value"], shown[name]["from"], shown[name]["where"])
-             for name in ("max-orders", "connections", "rate", "threads", "max-seats")},
+            {
+                name: tuple(shown[name][what] for what in ("value", "from", "where"))
+                for name in names
+            },
             {
                 "max-orders": (6, "project", "sagorder.toml:2:14"),
                 "connections": (2, "user", f"{batch.user}:2:15"),
@@ -65,6 +66,16 @@ class Config(CommandTest):
         self.assert_ended(done, ALL_PLACED)
         self.assertNotIn("settings from", done.stderr)
         self.assert_all_ordered_once(batch)
+
+    def test_the_form_of_the_log_too(self):
+        batch = self.quiet_batch(self.gateway())
+        (batch.folder / "sagorder.toml").write_text('log-format = "json"\n')
+        done = batch.run()
+        self.assert_ended(done, ALL_PLACED)
+        for line in done.stderr.splitlines():
+            self.assertIn("message", json.loads(line))
+        done = batch.sagorder("run", "nowhere.csv", "--output", "other.csv", "--yes")
+        self.assertEqual(json.loads(done.stderr.splitlines()[-1])["level"], "error", done.stderr)
 
     def test_nothing_is_agreed_to_in_advance(self):
         batch = self.nowhere()
@@ -119,18 +130,20 @@ class Config(CommandTest):
         """Whoever has built and tested in this shell can run the program in it."""
         listed = subprocess.run(
             ["git", "ls-files", "tests", "bench", "samples", "io"],
-            cwd=REPOSITORY, capture_output=True, text=True, check=False,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout.split()
-        files = [REPOSITORY / name for name in listed] or sorted(
-            path for room in ("tests", "bench", "samples", "io")
+        files = [REPOSITORY / name for name in listed] or [
+            path
+            for room in ("tests", "bench", "samples", "io")
             for path in pathlib.Path(REPOSITORY, room).rglob("*")
-        )
+        ]
         asked = set()
         for path in files:
             if path.is_file() and "corpus" not in path.parts:
                 asked |= set(ASKED.findall(path.read_text(encoding="utf-8", errors="replace")))
         self.assertLessEqual({"SAGORDER_BUILD", "SAGORDER_SEED", "SAGORDER_KILL_AT"}, asked)
         batch = self.nowhere()
-        self.assertEqual(
-            self.shown(batch, env=dict.fromkeys(asked, "1")), self.shown(batch)
-        )
+        self.assertEqual(self.shown(batch, env=dict.fromkeys(asked, "1")), self.shown(batch))

@@ -1,13 +1,14 @@
 """Reads a page of documentation as what it says it is: commands, and what they print.
 
-In a fenced block, a line that begins with `$ ` is a command; it goes on through lines that end in a
-backslash, lines that are indented by two blanks, and a here-document. What follows is what it prints.
-A block without such a line is given to the shell as it is. All of a page runs in one shell.
+In a fenced block, a line that begins with `$ ` is a command; it goes on through lines that end in
+a backslash, a here-document, and after a line that ends in `&`, lines that are indented by two
+blanks. What follows is what it prints. A block without such a line is given to the shell as it is.
+All of a page runs in one shell.
 
-Printed and expected are compared line by line after `masked`: what no two runs share is replaced. An
-expected `...` within a line stands for anything, a line of its own for any lines. `numbers differ` in
-a comment (<!-- -->) right before a block masks its numbers too. What the page shows to be asked is
-run on a terminal, and answered with yes.
+Printed and expected are compared line by line after `masked`: what no two runs share is replaced.
+An expected `...` within a line stands for anything, a line of its own for any lines. `numbers
+differ` in a comment (<!-- -->) right before a block masks its numbers too. What the page shows to
+be asked is run on a terminal, and answered with yes.
 """
 
 import dataclasses

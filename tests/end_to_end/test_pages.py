@@ -41,8 +41,8 @@ class Pages(unittest.TestCase):
     def test_the_tour(self):
         """Of the README, up to the run that is killed: which rows that strikes is chance."""
         text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-        tour = text.partition("\n## A tour\n")[2].partition("**The same command again resumes.**")[0]
-        self.assert_true_page(tour, 5)
+        tour = text.partition("\n## A tour\n")[2]
+        self.assert_true_page(tour.partition("**The same command again resumes.**")[0], 5)
 
 
 class Reader(unittest.TestCase):
