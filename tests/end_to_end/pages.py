@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shlex
+import signal
 import socket
 import subprocess
 import tempfile
@@ -37,6 +38,7 @@ NOISE = [
     re.compile(r"(?m)^\[[#.]+\] .*\n"),
     re.compile(r"(?m)^\d+ of \d+ rows: .*\n"),
     re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  (?=info|warning|error)"),
+    re.compile(r"(?m)  run=[0-9a-f]{8}$"),
 ]
 MASKS = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
@@ -45,6 +47,7 @@ MASKS = [
     (re.compile(r"\b[0-9a-f]{32}\b"), "<nonce>"),
     (re.compile(r"\b\d{14,16}\b"), "<order>"),
     (re.compile(r"\b\d+\.\d+( ms| s|/s)"), r"<number>\1"),
+    (re.compile(r"(?m)^waited .*$"), "waited <times>"),
 ]
 NUMBER = re.compile(r"\b\d+\b")
 BLANKS = re.compile(r" +")
@@ -151,8 +154,16 @@ class Session:
             for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
             if name in os.environ
         }
-        done = subprocess.run(
-            ["bash", str(script)],
+        output = self.output_of(["bash", str(script)], environment)
+        printed = output.replace(self.port, PORT).split(MARK + "\n")
+        if len(printed) != len(steps) + 1:
+            raise AssertionError(f"the page's shell ended early: {output}")
+        return printed[:-1]
+
+    def output_of(self, command, environment):
+        """All that it and its children print; if they take too long they are all ended."""
+        process = subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -160,13 +171,13 @@ class Session:
             errors="replace",
             cwd=REPOSITORY,
             env=environment,
-            timeout=self.timeout,
-            check=False,
+            process_group=0,
         )
-        printed = done.stdout.replace(self.port, PORT).split(MARK + "\n")
-        if len(printed) != len(steps) + 1:
-            raise AssertionError(f"the page's shell ended early: {done.stdout}")
-        return printed[:-1]
+        try:
+            return process.communicate(timeout=self.timeout)[0]
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"the page took too long: {process.communicate()[0]}") from None
 
     def script(self, steps):
         """The page as a script: a mark after each step, and what it started ended at the end."""
