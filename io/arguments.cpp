@@ -154,6 +154,12 @@ void add_reporting(CLI::App& command, Arguments& given) {
   group.flag("--quiet", given.quiet, "warnings and errors only");
   group.choice("--log-format", kLogFormatChoices, given.log_format, "default: text");
   group.text("--summary", "FILE", given.summary, "write a summary as JSON to this file");
+  group.text("--metrics", "FILE", given.metrics,
+             "metrics in Prometheus' text format, replaced every 5 s and at the end; for others to "
+             "read it, make it beforehand with such a mode");
+  group.text("--metrics-listen", "ADDRESS", given.metrics_listen,
+             "serve them at http://ADDRESS/metrics while orders are placed: PORT is on 127.0.0.1; "
+             "HOST:PORT takes any address of this machine, as it stands");
 }
 
 void add_leaving_out(CLI::App& command, Arguments& given) {

@@ -27,7 +27,7 @@ struct Arguments {
   bool allow_repeated_references = false;
   std::vector<std::string> set, carry;
   bool strict = false, skip_invalid = false, again = false, dry_run = false, yes = false;
-  std::optional<std::string> progress, log_format, summary;
+  std::optional<std::string> progress, log_format, summary, metrics, metrics_listen;
   bool quiet = false;
   std::optional<std::string> row, placed, because;
   bool not_placed = false;

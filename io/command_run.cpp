@@ -16,6 +16,7 @@
 #include "io/entrance.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_sqlite.hpp"
+#include "io/metrics.hpp"
 #include "io/process.hpp"
 #include "io/references.hpp"
 #include "io/results_file.hpp"
@@ -139,6 +140,7 @@ class Run {
       refuse_if_too_late();
       say_settings();
       keep_to_plan();
+      listen_for_scrapers();
       tls_.emplace(settings_.ca_file);
       credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme);
       log_.info("credentials from the " + credentials_.describe());
@@ -263,10 +265,13 @@ class Run {
     try {
       const KeyPlaces places = find_key(key_choice(settings_));
       if (const auto known = known_key(places)) return known->key;
-      tell("a run would fetch a key from the {}; the request is shown with a stand-in\n",
-           places.sources.front().name);
+      log_.line(
+          LogLevel::warning,
+          fmt::format("a run would fetch a key from the {}; the request is shown with a stand-in",
+                      places.sources.front().name));
     } catch (const CredentialsError& error) {
-      tell("no credentials were found; the request is shown with a stand-in\n");
+      log_.line(LogLevel::warning,
+                "no credentials were found; the request is shown with a stand-in");
     }
     return {"<AccessKeyId>", Secret("not a secret"), Secret()};
   }
@@ -460,24 +465,64 @@ class Run {
     pool.request_timeout = settings_.request_timeout;
     pool.connect_timeout = settings_.connect_timeout;
     const SteadyTime begin = now().steady;
-    Driver driver({*pipeline_,
-                   *rows_,
-                   *ledger_,
-                   input_,
-                   settings_.intake,
-                   *results_,
-                   *tls_,
-                   pool,
-                   settings_.threads,
-                   settings_.grace,
-                   {credentials_.renewal, settings_.scheme, settings_.method},
-                   validation_.totals.orders,
-                   progress_,
-                   log_,
-                   [this] { remember_batch(); }});
+    Driver driver(
+        {*pipeline_,
+         *rows_,
+         *ledger_,
+         input_,
+         settings_.intake,
+         *results_,
+         *tls_,
+         pool,
+         settings_.threads,
+         settings_.grace,
+         {credentials_.renewal, settings_.scheme, settings_.method},
+         validation_.totals.orders,
+         progress_,
+         log_,
+         settings_.metrics.empty() ? std::function<void()>() : [this] { write_metrics({}); },
+         listener_ ? &*listener_ : nullptr,
+         [this] { return metrics({}); },
+         [this] { remember_batch(); }});
+    if (settings_.threads == 1) network_now_ = [&driver] { return driver.counters(); };
     driver.run();
     elapsed_ = now().steady - begin;
     network_ = driver.counters();
+    network_now_ = nullptr;
+    listener_.reset();
+  }
+
+  // --- metrics
+
+  /// Before anything is made: an address that is taken is a mistake to be told of at once.
+  void listen_for_scrapers() {
+    if (!settings_.metrics_listen || listener_) return;
+    try {
+      listener_ = listen_at(*settings_.metrics_listen);
+    } catch (const FileError& error) {
+      throw Refusal(ExitCode::usage, std::string("--metrics-listen: ") + error.what(),
+                    "choose another port; 0 takes any that is free");
+    }
+    log_.info("metrics are at " + url_of(listener_->address));
+  }
+
+  /// @param over how it ended; nullopt: it goes on
+  [[nodiscard]] std::string metrics(const std::optional<MetricsView::Over>& over) const {
+    const RunView run{*rows_, pipeline_->tally(), pipeline_->pacer(), validation_.totals.orders};
+    MetricsView view{run,  validation_.invalid, pipeline_->on_wire(), log_.run(), begun_,
+                     over, std::nullopt};
+    if (network_now_) view.network = network_now_();
+    if (over) view.network = network_;
+    return metrics_text(view);
+  }
+
+  /// What they miss is no reason to end a run, and is said once.
+  void write_metrics(const std::optional<MetricsView::Over>& over) {
+    try {
+      io::write_metrics(settings_.metrics, metrics(over));
+    } catch (const FileError& error) {
+      if (!std::exchange(metrics_failed_, true)) log_.warning(error.what());
+    }
   }
 
   // --- the end
@@ -530,6 +575,9 @@ class Run {
     if (!settings_.summary.empty()) {
       replace_file(settings_.summary,
                    [&](const Fd& file) { write_all(file, to_json(summary), settings_.summary); });
+    }
+    if (!settings_.metrics.empty()) {
+      write_metrics(MetricsView::Over{ended, static_cast<int>(code)});
     }
     kill_point("end:told");
     return code;
@@ -596,6 +644,9 @@ class Run {
   std::unique_ptr<ResultsFile> results_;
   std::unique_ptr<Pipeline> pipeline_;
   PoolCounters network_;
+  std::function<PoolCounters()> network_now_;  // while one thread runs
+  std::optional<Listener> listener_;
+  bool metrics_failed_ = false;
   nanoseconds elapsed_{0};
 };
 

@@ -107,6 +107,10 @@ class Driver::Loop {
   void run() {
     listen_for_signals();
     parts_.progress.update(view_, now().steady);
+    if (parts_.metrics_listener != nullptr) {
+      metrics_server_.emplace(context_, *parts_.metrics_listener, parts_.metrics_text);
+    }
+    write_metrics_if_due();
     show_progress_later();
     // Handed over, not shared: the exception then belongs to one thread at a time.
     LedgerThread thread(parts_.ledger, [this](std::exception_ptr error) {
@@ -353,8 +357,15 @@ class Driver::Loop {
       if (error || finished_) return;
       parts_.progress.update(view_, now().steady);
       if (status_asked()) tell_status();
+      write_metrics_if_due();
       show_progress_later();
     });
+  }
+
+  void write_metrics_if_due() {
+    if (!parts_.write_metrics || now().steady < metrics_due_) return;
+    parts_.write_metrics();
+    metrics_due_ = now().steady + kMetricsEvery;
   }
 
   void tell_status() {
@@ -408,6 +419,7 @@ class Driver::Loop {
     grace_timer_.cancel();
     signals_.cancel();
     if (fetcher_) fetcher_->cancel();
+    if (metrics_server_) metrics_server_->close();
     context_.stop();
   }
 
@@ -451,6 +463,9 @@ class Driver::Loop {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::uint16_t> owner_;  // of a slot's exchange: index into workers_
   LedgerThread* ledger_thread_ = nullptr;
+
+  std::optional<MetricsServer> metrics_server_;
+  SteadyTime metrics_due_{};
 
   std::optional<SteadyTime> armed_;
   std::optional<std::string> append_error_;

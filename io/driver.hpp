@@ -21,6 +21,7 @@
 #include "io/key_fetcher.hpp"
 #include "io/ledger.hpp"
 #include "io/log.hpp"
+#include "io/metrics_server.hpp"
 #include "io/orders_file.hpp"
 #include "io/pool.hpp"
 #include "io/progress.hpp"
@@ -36,6 +37,8 @@ void fill_random(std::span<std::uint8_t> bytes);
 
 /// 32 hex digits.
 std::string random_hex();
+
+inline constexpr milliseconds kMetricsEvery{5'000};
 
 /// With which key the batch goes on when the pipeline asks for another.
 struct KeyRenewal {
@@ -59,6 +62,10 @@ struct DriverParts {
   std::uint64_t rows_total = 0;  ///< valid rows, for the progress line
   Progress& progress;
   Log& log;
+  /// Told as soon as the loop runs and every kMetricsEvery; may be empty.
+  std::function<void()> write_metrics;
+  const Listener* metrics_listener = nullptr;  ///< nullptr: nobody is served
+  std::function<std::string()> metrics_text;
   /// Called once, before the first intent is made durable; what it throws ends the run with
   /// nothing sent.
   std::function<void()> before_first_commit;
@@ -75,7 +82,7 @@ class Driver {
   /// throws.
   void run();
 
-  /// Of all connections, after run().
+  /// Of all connections, after run(); during it with one thread only.
   [[nodiscard]] PoolCounters counters() const;
 
  private:

@@ -217,6 +217,16 @@ Fd Replacement::take_over() {
   return std::move(file_);
 }
 
+void Replacement::take_over_as_it_is() {
+  struct stat before = {};
+  const bool there = ::stat(path_.c_str(), &before) == 0;
+  if (there && ::fchmod(file_.get(), before.st_mode & 0777U) != 0) {
+    throw file_error(path_, "keep its mode", errno);
+  }
+  if (::rename(name_.c_str(), path_.c_str()) != 0) throw file_error(path_, "replace it", errno);
+  named_ = false;
+}
+
 bool Replacement::take_free_name() {
   sync_file(file_, name_);
   kill_point("file:before-link");

@@ -108,6 +108,8 @@ class Replacement {
 
   /// Syncs, renames over `path`, syncs the directory. @return the descriptor
   Fd take_over();
+  /// Renames over `path` and syncs nothing; has the mode of the file that was there.
+  void take_over_as_it_is();
   /// Syncs, links as `path`, syncs the directory. @return false: `path` is there already
   bool take_free_name();
 

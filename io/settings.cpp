@@ -1,5 +1,8 @@
 #include "io/settings.hpp"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -204,6 +207,15 @@ void take_limits(const Arguments& given, Settings& settings) {
 void take_reporting(const Arguments& given, Settings& settings) {
   settings.quiet = given.quiet;
   settings.summary = given.summary.value_or("");
+  settings.metrics = given.metrics.value_or("");
+  if (given.metrics && given.metrics->empty()) throw UsageError("--metrics needs a path");
+  if (given.metrics_listen) {
+    settings.metrics_listen = parse_listen_address(*given.metrics_listen);
+    if (!settings.metrics_listen) {
+      throw wrong("--metrics-listen", *given.metrics_listen,
+                  "must be PORT (on 127.0.0.1), IPV4:PORT, [IPV6]:PORT or localhost:PORT");
+    }
+  }
   take_choice("--log-format", given.log_format, kLogFormatChoices, settings.log_format);
   take_choice("--progress", given.progress, kProgressChoices, settings.progress);
 }
@@ -328,6 +340,7 @@ void take_paths(const Arguments& given, Settings& settings) {
                     {"the ledger's journal", beside("-journal")},
                     {"the summary", settings.summary},
                     {"the plan", settings.plan},
+                    {"the metrics", settings.metrics},
                     {"the report", settings.report},
                     {"the rows' file", settings.rows_output}});
 }
@@ -490,6 +503,23 @@ std::optional<Endpoint> parse_endpoint(std::string text) {
   if (!port || *port == 0 || *port > 65'535) return std::nullopt;
   endpoint.port = static_cast<std::uint16_t>(*port);
   return endpoint;
+}
+
+std::optional<ListenAddress> parse_listen_address(std::string_view text) {
+  ListenAddress address;
+  const std::size_t colon = text.rfind(':');
+  const auto port = whole_number(text.substr(colon == std::string_view::npos ? 0 : colon + 1));
+  if (!port || *port > 65'535) return std::nullopt;
+  address.port = static_cast<std::uint16_t>(*port);
+  if (colon == std::string_view::npos) return address;
+  std::string host(text.substr(0, colon));
+  if (host == "localhost") return address;
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  unsigned char bytes[sizeof(in6_addr)];
+  if (::inet_pton(bracketed ? AF_INET6 : AF_INET, host.c_str(), bytes) != 1) return std::nullopt;
+  address.host = host;
+  return address;
 }
 
 std::optional<milliseconds> parse_duration(std::string_view text, milliseconds most) {

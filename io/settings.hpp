@@ -21,6 +21,7 @@
 #include "engine/signing.hpp"
 #include "io/configuration.hpp"
 #include "io/deadline.hpp"
+#include "io/listen_address.hpp"
 #include "io/log.hpp"
 #include "io/progress.hpp"
 
@@ -136,6 +137,8 @@ struct Settings {
   ConfigAction config_action = ConfigAction::show;
   std::string configured;    ///< config: the command whose settings are shown
   bool config_json = false;  ///< config show: as JSON
+  std::string metrics;       ///< run: path of the metrics; empty: none
+  std::optional<ListenAddress> metrics_listen;
 };
 
 /// The arguments are wrong (exit 2): one line that says what, and a hint that may be empty.
@@ -169,6 +172,9 @@ std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int arg
 
 /// `https://HOST[:PORT]`, in any case; nullopt: it is none.
 std::optional<Endpoint> parse_endpoint(std::string text);
+
+/// `9464` (on 127.0.0.1), `0.0.0.0:9464`, `localhost:9464`, `[::1]:9464`; nullopt: none of them.
+std::optional<ListenAddress> parse_listen_address(std::string_view text);
 
 inline constexpr milliseconds kDurationMax = std::chrono::hours(24);
 

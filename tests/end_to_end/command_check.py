@@ -288,7 +288,8 @@ class Usage(CommandTest):
         for option in (
             "output endpoint ca-file signature rate burst connections threads max-in-flight"
             " request-timeout max-orders max-seats max-failures max-doubts replay ledger set carry"
-            " strict dry-run yes profile progress quiet log-format summary skip-invalid again"
+            " strict dry-run yes profile progress quiet log-format summary metrics metrics-listen"
+            " skip-invalid again"
         ).split():
             self.assertIn(f"--{option} ", done.stdout)
         self.assertLessEqual(max(map(len, done.stdout.splitlines())), 100)

@@ -7,11 +7,15 @@ import unittest
 from command_check import Check, DryRun, Usage
 from command_config import Config
 from command_doctor import Doctor
+from command_metrics import MetricsFile, MetricsServed
 from command_resolve import Resolve, Status
 from command_rows import RowsOf
 from command_run import Finished, Input, Reports, Results
 
-__all__ = "Check Config Doctor DryRun Finished Input Reports Resolve Results RowsOf Status Usage".split()
+__all__ = (
+    "Check Config Doctor DryRun Finished Input MetricsFile MetricsServed Reports Resolve Results "
+    "RowsOf Status Usage"
+).split()
 
 if __name__ == "__main__":
     unittest.main()

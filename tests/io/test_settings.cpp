@@ -331,6 +331,7 @@ TEST(Settings, FilesAreDistinct) {
   EXPECT_TRUE(has(refusal({"--output", out, "--ledger", in}), "the input and the ledger"));
   EXPECT_TRUE(has(refusal({"--output", out, "--ledger", out}), "the results and the ledger"));
   EXPECT_TRUE(has(refusal({"--output", out, "--summary", out}), "the results and the summary"));
+  EXPECT_TRUE(has(refusal({"--output", out, "--metrics", out}), "the results and the metrics"));
   EXPECT_TRUE(
       has(refusal({"--output", out, "--ledger", directory / "./l", "--summary", directory / "l"}),
           "the ledger and the summary"));
@@ -434,6 +435,19 @@ TEST(Settings, HelpAndVersion) {
   }
   EXPECT_TRUE(has(run, "SignatureNonceUsed"));
   EXPECT_TRUE(has(run, "guarantee"));
+}
+
+TEST(ListenAddress, IsLoopbackUnlessItIsWrittenOut) {
+  EXPECT_EQ(parse_listen_address("9464"), (ListenAddress{"127.0.0.1", 9464}));
+  EXPECT_EQ(parse_listen_address("0"), (ListenAddress{"127.0.0.1", 0}));
+  EXPECT_EQ(parse_listen_address("localhost:1"), (ListenAddress{"127.0.0.1", 1}));
+  EXPECT_EQ(parse_listen_address("0.0.0.0:9464"), (ListenAddress{"0.0.0.0", 9464}));
+  EXPECT_EQ(parse_listen_address("[::1]:65535"), (ListenAddress{"::1", 65'535}));
+  for (const char* wrong :
+       {"", ":", ":9464", "*:9464", "127.0.0.1", "127.0.0.1:", "127.1:9464", "::1:9464", "[]:1",
+        "[127.0.0.1]:1", "example.com:1", "65536", "-1", "9464 "}) {
+    EXPECT_EQ(parse_listen_address(wrong), std::nullopt) << wrong;
+  }
 }
 
 TEST(Duration, HasAUnit) {
