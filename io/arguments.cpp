@@ -221,7 +221,20 @@ void add_not_after(CLI::App& command, Arguments& given) {
 void add_network(CLI::App& command, Arguments& given) {
   Group group(command, "Network", Where::files_too);
   group.text("--endpoint", "URL", given.endpoint, "https://HOST[:PORT] (default: by RegionId)");
-  group.text("--ca-file", "PEM", given.ca_file, "trust anchors (default: the system's)");
+  group.text("--ca-file", "PEM", given.ca_file,
+             "trust anchors (default: SSL_CERT_FILE and SSL_CERT_DIR, else the system's)");
+  group.text(
+      "--client-cert", "PEM", given.client_certificate,
+      "this machine's certificate, for a server that asks for one, and those that signed it");
+  group.text("--client-key", "PEM", given.client_key,
+             "its key, in a file that nobody else may read; if it is encrypted, "
+             "SAGORDER_CLIENT_KEY_PASSPHRASE holds the passphrase");
+  group.text("--proxy", "URL|none", given.proxy,
+             "http://HOST:PORT, asked for a tunnel (CONNECT) to each host (default: HTTPS_PROXY, "
+             "where a user and password may stand, but for the hosts in NO_PROXY)");
+  group.list("--resolve", "HOST:PORT:ADDRESS", given.resolve,
+             "connect there for this host and port, [ADDRESS] for IPv6, several with commas; "
+             "repeatable");
   group.choice("--signature", kSchemeChoices, given.signature, "default: acs3-hmac-sha256");
   group.choice("--http-method", kMethodChoices, given.http_method,
                "default: post; get goes with hmac-sha1 only");

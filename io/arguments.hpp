@@ -19,6 +19,8 @@ struct Arguments {
   Command command = Command::run;
   std::string input, output, ledger;
   std::optional<std::string> endpoint, ca_file, signature, http_method, profile, sts_endpoint;
+  std::optional<std::string> client_certificate, client_key, proxy;
+  std::vector<std::string> resolve;
   std::optional<std::string> rate, burst, connections, threads, max_in_flight;
   std::optional<std::string> request_timeout, connect_timeout, replay;
   std::optional<std::string> grace, wait_lock;

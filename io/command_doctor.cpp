@@ -13,6 +13,7 @@
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
 #include "io/query_client.hpp"
+#include "io/routes.hpp"
 #include "io/tls_survey.hpp"
 
 namespace sagorder::io {
@@ -52,7 +53,8 @@ std::string day_of(WallTime at) { return timestamp(at).substr(0, 10); }
 
 class Doctor {
  public:
-  Doctor(const Settings& settings, Log& /*log*/) : settings_(settings) {}
+  Doctor(const Settings& settings, Log& /*log*/)
+      : settings_(settings), routes_(find_routes(settings)) {}
 
   ExitCode examine() {
     read_regions();
@@ -85,12 +87,12 @@ class Doctor {
 
   void look_at_credentials() {
     try {
-      tls_.emplace(settings_.ca_file);
-      const Credentials found = obtain_key(key_choice(settings_), *tls_, settings_.scheme);
+      tls_.emplace(tls_of(settings_));
+      const Credentials found = obtain_key(key_choice(settings_), *tls_, settings_.scheme, routes_);
       const bool temporary = !found.key.security_token.empty();
       findings_.ok("credentials", std::string(temporary ? "a temporary key" : "a permanent key") +
                                       " from the " + found.describe());
-      client_.emplace(*tls_, QueryWriter(settings_.scheme, settings_.method, found.key),
+      client_.emplace(*tls_, routes_, QueryWriter(settings_.scheme, settings_.method, found.key),
                       settings_.request_timeout, settings_.connect_timeout);
     } catch (const CredentialsError& error) {
       findings_.error(ExitCode::credentials, "credentials", error.what(),
@@ -103,7 +105,14 @@ class Doctor {
 
   /// @return the server is who it should be
   bool look_at_tls(const Endpoint& endpoint) {
-    const TlsSurvey survey = survey_tls(settings_.ca_file, endpoint, settings_.connect_timeout);
+    look_at_way(endpoint);
+    const TlsSurvey survey =
+        survey_tls(tls_of(settings_), routes_, endpoint, settings_.connect_timeout);
+    if (!survey.identity_refusal.empty()) {
+      findings_.error(ExitCode::credentials, "TLS", survey.identity_refusal,
+                      "have the server's operator say whose certificates are accepted");
+      return false;
+    }
     if (!survey.failure.empty()) {
       findings_.error(ExitCode::limit, "TLS", survey.failure,
                       "look at the endpoint, the network, and proxies or firewalls on the way");
@@ -117,6 +126,14 @@ class Doctor {
     }
     findings_.ok("TLS", survey.version + ", chain and name verified");
     return true;
+  }
+
+  /// What of the environment decides where bytes go, and whom they are trusted to.
+  void look_at_way(const Endpoint& endpoint) {
+    if (const Proxy* const proxy = routes_.proxy_for(endpoint)) {
+      findings_.ok("proxy", text_of(proxy->at) + ", by " + proxy->source);
+    }
+    findings_.ok("trust", "anchors from " + trust_anchors(settings_.ca_file));
   }
 
   void look_at(const Certificate& certificate) {
@@ -180,6 +197,7 @@ class Doctor {
   }
 
   const Settings& settings_;
+  const Routes routes_;
   Findings findings_;
   std::map<std::string, std::uint64_t> regions_;  // to the file's orders there
   std::optional<TlsContext> tls_;

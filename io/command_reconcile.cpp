@@ -120,10 +120,13 @@ class Reconciliation {
   }
 
   Gathered gather(WallTime at) {
-    const TlsContext tls(settings_.ca_file);
-    const Credentials credentials = obtain_key(key_choice(settings_), tls, settings_.scheme);
+    const TlsContext tls = tls_of(settings_);
+    const Routes routes = find_routes(settings_);
+    const Credentials credentials =
+        obtain_key(key_choice(settings_), tls, settings_.scheme, routes);
     log_.info("credentials from the " + credentials.describe());
-    QueryClient client(tls, QueryWriter(settings_.scheme, settings_.method, credentials.key),
+    QueryClient client(tls, routes,
+                       QueryWriter(settings_.scheme, settings_.method, credentials.key),
                        settings_.request_timeout, settings_.connect_timeout);
     Lister lister(client, endpoints(), [&](const std::string& text) { log_.info(text); });
     std::set<std::string> regions;

@@ -21,6 +21,7 @@
 #include "io/references.hpp"
 #include "io/results_file.hpp"
 #include "io/results_repair.hpp"
+#include "io/routes.hpp"
 #include "io/run_history.hpp"
 #include "io/standing.hpp"
 #include "io/summary.hpp"
@@ -141,8 +142,10 @@ class Run {
       say_settings();
       keep_to_plan();
       listen_for_scrapers();
-      tls_.emplace(settings_.ca_file);
-      credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme);
+      tls_.emplace(tls_of(settings_));
+      routes_ = find_routes(settings_);
+      tell_proxy();
+      credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme, routes_);
       log_.info("credentials from the " + credentials_.describe());
       confirm();
     }
@@ -332,6 +335,13 @@ class Run {
     approval_.keep_to(validation_, input_.sha256(), find_key(key_choice(settings_)), facts_, log_);
   }
 
+  void tell_proxy() {
+    const Endpoint to = settings_.endpoint.value_or(default_endpoint(kRegions.front()));
+    const Proxy* const proxy = routes_.proxy_for(to);
+    if (proxy == nullptr) return;
+    log_.info("through the proxy " + text_of(proxy->at) + " (" + proxy->source + ")");
+  }
+
   void confirm() {
     if (settings_.yes && settings_.quiet) return;
     log_.line(
@@ -464,6 +474,7 @@ class Run {
     pool.connections = settings_.connections;
     pool.request_timeout = settings_.request_timeout;
     pool.connect_timeout = settings_.connect_timeout;
+    pool.routes = &routes_;
     const SteadyTime begin = now().steady;
     Driver driver(
         {*pipeline_,
@@ -640,6 +651,7 @@ class Run {
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled
   std::optional<TlsContext> tls_;
+  Routes routes_;
   std::unique_ptr<ResultsRepair> repair_;
   std::unique_ptr<ResultsFile> results_;
   std::unique_ptr<Pipeline> pipeline_;

@@ -3,6 +3,7 @@
 #include <fmt/chrono.h>
 
 #include <charconv>
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -27,6 +28,12 @@ void refuse_other_content(const OrdersFile& input, const Facts& facts, const std
 }
 
 }  // namespace
+
+TlsContext tls_of(const Settings& settings) {
+  const char* const passphrase = std::getenv(kClientPassphrase);
+  return TlsContext(settings.ca_file, {settings.client_certificate, settings.client_key,
+                                       Secret(passphrase == nullptr ? "" : passphrase)});
+}
 
 IntakeOptions intake_of(const Facts& facts, const std::string& ledger) {
   IntakeOptions options;

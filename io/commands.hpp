@@ -12,6 +12,7 @@
 #include "io/log.hpp"
 #include "io/orders_file.hpp"
 #include "io/settings.hpp"
+#include "io/tls.hpp"
 #include "io/validation.hpp"
 
 namespace sagorder::io {
@@ -52,6 +53,9 @@ inline constexpr std::string_view kFactCreatedAt = "created_at";
 inline constexpr std::string_view kFactPlan = "plan";              ///< digest; the last one used
 inline constexpr std::string_view kFactReferences = "references";  ///< there once all are kept
 inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_history.hpp; older ledgers: none
+
+/// Trust anchors and our own certificate, by settings and environment. Throws TlsError.
+TlsContext tls_of(const Settings& settings);
 
 /// What the input was read with when it was ordered: --set, and --carry for its other columns.
 IntakeOptions intake_of(const Facts& facts, const std::string& ledger);

@@ -13,6 +13,7 @@
 #include "io/file.hpp"
 #include "io/log.hpp"
 #include "io/settings.hpp"
+#include "io/tls.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -21,12 +22,13 @@ constexpr const char* kSystemFile = "/etc/sagorder/config.toml";
 constexpr const char* kProjectFile = "sagorder.toml";
 constexpr std::string_view kVariablePrefix = "SAGORDER_";
 
-// Variables of this prefix that are no settings: the house's own, for builds, tests and benchmarks.
-constexpr std::array<std::string_view, 11> kOfTheHouse = {
-    "SAGORDER_BUILD",         "SAGORDER_SEED",         "SAGORDER_TIME_SCALE",
-    "SAGORDER_KILL_AT",       "SAGORDER_CLANG_BUILDS", "SAGORDER_PROFILE_BUILD",
-    "SAGORDER_BENCH_SYNC_US", "SAGORDER_BENCH_TRACE",  "SAGORDER_UPDATE_GOLDEN",
-    "SAGORDER_TEST_DATA",     "SAGORDER_SANITIZE"};
+// Variables of this prefix that are no settings: a secret, and the house's own, for builds, tests
+// and benchmarks.
+constexpr std::array<std::string_view, 12> kOfTheHouse = {
+    kClientPassphrase,        "SAGORDER_BUILD",         "SAGORDER_SEED",
+    "SAGORDER_TIME_SCALE",    "SAGORDER_KILL_AT",       "SAGORDER_CLANG_BUILDS",
+    "SAGORDER_PROFILE_BUILD", "SAGORDER_BENCH_SYNC_US", "SAGORDER_BENCH_TRACE",
+    "SAGORDER_UPDATE_GOLDEN", "SAGORDER_TEST_DATA",     "SAGORDER_SANITIZE"};
 
 /// An absolute path out of the environment; empty: none.
 std::string directory_in(const char* variable) {

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <system_error>
@@ -25,95 +24,77 @@ std::string words_for(int reason, int system_error) {
 /// The oldest queued error is an alert that the peer sent.
 bool is_alert() { return ERR_GET_REASON(ERR_peek_error()) >= SSL_AD_REASON_OFFSET; }
 
-std::string text_of(const Endpoint& endpoint) {
-  const bool is_ipv6 = endpoint.host.find(':') != std::string::npos;
-  return (is_ipv6 ? "[" + endpoint.host + "]" : endpoint.host) + ":" +
-         std::to_string(endpoint.port);
-}
-
 }  // namespace
 
 Connection::Connection(boost::asio::io_context& context, std::shared_ptr<Readiness> readiness,
-                       const TlsContext& tls, Endpoint endpoint, Owner& owner)
+                       const TlsContext& tls, Endpoint endpoint, Owner& owner, const Routes& routes)
     : context_(context),
       readiness_(std::move(readiness)),
       tls_(tls),
       endpoint_(std::move(endpoint)),
       owner_(owner),
-      socket_(context),
-      resolver_(context) {}
+      routes_(routes),
+      proxy_(routes.proxy_for(endpoint_)) {}
 
-Connection::~Connection() { readiness_->forget(*this); }
+Connection::~Connection() {
+  if (dialer_) dialer_->give_up();
+  readiness_->forget(*this);
+}
 
 void Connection::open(const Exchange& exchange, SteadyTime connect_by) {
   exchange_ = exchange;
   connect_by_ = std::min(connect_by, exchange.answer_by);
-  attempt_by_ = connect_by_;
-  Error not_literal;
-  const auto address = boost::asio::ip::make_address(endpoint_.host, not_literal);
-  if (not_literal) return resolve();
-  addresses_.emplace_back(address, endpoint_.port);
-  // Later, as a failure to open a socket must not be told from within this call.
-  boost::asio::post(context_, [self = shared_from_this()] {
-    if (self->phase_ == Phase::connecting) self->connect_next();
+  dialer_ = std::make_shared<Dialer>(context_, [weak = weak_from_this()](Dialer::End end) {
+    if (const auto self = weak.lock()) self->dialled(std::move(end));
   });
+  const Endpoint& to = proxy_ == nullptr ? endpoint_ : proxy_->at;
+  dialer_->dial(to, routes_.addresses_of(to));
 }
 
-void Connection::resolve() {
-  resolver_.async_resolve(
-      endpoint_.host, std::to_string(endpoint_.port), Tcp::resolver::numeric_service,
-      [self = shared_from_this()](const Error& error, const Tcp::resolver::results_type& found) {
-        if (self->phase_ != Phase::connecting) return;
-        if (error) return self->fail(self->fault(FaultKind::resolve_failed, error.message()));
-        for (const auto& entry : found) {
-          if (self->addresses_.size() == kAddressesMax) break;
-          self->addresses_.push_back(entry.endpoint());
-        }
-        self->connect_next();
-      });
-}
-
-/// Tries the next address, with an even share of the time that is left.
-void Connection::connect_next() {
-  if (address_ == addresses_.size()) {
-    return fail(fault(FaultKind::connect_failed, connect_error_));
+void Connection::dialled(Dialer::End end) {
+  dialer_.reset();
+  if (!end.socket.open()) {
+    return fail(fault(end.resolved ? FaultKind::connect_failed : FaultKind::resolve_failed,
+                      proxy_ == nullptr
+                          ? end.why
+                          : "the proxy " + text_of(proxy_->at) + " cannot be reached: " + end.why));
   }
-  const SteadyTime now = std::chrono::steady_clock::now();
-  attempt_by_ = now + (connect_by_ - now) / static_cast<int>(addresses_.size() - address_);
-  const Tcp::endpoint& address = addresses_[address_++];
-  Error error;
-  socket_.close(error);
-  socket_.open(address.protocol(), error);
-  if (!error) socket_.set_option(Tcp::no_delay(true), error);
-  if (!error) socket_.non_blocking(true, error);
-  if (error) return connected(error);
-  socket_.async_connect(address, [self = shared_from_this(), mine = address_](const Error& result) {
-    const bool stale = mine != self->address_ || self->phase_ != Phase::connecting;
-    if (!stale) self->connected(result);
-  });
+  kill_point("connection:made");
+  try {
+    // Asio would look at each packet, too, if it kept the socket.
+    descriptor_ = std::move(end.socket);
+    wire_.fd = descriptor_.get();
+    readiness_->watch(wire_.fd, *this);
+  } catch (const std::system_error& error) {
+    return fail(fault(FaultKind::connect_failed, error.what()));
+  }
+  if (proxy_ == nullptr) return begin_handshake();
+  phase_ = Phase::tunnelling;
+  tunnel_.emplace(endpoint_, *proxy_, wire_);
+  tunnel();
 }
 
-void Connection::connected(const Error& error) {
-  if (!error) return begin_handshake();
-  connect_error_ = error.message();
-  connect_next();
+void Connection::tunnel() {
+  begin_turn();
+  switch (tunnel_->go_on()) {
+    case Tunnel::Progress::waits:
+      return wait();
+    case Tunnel::Progress::failed:
+      return fail(fault(tunnel_->kind(), tunnel_->why()));
+    case Tunnel::Progress::open:
+      tunnel_.reset();
+      return begin_handshake();
+  }
 }
 
 void Connection::begin_handshake() {
-  kill_point("connection:made");
   phase_ = Phase::handshaking;
   try {
-    // Asio would look at each packet, too, if it kept the socket.
-    descriptor_ = Fd(socket_.release());
-    wire_.fd = descriptor_.get();
-    readiness_->watch(wire_.fd, *this);
     ssl_.reset(tls_.new_ssl(endpoint_));
     BIO* bio = new_counting_bio(wire_);
     SSL_set_bio(ssl_.get(), bio, bio);
   } catch (const TlsError& error) {
     return fail(fault(FaultKind::tls_failed, error.what()));
-  } catch (const std::system_error& error) {
-    return fail(fault(FaultKind::connect_failed, error.what()));
   }
   handshake();
 }
@@ -129,6 +110,9 @@ void Connection::handshake() {
   if (const auto refusal = certificate_refusal(ssl_.get(), endpoint_, false)) {
     return fail(fault(FaultKind::certificate_refused, *refusal));
   }
+  if (const auto refusal = identity_refusal(ssl_.get())) {
+    return fail(fault(FaultKind::identity_refused, *refusal));
+  }
   if (wire_.ended) {
     return fail(fault(FaultKind::tls_failed, "closed by the server during the TLS handshake"));
   }
@@ -141,13 +125,32 @@ void Connection::handshaken() {
   if (const auto refusal = certificate_refusal(ssl_.get(), endpoint_, true)) {
     return fail(fault(FaultKind::certificate_refused, *refusal));
   }
+  prove_by_ = std::min(connect_by_, std::chrono::steady_clock::now() + kIdentityProofMax);
+  phase_ = Phase::proving;
+  prove();
+}
+
+/// Takes what the server said behind the handshake, and waits for it if it may be about us.
+void Connection::prove() {
   const Look seen = look();
+  // A ticket may come in two parts.
+  const bool in_part = seen == Look::dirty && wire_.records.unfinished() > 0;
+  const bool early = std::chrono::steady_clock::now() < prove_by_;
+  if (early && (in_part || (seen == Look::clean && awaits_word_on_us(ssl_.get())))) {
+    return readiness_->wait(*this);
+  }
   if (seen == Look::dirty) {
     return fail(fault(FaultKind::unsolicited_bytes, "bytes came before the request was sent"));
   }
   if (seen == Look::ended) {
+    const auto refusal = identity_refusal(ssl_.get());
+    if (refusal) return fail(fault(FaultKind::identity_refused, *refusal));
     return fail(fault(FaultKind::closed_before_write, "closed right after the TLS handshake"));
   }
+  proved();
+}
+
+void Connection::proved() {
   // The owner's timer is coarse: what would be written now could only end in doubt.
   if (std::chrono::steady_clock::now() >= connect_by_) {
     return fail(fault(FaultKind::connect_timed_out, "no connection in time"));
@@ -262,6 +265,9 @@ void Connection::read_failed(int result) {
 
 /// The stream broke: by the system's word, the peer's, or because a record makes no sense.
 Fault Connection::stream_fault(int reason, std::string_view how_far) {
+  if (const auto refusal = identity_refusal(ssl_.get())) {
+    return fault(FaultKind::identity_refused, *refusal);
+  }
   const bool garbled = reason == SSL_ERROR_SSL && !is_alert();
   const std::string words = words_for(reason, wire_.error) + std::string(how_far);
   Fault broken = fault(garbled ? FaultKind::answer_malformed : FaultKind::reset, words);
@@ -301,8 +307,12 @@ void Connection::ready() {
 
 void Connection::resume() {
   switch (phase_) {
+    case Phase::tunnelling:
+      return tunnel();
     case Phase::handshaking:
       return handshake();
+    case Phase::proving:
+      return prove();
     case Phase::writing:
       if (const auto failed = write()) return fail(*failed);
       // An answer that came early was told of while this waited to write.
@@ -320,16 +330,17 @@ void Connection::resume() {
 void Connection::expire(SteadyTime now) {
   switch (phase_) {
     case Phase::connecting:
-      if (now >= attempt_by_ && now < connect_by_ && address_ < addresses_.size()) {
-        connect_error_ = "no answer in time";
-        return connect_next();
-      }
-      [[fallthrough]];
+      if (now < connect_by_) return;
+      return fail(fault(FaultKind::connect_timed_out, "no connection in time"));
+    case Phase::tunnelling:
+      if (now < connect_by_) return;
+      return fail(fault(FaultKind::connect_timed_out, "no answer of the proxy in time"));
     case Phase::handshaking:
       if (now < connect_by_) return;
-      return fail(fault(FaultKind::connect_timed_out, phase_ == Phase::handshaking
-                                                          ? "no end of the TLS handshake in time"
-                                                          : "no connection in time"));
+      return fail(fault(FaultKind::connect_timed_out, "no end of the TLS handshake in time"));
+    case Phase::proving:
+      if (now >= prove_by_) prove();
+      return;
     case Phase::writing:
     case Phase::reading:
       if (now < exchange_.answer_by) return;
@@ -367,7 +378,9 @@ Fault Connection::fault(FaultKind kind, std::string_view words) const {
   made.kind = kind;
   made.bytes_accepted = offered ? wire_.accepted - accepted_before_ : 0;
   made.bytes_answered = offered ? answered_ + wire_.records.unfinished() : 0;
-  made.detail = text_of(endpoint_) + ": " + std::string(words);
+  const bool inside = proxy_ != nullptr && phase_ > Phase::tunnelling;
+  const std::string way = inside ? " through the proxy " + text_of(proxy_->at) : "";
+  made.detail = text_of(endpoint_) + way + ": " + std::string(words);
   return made;
 }
 
@@ -380,9 +393,9 @@ void Connection::fail(const Fault& fault) {
 void Connection::shut() {
   phase_ = Phase::closed;
   ssl_.reset();
-  resolver_.cancel();
-  Error ignored;
-  socket_.close(ignored);
+  tunnel_.reset();
+  if (dialer_) dialer_->give_up();
+  dialer_.reset();
   readiness_->forget(*this);
   descriptor_ = Fd();
   wire_.fd = -1;

@@ -1,8 +1,13 @@
 // One keep-alive TLS stream to an endpoint, for one exchange at a time. It never sends anything
 // twice: each request's bytes are handed to TLS once, and whatever happens then is a Fault.
 //
-//   connecting (resolve, connect) -> handshaking -> writing -> reading -> idle -> writing ...
-//   and from everywhere -> closed, which is final
+//   connecting (resolve, connect) -> tunnelling -> handshaking -> proving -> writing -> reading
+//   -> idle -> writing ...   and from everywhere -> closed, which is final
+//
+// `tunnelling` is for a proxy (io/tunnel). `proving` is for a server of TLS 1.3 that asked who we
+// are: there a client's handshake ends before the server has looked at its certificate, so that a
+// refusal would meet the first request and leave it in doubt. The server's next word (a session
+// ticket, or the refusal) is waited for, kIdentityProofMax at most.
 //
 // Asio is used to wait for readiness alone, of all connections together; reads and writes are
 // OpenSSL's, non-blocking, in the same turn. The bytes that the kernel took and gave are counted
@@ -25,30 +30,34 @@
 #include <openssl/ssl.h>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "engine/moment.hpp"
 #include "engine/order.hpp"
 #include "engine/reuse.hpp"
 #include "engine/verdict.hpp"
+#include "io/dialer.hpp"
 #include "io/file.hpp"
 #include "io/http_answer.hpp"
 #include "io/readiness.hpp"
+#include "io/routes.hpp"
 #include "io/tls.hpp"
+#include "io/tunnel.hpp"
 #include "io/wire.hpp"
 
 namespace sagorder::io {
 
-inline constexpr std::size_t kAddressesMax = 16;           ///< of one host name that are tried
 inline constexpr int kLooksMax = 8;                        ///< TLS records taken in one look
 inline constexpr std::uint64_t kTurnBytesMax = 64 * 1024;  ///< taken before others have a turn
+/// For the word of a server that asked who we are. One that says nothing when it accepts costs each
+/// connection so long; one that takes longer to refuse leaves the requests on their way in doubt.
+inline constexpr std::chrono::milliseconds kIdentityProofMax{1'000};
 
 /// One request on its way. `wire` lives until the exchange has finished.
 struct Exchange {
@@ -61,7 +70,16 @@ struct Exchange {
 class Connection final : public std::enable_shared_from_this<Connection>,
                          private Readiness::Waiter {
  public:
-  enum class Phase : std::uint8_t { connecting, handshaking, writing, reading, idle, closed };
+  enum class Phase : std::uint8_t {
+    connecting,
+    tunnelling,
+    handshaking,
+    proving,
+    writing,
+    reading,
+    idle,
+    closed,
+  };
 
   /// Who leases connections. Exactly one of the two is set; views are valid during the call.
   class Owner {
@@ -77,7 +95,8 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   /// @param readiness of the same io_context
   Connection(boost::asio::io_context& context, std::shared_ptr<Readiness> readiness,
-             const TlsContext& tls, Endpoint endpoint, Owner& owner);
+             const TlsContext& tls, Endpoint endpoint, Owner& owner,
+             const Routes& routes = Routes::straight());
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -116,18 +135,17 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   [[nodiscard]] Traffic take_traffic();
 
  private:
-  using Error = boost::system::error_code;
-  using Tcp = boost::asio::ip::tcp;
   struct FreeSsl {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
   };
 
-  void resolve();
-  void connect_next();
-  void connected(const Error& error);
+  void dialled(Dialer::End end);
+  void tunnel();
   void begin_handshake();
   void handshake();
   void handshaken();
+  void prove();
+  void proved();
   void resume();
   std::optional<Fault> write();
   void read();
@@ -149,9 +167,11 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   const TlsContext& tls_;
   const Endpoint endpoint_;
   Owner& owner_;
-  Tcp::socket socket_;  // until it is connected
-  Fd descriptor_;       // from then on
-  Tcp::resolver resolver_;
+  const Routes& routes_;
+  const Proxy* const proxy_;        // nullptr: straight
+  std::shared_ptr<Dialer> dialer_;  // until it is connected
+  Fd descriptor_;                   // from then on
+  std::optional<Tunnel> tunnel_;    // until it is open
   std::unique_ptr<SSL, FreeSsl> ssl_;
   Wire wire_;
   HttpAnswer answer_;
@@ -165,10 +185,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   std::uint64_t answered_ = 0;         // decrypted bytes of this answer
   Traffic told_;                       // what take_traffic has given away
   SteadyTime connect_by_;
-  SteadyTime attempt_by_;  // of the address that is being tried
-  std::vector<Tcp::endpoint> addresses_;
-  std::size_t address_ = 0;  // the next to try; also numbers the attempts
-  std::string connect_error_;
+  SteadyTime prove_by_;
 };
 
 }  // namespace sagorder::io

@@ -294,10 +294,11 @@ std::optional<Credentials> known_key(const KeyPlaces& places) {
   return credentials_of(std::get<AccessKey>(source.first), source);
 }
 
-Credentials obtain_key(const KeyChoice& choice, const TlsContext& tls, Scheme scheme) {
+Credentials obtain_key(const KeyChoice& choice, const TlsContext& tls, Scheme scheme,
+                       const Routes& routes) {
   KeyPlaces places = find_key(choice);
   if (auto known = known_key(places)) return *known;
-  const KeyOutcome outcome = fetch_key(tls, places.sources, scheme);
+  const KeyOutcome outcome = fetch_key(tls, places.sources, scheme, routes);
   if (outcome.absent) throw Chain::nothing(places.looked + "; " + outcome.why);
   if (!outcome.key) {
     throw CredentialsError("no key came from the " + outcome.source + ": " + outcome.why);

@@ -34,6 +34,7 @@
 
 namespace sagorder::io {
 
+class Routes;
 class TlsContext;
 
 /// No usable key (exit 6). The text says where it was looked for and what to do; never the secret.
@@ -70,7 +71,8 @@ KeyPlaces find_key(const KeyChoice& choice);
 std::optional<Credentials> known_key(const KeyPlaces& places);
 
 /// Finds it, and fetches it if it has to be. Blocks. Throws CredentialsError.
-Credentials obtain_key(const KeyChoice& choice, const TlsContext& tls, Scheme scheme);
+Credentials obtain_key(const KeyChoice& choice, const TlsContext& tls, Scheme scheme,
+                       const Routes& routes);
 
 /// `AccessKeyId LTAI..., until 2026-01-02T03:04:05Z`.
 std::string describe_key(const AccessKey& key, const std::optional<KeyLife>& life);

@@ -299,7 +299,9 @@ class Driver::Loop {
   /// Asked for, and not waited for: the pipeline hears of it when it is there.
   void renew_key() {
     const KeyRenewal& key = parts_.key;
-    if (!fetcher_) fetcher_.emplace(context_, parts_.tls, key.sources, key.scheme);
+    if (!fetcher_) {
+      fetcher_.emplace(context_, parts_.tls, key.sources, key.scheme, *parts_.pool.routes);
+    }
     fetcher_->fetch([this](const KeyOutcome& outcome) {
       if (!outcome.key) return dispatch(event::KeyNotRenewed{outcome.why});
       const AccessKey& fetched = outcome.key->key;

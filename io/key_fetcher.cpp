@@ -45,9 +45,10 @@ KeyOutcome failure(const KeySource& source, std::string why, bool may_pass = fal
 }  // namespace
 
 KeyFetcher::KeyFetcher(boost::asio::io_context& context, const TlsContext& tls,
-                       std::vector<KeySource> sources, Scheme scheme)
+                       std::vector<KeySource> sources, Scheme scheme, const Routes& routes)
     : context_(context),
       tls_(tls),
+      routes_(routes),
       sources_(std::move(sources)),
       scheme_(scheme),
       nonces_(make_nonces()),
@@ -114,7 +115,7 @@ void KeyFetcher::ask_tls(KeyQuestion question) {
   const SteadyTime begin = now().steady;
   const SteadyTime connect_by = begin + kFarConnectTimeout;
   connection_ = std::make_shared<Connection>(context_, readiness_, tls_, question.endpoint,
-                                             static_cast<Connection::Owner&>(*this));
+                                             static_cast<Connection::Owner&>(*this), routes_);
   connection_->open({.slot = 0,
                      .wire = wire_.reveal(),
                      .answer_by = connect_by + kFarAnswerTimeout,
@@ -188,11 +189,12 @@ void KeyFetcher::end(const KeyOutcome& outcome) {
   done(outcome);
 }
 
-KeyOutcome fetch_key(const TlsContext& tls, std::vector<KeySource>& sources, Scheme scheme) {
+KeyOutcome fetch_key(const TlsContext& tls, std::vector<KeySource>& sources, Scheme scheme,
+                     const Routes& routes) {
   KeyOutcome outcome;
   for (int attempt = 1;; ++attempt) {
     boost::asio::io_context context{1};
-    KeyFetcher fetcher(context, tls, sources, scheme);
+    KeyFetcher fetcher(context, tls, sources, scheme, routes);
     fetcher.fetch([&outcome](const KeyOutcome& came) { outcome = came; });
     context.run();
     if (outcome.key) sources = fetcher.sources();

@@ -46,9 +46,10 @@ class KeyFetcher final : private Connection::Owner {
  public:
   using Done = std::function<void(const KeyOutcome& outcome)>;
 
-  /// @param sources not empty, none of them known already  @param tls outlives it
+  /// @param sources not empty, none of them known already  @param tls, routes outlive it
   KeyFetcher(boost::asio::io_context& context, const TlsContext& tls,
-             std::vector<KeySource> sources, Scheme scheme);
+             std::vector<KeySource> sources, Scheme scheme,
+             const Routes& routes = Routes::straight());
   ~KeyFetcher();
   KeyFetcher(const KeyFetcher&) = delete;
   KeyFetcher& operator=(const KeyFetcher&) = delete;
@@ -74,6 +75,7 @@ class KeyFetcher final : private Connection::Owner {
 
   boost::asio::io_context& context_;
   const TlsContext& tls_;
+  const Routes& routes_;
   std::vector<KeySource> sources_;
   Scheme scheme_;
   NonceSource nonces_;
@@ -90,7 +92,8 @@ class KeyFetcher final : private Connection::Owner {
 
 /// The same, with a loop of its own: blocks until there is a key or it is given up, after a few
 /// attempts if it may pass. @param sources after a key: its own alone is left
-KeyOutcome fetch_key(const TlsContext& tls, std::vector<KeySource>& sources, Scheme scheme);
+KeyOutcome fetch_key(const TlsContext& tls, std::vector<KeySource>& sources, Scheme scheme,
+                     const Routes& routes = Routes::straight());
 
 inline constexpr int kFetchAttempts = 3;  ///< of fetch_key
 inline constexpr milliseconds kFetchWaitFirst{500};

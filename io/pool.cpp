@@ -214,7 +214,8 @@ void Pool::State::begin_on(Connection& connection, const Exchange& exchange) {
 void Pool::State::connect(const Endpoint& endpoint, const Exchange& exchange, SteadyTime now) {
   make_room();
   ++counters.connects;
-  open.push_back(std::make_shared<Connection>(context, readiness, tls, endpoint, *this));
+  open.push_back(
+      std::make_shared<Connection>(context, readiness, tls, endpoint, *this, *options.routes));
   open.back()->open(exchange, now + options.connect_timeout);
   start_ticking();
 }

@@ -27,6 +27,7 @@
 #include "engine/order.hpp"
 #include "engine/response.hpp"
 #include "engine/verdict.hpp"
+#include "io/routes.hpp"
 #include "io/tls.hpp"
 
 namespace sagorder::io {
@@ -43,6 +44,7 @@ struct PoolOptions {
   /// A connection whose exchange is whole waits, used by nobody, until keep(slot) or retire(slot)
   /// says what becomes of it. For a handler that does not judge the answer before it returns.
   bool wait_for_word = false;
+  const Routes* routes = &Routes::straight();  ///< outlives the pool
 };
 
 /// How an exchange ended: a reply or a fault; or, with neither, that a held one has its connection.

@@ -24,9 +24,13 @@ bool is_credentials(const Answer& answer) {
          answer.code.starts_with("NotAuthorized");
 }
 
+bool is_ours(FaultKind kind) {
+  return kind == FaultKind::certificate_refused || kind == FaultKind::identity_refused;
+}
+
 /// The same call would be refused again.
 bool is_final(const QueryEnd& end) {
-  if (end.fault) return end.fault->kind == FaultKind::certificate_refused;
+  if (end.fault) return is_ours(end.fault->kind);
   const Answer& answer = end.answer;
   if (answer.kind != AnswerKind::error || answer.http_status >= 500) return false;
   const bool throttled = judge_code(answer.code).effect == Effect::slow_down ||
@@ -57,13 +61,14 @@ std::string QueryEnd::why() const {
 }
 
 ExitCode QueryEnd::exit_code() const {
-  const bool ours = fault ? fault->kind == FaultKind::certificate_refused : is_credentials(answer);
+  const bool ours = fault ? is_ours(fault->kind) : is_credentials(answer);
   return ours ? ExitCode::credentials : ExitCode::limit;
 }
 
-QueryClient::QueryClient(const TlsContext& tls, QueryWriter writer, milliseconds request_timeout,
-                         milliseconds connect_timeout)
+QueryClient::QueryClient(const TlsContext& tls, const Routes& routes, QueryWriter writer,
+                         milliseconds request_timeout, milliseconds connect_timeout)
     : tls_(tls),
+      routes_(routes),
       writer_(std::move(writer)),
       request_timeout_(request_timeout),
       connect_timeout_(connect_timeout),
@@ -103,7 +108,7 @@ void QueryClient::attempt(const Endpoint& endpoint, const Query& query) {
   end_.answer = {};
   if (!reuse(endpoint, exchange)) {
     connection_ = std::make_shared<Connection>(context_, readiness_, tls_, endpoint,
-                                               static_cast<Connection::Owner&>(*this));
+                                               static_cast<Connection::Owner&>(*this), routes_);
     connection_->open(exchange, begin.steady + connect_timeout_);
   }
   while (!done_) {

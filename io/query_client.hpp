@@ -20,6 +20,7 @@
 #include "io/connection.hpp"
 #include "io/exit_code.hpp"
 #include "io/readiness.hpp"
+#include "io/routes.hpp"
 #include "io/tls.hpp"
 
 namespace sagorder::io {
@@ -44,9 +45,9 @@ struct QueryEnd {
 
 class QueryClient final : private Connection::Owner {
  public:
-  /// @param tls outlives it
-  QueryClient(const TlsContext& tls, QueryWriter writer, milliseconds request_timeout,
-              milliseconds connect_timeout);
+  /// @param tls, routes outlive it
+  QueryClient(const TlsContext& tls, const Routes& routes, QueryWriter writer,
+              milliseconds request_timeout, milliseconds connect_timeout);
   ~QueryClient();
   QueryClient(const QueryClient&) = delete;
   QueryClient& operator=(const QueryClient&) = delete;
@@ -63,6 +64,7 @@ class QueryClient final : private Connection::Owner {
   void connected(Connection& connection) override;
 
   const TlsContext& tls_;
+  const Routes& routes_;
   QueryWriter writer_;
   milliseconds request_timeout_;
   milliseconds connect_timeout_;

@@ -46,6 +46,18 @@ Texts columns(const std::vector<std::pair<std::string, std::string>>& set) {
   return list(texts);
 }
 
+Texts pins(const std::vector<Pin>& all) {
+  std::vector<std::string> texts;
+  for (const Pin& pin : all) {
+    std::string text = pin.endpoint.host + ":" + std::to_string(pin.endpoint.port);
+    for (std::size_t i = 0; i < pin.addresses.size(); ++i) {
+      text += (i == 0 ? ":" : ",") + pin.addresses[i];
+    }
+    texts.push_back(std::move(text));
+  }
+  return list(texts);
+}
+
 Texts failures(const FailureLimit& limit) {
   return one(std::to_string(limit.value) + (limit.percent ? "%" : ""));
 }
@@ -75,6 +87,10 @@ constexpr Shown kShown[] = {
     {"billing-endpoint", [](const Settings& s) { return address(s.billing_endpoint); }},
     {"sts-endpoint", [](const Settings& s) { return address(s.sts_endpoint); }},
     {"ca-file", [](const Settings& s) { return text(s.ca_file); }},
+    {"client-cert", [](const Settings& s) { return text(s.client_certificate); }},
+    {"client-key", [](const Settings& s) { return text(s.client_key); }},
+    {"proxy", [](const Settings& s) { return s.proxy.none ? one("none") : text(s.proxy.url); }},
+    {"resolve", [](const Settings& s) { return pins(s.pins); }},
     {"signature", [](const Settings& s) { return choice(kSchemeChoices, s.scheme); }},
     {"http-method", [](const Settings& s) { return choice(kMethodChoices, s.method); }},
     {"request-timeout", [](const Settings& s) { return duration(s.request_timeout); }},

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 #include <initializer_list>
@@ -13,6 +14,7 @@
 #include "io/arguments.hpp"
 #include "io/choices.hpp"
 #include "io/file.hpp"
+#include "io/proxy.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -91,6 +93,12 @@ bool is_host_name(std::string_view host) {
          host.find_first_not_of(kAllowed) == std::string_view::npos;
 }
 
+bool is_address(const std::string& text) {
+  std::array<unsigned char, sizeof(in6_addr)> address{};
+  return inet_pton(AF_INET, text.c_str(), address.data()) == 1 ||
+         inet_pton(AF_INET6, text.c_str(), address.data()) == 1;
+}
+
 bool is_address_6(std::string_view host) {
   return host.find(':') != std::string_view::npos && host.size() <= 45 &&
          host.find_first_not_of("0123456789abcdef:.") == std::string_view::npos;
@@ -150,10 +158,40 @@ void take_endpoint(std::string_view option, const std::optional<std::string>& te
   throw wrong(option, *text, "must be https://HOST or https://HOST:PORT, without a path");
 }
 
+void take_identity(const Arguments& given, Settings& settings) {
+  settings.client_certificate = given.client_certificate.value_or("");
+  settings.client_key = given.client_key.value_or("");
+  if (settings.client_certificate.empty() == settings.client_key.empty()) return;
+  throw UsageError("--client-cert and --client-key go together");
+}
+
+void take_proxy(const Arguments& given, Settings& settings) {
+  if (!given.proxy) return;
+  settings.proxy.none = *given.proxy == "none";
+  if (settings.proxy.none) return;
+  if (given.proxy->find('@') != std::string::npos) {
+    throw UsageError("--proxy: a user and password are never an argument",
+                     "set HTTPS_PROXY to http://USER:PASSWORD@HOST:PORT instead");
+  }
+  static_cast<void>(parse_proxy("--proxy " + shown_argument(*given.proxy), *given.proxy));
+  settings.proxy.url = *given.proxy;
+}
+
 void take_network(const Arguments& given, Settings& settings) {
   take_endpoint("--endpoint", given.endpoint, settings.endpoint);
   take_endpoint("--billing-endpoint", given.billing_endpoint, settings.billing_endpoint);
   settings.ca_file = given.ca_file.value_or("");
+  take_identity(given, settings);
+  take_proxy(given, settings);
+  for (const std::string& text : given.resolve) {
+    auto pin = parse_pin(text);
+    if (!pin) {
+      throw wrong("--resolve", text,
+                  "must be HOST:PORT:ADDRESS, such as smartag.example:443:192.0.2.7 or "
+                  "smartag.example:443:[2001:db8::7]");
+    }
+    settings.pins.push_back(*std::move(pin));
+  }
   take_choice("--signature", given.signature, kSchemeChoices, settings.scheme);
   take_choice("--http-method", given.http_method, kMethodChoices, settings.method);
   if (settings.method == Method::get && settings.scheme != Scheme::hmac_sha1) {
@@ -520,6 +558,28 @@ std::optional<ListenAddress> parse_listen_address(std::string_view text) {
   if (::inet_pton(bracketed ? AF_INET6 : AF_INET, host.c_str(), bytes) != 1) return std::nullopt;
   address.host = host;
   return address;
+}
+
+std::optional<Pin> parse_pin(std::string_view text) {
+  const std::size_t host_end = std::min(text.find(':'), text.size());
+  const std::size_t port_end = text.find(':', host_end + 1);
+  if (port_end == std::string_view::npos) return std::nullopt;
+  const auto endpoint = parse_endpoint("https://" + std::string(text.substr(0, port_end)));
+  if (!endpoint || port_end == host_end + 1) return std::nullopt;
+  Pin pin{*endpoint, {}};
+  for (std::string_view rest = text.substr(port_end);
+       !rest.empty() && pin.addresses.size() <= kPinnedMax;) {
+    rest.remove_prefix(1);  // a colon before the first, a comma before the others
+    const std::size_t end = std::min(rest.find(','), rest.size());
+    std::string_view address = rest.substr(0, end);
+    if (address.starts_with('[') && address.ends_with(']')) {
+      address = address.substr(1, address.size() - 2);
+    }
+    if (!is_address(std::string(address))) return std::nullopt;
+    pin.addresses.emplace_back(address);
+    rest.remove_prefix(end);
+  }
+  return pin.addresses.size() <= kPinnedMax ? std::optional(pin) : std::nullopt;
 }
 
 std::optional<milliseconds> parse_duration(std::string_view text, milliseconds most) {

@@ -43,6 +43,7 @@ inline constexpr std::uint64_t kSeatMonthsMax = 1'000'000'000'000'000;
 inline constexpr std::uint32_t kDoubtsMax = 1'000'000;
 inline constexpr std::uint32_t kFailuresMax = 1'000'000;
 inline constexpr std::size_t kBecauseMax = 500;  ///< bytes of an operator's evidence
+inline constexpr std::size_t kPinnedMax = 16;    ///< addresses of one --resolve
 
 enum class Command : std::uint8_t {
   run,
@@ -70,6 +71,18 @@ struct Resolution {
   std::string because;   ///< never empty for not placed
 };
 
+/// --proxy: an URL without a password, or `none`; neither: by the environment.
+struct ProxyWish {
+  std::string url;
+  bool none = false;
+};
+
+/// --resolve: where a host and port are, whatever the system's resolver says.
+struct Pin {
+  Endpoint endpoint;
+  std::vector<std::string> addresses;  ///< literals, of IPv6 without brackets
+};
+
 struct Settings {
   Command command = Command::run;
   std::string program = "sagorder";  ///< as it was called, quoted for a shell
@@ -83,6 +96,10 @@ struct Settings {
 
   std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId
   std::string ca_file;               ///< empty: the system's trust anchors
+  std::string client_certificate;    ///< both or none
+  std::string client_key;
+  ProxyWish proxy;
+  std::vector<Pin> pins;
   Scheme scheme = Scheme::acs3_hmac_sha256;
   Method method = Method::post;
   std::optional<std::string> profile;
@@ -175,6 +192,10 @@ std::optional<Endpoint> parse_endpoint(std::string text);
 
 /// `9464` (on 127.0.0.1), `0.0.0.0:9464`, `localhost:9464`, `[::1]:9464`; nullopt: none of them.
 std::optional<ListenAddress> parse_listen_address(std::string_view text);
+
+/// `HOST:PORT:ADDRESS[,ADDRESS...]`, an address of IPv6 with or without brackets; nullopt: it is
+/// none.
+std::optional<Pin> parse_pin(std::string_view text);
 
 inline constexpr milliseconds kDurationMax = std::chrono::hours(24);
 

@@ -2,13 +2,22 @@
 
 #include <arpa/inet.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
 #include <utility>
+
+#include "io/credentials.hpp"
+#include "io/file.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -27,6 +36,15 @@ using SslPointer = std::unique_ptr<SSL, FreeSsl>;
 using SessionPointer = std::unique_ptr<SSL_SESSION, FreeSession>;
 
 constexpr unsigned kNameFlags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
+constexpr std::size_t kKeyBytesMax = 1024 * 1024;
+
+/// Alerts by which servers refuse a client's certificate, or miss one (RFC 8446, 6.2; OpenSSL's of
+/// TLS 1.2 says handshake_failure for the latter).
+constexpr std::array kIdentityAlerts = {
+    SSL_AD_HANDSHAKE_FAILURE,   SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE,
+    SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,
+    SSL_AD_UNKNOWN_CA,          SSL_AD_ACCESS_DENIED,       SSL_AD_DECRYPT_ERROR,
+    SSL_AD_CERTIFICATE_REQUIRED};
 
 bool is_address(const std::string& host) {
   std::array<unsigned char, sizeof(in6_addr)> address{};
@@ -71,21 +89,122 @@ int shelf_index() {
   return kIndex;
 }
 
+/// Where an SSL object carries what the server wanted to know of us.
+int asked_index() {
+  static const int kIndex = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return kIndex;
+}
+
+enum class Asked : std::uint8_t { no, yes, answered };
+std::array<Asked, 3> asked_values{Asked::no, Asked::yes, Asked::answered};  // pointed to
+
+void set_asked(SSL* ssl, Asked asked) {
+  SSL_set_ex_data(ssl, asked_index(), &asked_values[static_cast<std::size_t>(asked)]);
+}
+
+Asked asked(SSL* ssl) {
+  const auto* const value = static_cast<const Asked*>(SSL_get_ex_data(ssl, asked_index()));
+  return value == nullptr ? Asked::no : *value;
+}
+
+/// Called when the server asks for a certificate. @return 1: go on with what there is
+int note_question(SSL* ssl, void* /*unused*/) {
+  set_asked(ssl, Asked::yes);
+  return 1;
+}
+
 /// @return 1: the session is ours now
 int keep_session(SSL* ssl, SSL_SESSION* session) {
+  // Of TLS 1.3: a ticket, which is sent once the client's part is judged (RFC 8446, 4.6.1).
+  if (asked(ssl) == Asked::yes) set_asked(ssl, Asked::answered);
   auto* shelf = static_cast<SessionShelf*>(SSL_get_ex_data(ssl, shelf_index()));
   if (shelf == nullptr) return 0;
   shelf->put(SessionPointer(session));
   return 1;
 }
 
+/// As OpenSSL takes it: a variable that is set to nothing counts as not set.
+std::string variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
 void load_trust(SSL_CTX* context, const std::string& ca_file) {
   ERR_clear_error();
-  const bool loaded = ca_file.empty() ? SSL_CTX_set_default_verify_paths(context) == 1
-                                      : SSL_CTX_load_verify_file(context, ca_file.c_str()) == 1;
+  // OpenSSL passes over a file of the environment that it cannot read; then nothing is trusted, and
+  // nobody is told why.
+  const std::string named = variable(X509_get_default_cert_file_env());
+  const std::string& file = ca_file.empty() ? named : ca_file;
+  bool loaded = file.empty() || SSL_CTX_load_verify_file(context, file.c_str()) == 1;
+  if (loaded && ca_file.empty()) loaded = SSL_CTX_set_default_verify_paths(context) == 1;
   if (loaded) return;
-  const std::string where = ca_file.empty() ? "the system's trust anchors" : ca_file;
-  throw TlsError("cannot load trust anchors from " + where + ": " + take_tls_error());
+  throw TlsError("cannot load trust anchors from " + trust_anchors(ca_file) + ": " +
+                 take_tls_error());
+}
+
+/// What the reading of an encrypted key needs.
+struct Passphrase {
+  const Secret& secret;
+  bool wanted = false;
+};
+
+/// For PEM_read_bio_PrivateKey. @return bytes of the passphrase; -1: there is none
+int tell_passphrase(char* into, int size, int /*writes*/, void* given) {
+  auto& passphrase = *static_cast<Passphrase*>(given);
+  passphrase.wanted = true;
+  const std::string_view text = passphrase.secret.reveal();
+  if (text.empty() || text.size() > static_cast<std::size_t>(size)) return -1;
+  std::memcpy(into, text.data(), text.size());
+  return static_cast<int>(text.size());
+}
+
+struct Wiped {
+  std::string text;
+  ~Wiped() { OPENSSL_cleanse(text.data(), text.size()); }
+};
+
+std::string read_key(const std::string& path) {
+  try {
+    const Fd file = open_to_read(path);
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0 ||
+        is_shared(status.st_mode, status.st_uid, ::geteuid())) {
+      throw TlsError(path + ": holds a key that others may read; run: chmod 600 " + path);
+    }
+    return read_all(file, kKeyBytesMax, path);
+  } catch (const FileError& error) {
+    throw TlsError(error.what());
+  }
+}
+
+std::string words_for_key(const std::string& path, bool encrypted, bool has_passphrase) {
+  if (!encrypted) return path + ": holds no private key as PEM";
+  const std::string name(kClientPassphrase);
+  if (has_passphrase) return path + ": the passphrase in " + name + " does not open it";
+  return path + ": the key is encrypted; set " + name +
+         " to its passphrase, or write it without: openssl pkey -in " + path;
+}
+
+void load_client(SSL_CTX* context, const ClientCertificate& client) {
+  ERR_clear_error();
+  const std::string& file = client.certificate_file;
+  if (SSL_CTX_use_certificate_chain_file(context, file.c_str()) != 1) {
+    throw TlsError("cannot load the client certificate from " + file + ": " + take_tls_error());
+  }
+  const Wiped pem{read_key(client.key_file)};
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bytes(
+      BIO_new_mem_buf(pem.text.data(), static_cast<int>(pem.text.size())), &BIO_free);
+  Passphrase passphrase{client.passphrase};
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(
+      PEM_read_bio_PrivateKey(bytes.get(), nullptr, tell_passphrase, &passphrase), &EVP_PKEY_free);
+  ERR_clear_error();
+  if (!key) {
+    throw TlsError(words_for_key(client.key_file, passphrase.wanted, !client.passphrase.empty()));
+  }
+  if (SSL_CTX_use_PrivateKey(context, key.get()) != 1) {
+    ERR_clear_error();
+    throw TlsError(client.key_file + ": is not the key of the certificate in " + file);
+  }
 }
 
 ContextPointer make_context() {
@@ -105,6 +224,7 @@ ContextPointer make_context() {
   SSL_CTX_set_alpn_protos(context.get(), kAlpn.data(), kAlpn.size());
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(context.get(), keep_session);
+  SSL_CTX_set_cert_cb(context.get(), note_question, nullptr);
   return context;
 }
 
@@ -195,9 +315,11 @@ struct TlsContext::State {
   }
 };
 
-TlsContext::TlsContext(const std::string& ca_file) : state_(std::make_unique<State>()) {
+TlsContext::TlsContext(const std::string& ca_file, const ClientCertificate& client)
+    : state_(std::make_unique<State>()) {
   state_->context = make_context();
   load_trust(state_->context.get(), ca_file);
+  if (!client.certificate_file.empty()) load_client(state_->context.get(), client);
 }
 TlsContext::~TlsContext() = default;
 TlsContext::TlsContext(TlsContext&&) noexcept = default;
@@ -227,6 +349,37 @@ std::optional<std::string> certificate_refusal(SSL* ssl, const Endpoint& endpoin
     return "the certificate cannot be verified";
   }
   return std::nullopt;
+}
+
+std::string trust_anchors(const std::string& ca_file) {
+  if (!ca_file.empty()) return ca_file;
+  std::string where;
+  for (const char* const name :
+       {X509_get_default_cert_file_env(), X509_get_default_cert_dir_env()}) {
+    const std::string value = variable(name);
+    if (value.empty()) continue;
+    where.append(where.empty() ? "" : " and ").append(name).append("=").append(value);
+  }
+  if (!where.empty()) return where;
+  return "the system (" + std::string(X509_get_default_cert_file()) + ", " +
+         X509_get_default_cert_dir() + ")";
+}
+
+bool awaits_word_on_us(SSL* ssl) {
+  return SSL_version(ssl) >= TLS1_3_VERSION && asked(ssl) == Asked::yes;
+}
+
+std::optional<std::string> identity_refusal(SSL* ssl) {
+  const unsigned long error = ERR_peek_error();
+  const int alert = ERR_GET_REASON(error) - SSL_AD_REASON_OFFSET;
+  const bool about_us = std::ranges::find(kIdentityAlerts, alert) != kIdentityAlerts.end();
+  if (asked(ssl) == Asked::no || ERR_GET_LIB(error) != ERR_LIB_SSL || !about_us) {
+    return std::nullopt;
+  }
+  if (SSL_get_certificate(ssl) == nullptr) {
+    return "the server wants a client certificate; give --client-cert and --client-key";
+  }
+  return "the server does not accept the client certificate (" + words_for(error) + ")";
 }
 
 void clear_tls_errors() {

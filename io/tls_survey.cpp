@@ -1,34 +1,30 @@
 #include "io/tls_survey.hpp"
 
-#include <fcntl.h>
-#include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/io_context.hpp>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
 #include <memory>
-#include <system_error>
+#include <optional>
+#include <utility>
 
 #include "io/connection.hpp"
+#include "io/dialer.hpp"
 #include "io/driver.hpp"
 #include "io/file.hpp"
+#include "io/tunnel.hpp"
 
 namespace sagorder::io {
 namespace {
 
-struct FreeAddresses {
-  void operator()(addrinfo* first) const { freeaddrinfo(first); }
-};
 struct FreeSsl {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
 };
-
-std::string words(int code) { return std::generic_category().message(code); }
 
 /// @return false: the time is over
 bool wait_for(int fd, short events, SteadyTime deadline) {
@@ -42,35 +38,36 @@ bool wait_for(int fd, short events, SteadyTime deadline) {
   }
 }
 
-/// errno, or 0.
-int connect_to(const addrinfo& address, SteadyTime deadline, Fd& fd) {
-  fd = Fd(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!fd.open()) return errno;
-  if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) == 0) return 0;
-  if (errno != EINPROGRESS) return errno;
-  if (!wait_for(fd.get(), POLLOUT, deadline)) return ETIMEDOUT;
-  int error = 0;
-  socklen_t size = sizeof error;
-  return ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+/// A connection to the endpoint, or to its proxy. @return why there is none; empty: there is
+std::string connect_to(const Endpoint& to, const Routes& routes, SteadyTime deadline, Fd& fd) {
+  boost::asio::io_context context;
+  std::optional<Dialer::End> end;
+  const auto dialer =
+      std::make_shared<Dialer>(context, [&](Dialer::End heard) { end = std::move(heard); });
+  dialer->dial(to, routes.addresses_of(to));
+  context.run_until(deadline);
+  dialer->give_up();
+  const std::string where = text_of(to);
+  if (!end) return "cannot connect to " + where + ": no answer in time";
+  if (!end->resolved) return "cannot resolve " + to.host + ": " + end->why;
+  if (!end->socket.open()) return "cannot connect to " + where + ": " + end->why;
+  fd = std::move(end->socket);
+  return {};
 }
 
-std::string connect_to(const Endpoint& endpoint, SteadyTime deadline, Fd& fd) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int failed =
-      getaddrinfo(endpoint.host.c_str(), std::to_string(endpoint.port).c_str(), &hints, &found);
-  const std::unique_ptr<addrinfo, FreeAddresses> addresses(found);
-  if (failed != 0) return "cannot resolve " + endpoint.host + ": " + gai_strerror(failed);
-  int error = 0;
-  std::size_t tried = 0;
-  for (const addrinfo* each = found; each != nullptr && tried < kAddressesMax;
-       each = each->ai_next, ++tried) {
-    error = connect_to(*each, deadline, fd);
-    if (error == 0) return {};
+/// @return why there is no way through it; empty: there is
+std::string pass(const Proxy& proxy, const Endpoint& to, SteadyTime deadline, const Fd& fd) {
+  Wire wire;
+  wire.fd = fd.get();
+  Tunnel tunnel(to, proxy, wire);
+  for (;;) {
+    const Tunnel::Progress progress = tunnel.go_on();
+    if (progress == Tunnel::Progress::open) return {};
+    if (progress == Tunnel::Progress::failed) return tunnel.why();
+    if (!wait_for(fd.get(), POLLIN, deadline)) {
+      return "the proxy " + text_of(proxy.at) + " did not answer in time";
+    }
   }
-  return "cannot connect to " + endpoint.host + " port " + std::to_string(endpoint.port) + ": " +
-         words(error);
 }
 
 std::string name_of(const X509_NAME* name) {
@@ -102,38 +99,62 @@ void read_chain(SSL* ssl, TlsSurvey& survey) {
 /// nothing is sent over it.
 int let_it_end(int /*good*/, X509_STORE_CTX* /*store*/) { return 1; }
 
+/// @return why the handshake failed; empty: it is done
+std::string shake_hands(SSL* ssl, const Fd& fd, SteadyTime deadline, TlsSurvey& survey) {
+  for (;;) {
+    ERR_clear_error();
+    const int result = SSL_do_handshake(ssl);
+    if (result == 1) return {};
+    const int reason = SSL_get_error(ssl, result);
+    const bool waits = reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
+    if (!waits) {
+      survey.identity_refusal = identity_refusal(ssl).value_or("");
+      const std::string why = take_tls_error();
+      return "the TLS handshake failed: " +
+             (why.empty() ? std::string("closed by the server") : why);
+    }
+    if (!wait_for(fd.get(), reason == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) {
+      return "the TLS handshake did not end in time";
+    }
+  }
+}
+
+/// As a connection for orders does: what a server says of our certificate comes behind the
+/// handshake.
+void hear_of_us(SSL* ssl, const Fd& fd, TlsSurvey& survey) {
+  const SteadyTime deadline = now().steady + kIdentityProofMax;
+  while (awaits_word_on_us(ssl) && wait_for(fd.get(), POLLIN, deadline)) {
+    char byte = 0;
+    ERR_clear_error();
+    const int result = SSL_read(ssl, &byte, 1);
+    if (result > 0 || SSL_get_error(ssl, result) == SSL_ERROR_WANT_READ) continue;
+    survey.identity_refusal = identity_refusal(ssl).value_or("");
+    return;
+  }
+}
+
 }  // namespace
 
-TlsSurvey survey_tls(const std::string& ca_file, const Endpoint& endpoint, milliseconds timeout) {
+TlsSurvey survey_tls(const TlsContext& tls, const Routes& routes, const Endpoint& endpoint,
+                     milliseconds timeout) {
   TlsSurvey survey;
-  const TlsContext tls(ca_file);
   const SteadyTime deadline = now().steady + timeout;
+  const Proxy* const proxy = routes.proxy_for(endpoint);
   Fd fd;
-  survey.failure = connect_to(endpoint, deadline, fd);
+  survey.failure = connect_to(proxy == nullptr ? endpoint : proxy->at, routes, deadline, fd);
+  if (survey.failure.empty() && proxy != nullptr) {
+    survey.failure = pass(*proxy, endpoint, deadline, fd);
+  }
   if (!survey.failure.empty()) return survey;
   const std::unique_ptr<SSL, FreeSsl> ssl(tls.new_ssl(endpoint));
   SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, let_it_end);
   SSL_set_fd(ssl.get(), fd.get());
-  for (;;) {
-    ERR_clear_error();
-    const int result = SSL_do_handshake(ssl.get());
-    if (result == 1) break;
-    const int reason = SSL_get_error(ssl.get(), result);
-    const bool waits = reason == SSL_ERROR_WANT_READ || reason == SSL_ERROR_WANT_WRITE;
-    if (!waits) {
-      const std::string why = take_tls_error();
-      survey.failure =
-          "the TLS handshake failed: " + (why.empty() ? std::string("closed by the server") : why);
-      return survey;
-    }
-    if (!wait_for(fd.get(), reason == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) {
-      survey.failure = "the TLS handshake did not end in time";
-      return survey;
-    }
-  }
+  survey.failure = shake_hands(ssl.get(), fd, deadline, survey);
+  if (!survey.failure.empty()) return survey;
   survey.version = SSL_get_version(ssl.get());
   survey.refusal = certificate_refusal(ssl.get(), endpoint, true).value_or("");
   read_chain(ssl.get(), survey);
+  if (survey.refusal.empty()) hear_of_us(ssl.get(), fd, survey);
   return survey;
 }
 

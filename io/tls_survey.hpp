@@ -7,6 +7,7 @@
 
 #include "engine/moment.hpp"
 #include "engine/order.hpp"
+#include "io/routes.hpp"
 #include "io/tls.hpp"
 
 namespace sagorder::io {
@@ -23,13 +24,15 @@ struct Certificate {
 
 struct TlsSurvey {
   std::string failure;             ///< why there was no handshake; empty: there was
+  std::string identity_refusal;    ///< why the server does not take us for who we are, or say
   std::string version;             ///< `TLSv1.3`
   std::string refusal;             ///< why the server is not who it should be; empty: it is
   std::vector<Certificate> chain;  ///< as sent, the server's own first
 };
 
-/// Connects and shakes hands, within `timeout`, in a TLS context of its own: no session of a server
-/// that is refused is kept for others. Throws TlsError for the trust anchors alone.
-TlsSurvey survey_tls(const std::string& ca_file, const Endpoint& endpoint, milliseconds timeout);
+/// Connects and shakes hands, within `timeout`.
+/// @param tls of its own: no session of a server that is refused is kept for others
+TlsSurvey survey_tls(const TlsContext& tls, const Routes& routes, const Endpoint& endpoint,
+                     milliseconds timeout);
 
 }  // namespace sagorder::io

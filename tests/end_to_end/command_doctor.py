@@ -28,7 +28,8 @@ class DoctorTest(CommandTest):
 
 class Doctor(DoctorTest):
     ALL_WELL = {
-        name: "ok" for name in ("credentials", "certificate", "TLS", "clock", "permission", "quota")
+        name: "ok"
+        for name in ("credentials", "trust", "certificate", "TLS", "clock", "permission", "quota")
     }
 
     def test_all_is_well(self):

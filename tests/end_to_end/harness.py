@@ -96,16 +96,28 @@ def program_environment(state, **changes):
 class Gateway:
     """A simulated gateway of one's own, as long as the `with` block.
 
-    `options` are more of its arguments; `port` 0 takes any free port. `start` and `stop` may be
+    `options` are more of its arguments; `port` 0 takes any free port; `address` is of loopback, of
+    IPv6 in brackets. `start` and `stop` may be
     called again: the executed log is continued on the same port.
     """
 
-    def __init__(self, *options, faults="", seed=1, quota="", latency="", port=0, pki=None):
+    def __init__(
+        self,
+        *options,
+        faults="",
+        seed=1,
+        quota="",
+        latency="",
+        port=0,
+        pki=None,
+        address="127.0.0.1",
+    ):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-gateway-"))
         self.pki = pathlib.Path(pki) if pki else shared_pki()
         self.ca = self.pki / "ca.pem"
         self.executed_path = self.folder / "executed.jsonl"
         self.counts_path = self.folder / "counts.json"
+        self.address = address
         self.port = port
         self.process = None
         self.options = [*options, "--seed", str(seed)]
@@ -131,7 +143,7 @@ class Gateway:
         with open(self.folder / "output", "ab") as output:
             self.process = subprocess.Popen(
                 [
-                    *(str(GATEWAY), "--listen", f"127.0.0.1:{self.port}"),
+                    *(str(GATEWAY), "--listen", f"{self.address}:{self.port}"),
                     *("--port-file", str(port_file), "--pki", str(self.pki)),
                     *("--executed", str(self.executed_path), "--counts", str(self.counts_path)),
                     *self.options,
@@ -163,7 +175,7 @@ class Gateway:
 
     @property
     def endpoint(self):
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.address}:{self.port}"
 
     def output(self):
         """What it wrote, for messages."""

@@ -44,15 +44,24 @@ def make_certificate(folder, names, days=3):
     """A certificate of folder's CA for `names`, as folder/server.pem and server-key.pem."""
     extensions = folder / "extensions"
     extensions.write_text(f"basicConstraints=critical,CA:FALSE\nsubjectAltName={names}\n")
+    issue(folder, "server", "-extfile", extensions, "-days", days)
+
+
+def make_client_certificate(folder, days=3):
+    """A certificate of folder's CA for a client, as folder/client.pem and client-key.pem."""
+    issue(folder, "client", "-days", days)
+
+
+def issue(folder, name, *options):
     request = folder / "request.pem"
     openssl(
-        *("req", *NEW_KEY, "-keyout", folder / "server-key.pem", "-out", request),
-        *("-subj", "/CN=test server"),
+        *("req", *NEW_KEY, "-keyout", folder / f"{name}-key.pem", "-out", request),
+        *("-subj", f"/CN=test {name}"),
     )
     openssl(
         *("x509", "-req", "-in", request, "-CA", folder / "ca.pem"),
-        *("-CAkey", folder / "ca-key.pem", "-CAcreateserial", "-days", days),
-        *("-extfile", extensions, "-out", folder / "server.pem"),
+        *("-CAkey", folder / "ca-key.pem", "-CAcreateserial", *options),
+        *("-out", folder / f"{name}.pem"),
     )
 
 

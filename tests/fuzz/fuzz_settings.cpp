@@ -188,6 +188,13 @@ void check_resolution(const Settings& settings) {
 void check(const Settings& settings) {
   check_command_line(settings);
   if (settings.endpoint) check_endpoint(*settings.endpoint);
+  for (const Pin& pin : settings.pins) {
+    check_endpoint(pin.endpoint);
+    require(within<std::size_t>(pin.addresses.size(), 1, kPinnedMax), "a pin has addresses");
+  }
+  require(settings.proxy.url.find('@') == std::string::npos, "a proxy's password is no argument");
+  require(settings.client_certificate.empty() == settings.client_key.empty(),
+          "a certificate goes with its key");
   check_pace(settings);
   check_limits(settings);
   check_paths(settings);

@@ -35,8 +35,9 @@ inline std::chrono::milliseconds patience() {
 class PoolClient {
  public:
   explicit PoolClient(PoolOptions options = {},
-                      const std::string& ca_file = TrustedAuthority::get().ca_file)
-      : tls_(ca_file),
+                      const std::string& ca_file = TrustedAuthority::get().ca_file,
+                      const ClientCertificate& client = {})
+      : tls_(ca_file, client),
         pool_(std::make_unique<Pool>(context_, tls_, options,
                                      [this](const Completion& done) { completed(done); })) {}
 

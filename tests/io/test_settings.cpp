@@ -498,5 +498,43 @@ TEST(Settings, CommandsNameTheProgramAsItWasCalled) {
   EXPECT_EQ(program_of("renamed"), "sagorder check a.csv");
 }
 
+TEST(Settings, AProxyIsAnUrlOrNoneAndNeverHasAPassword) {
+  EXPECT_EQ(run_with({"--proxy", "http://p:1"}).proxy.url, "http://p:1");
+  EXPECT_FALSE(run_with({"--proxy", "http://p:1"}).proxy.none);
+  EXPECT_TRUE(run_with({"--proxy", "none"}).proxy.none);
+  EXPECT_TRUE(run_with({}).proxy.url.empty());
+  EXPECT_TRUE(has(run_refusal({"--proxy", "http://p"}), "names no port"));
+  EXPECT_TRUE(has(run_refusal({"--proxy", "https://p:1"}), "plain HTTP"));
+  const std::string refusal = run_refusal({"--proxy", "http://u:hidden@p:1"});
+  EXPECT_TRUE(has(refusal, "never an argument"));
+  EXPECT_FALSE(has(refusal, "hidden"));
+}
+
+TEST(Settings, AClientCertificateGoesWithItsKey) {
+  const Settings settings = run_with({"--client-cert", "a.pem", "--client-key", "b.pem"});
+  EXPECT_EQ(settings.client_certificate, "a.pem");
+  EXPECT_EQ(settings.client_key, "b.pem");
+  EXPECT_TRUE(has(run_refusal({"--client-cert", "a.pem"}), "go together"));
+  EXPECT_TRUE(has(run_refusal({"--client-key", "b.pem"}), "go together"));
+}
+
+TEST(Settings, PinsNameHostPortAndAddresses) {
+  const auto pin = parse_pin("A.Example:8443:192.0.2.7,[2001:db8::7],::1");
+  ASSERT_TRUE(pin.has_value());
+  EXPECT_EQ(pin->endpoint, (Endpoint{"a.example", 8443}));
+  EXPECT_EQ(pin->addresses, (std::vector<std::string>{"192.0.2.7", "2001:db8::7", "::1"}));
+  for (const char* const wrong :
+       {"", ":", "::", ":1:::1", "a", "a:1", "a:1:", "a:1:b", "a::::1", "a:0:::1", "a:70000:::1",
+        "a:1:127.0.0.1,", "a:1:,127.0.0.1", "a:1:[127.0.0.1", "a:1:127.0.0.1 ", "a/:1:127.0.0.1"}) {
+    EXPECT_FALSE(parse_pin(wrong).has_value()) << wrong;
+  }
+  std::string many = "a:1:127.0.0.1";
+  for (std::size_t i = 1; i < kPinnedMax; ++i) many += ",127.0.0.1";
+  EXPECT_TRUE(parse_pin(many).has_value());
+  EXPECT_FALSE(parse_pin(many + ",127.0.0.1").has_value());
+  EXPECT_EQ(run_with({"--resolve", "a:1:::1", "--resolve", "b:1:::1"}).pins.size(), 2U);
+  EXPECT_TRUE(has(run_refusal({"--resolve", "a:1"}), "HOST:PORT:ADDRESS"));
+}
+
 }  // namespace
 }  // namespace sagorder::io

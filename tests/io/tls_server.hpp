@@ -252,6 +252,19 @@ class Peer {
     while (::recv(fd_, buffer, sizeof buffer, 0) > 0) {
     }
   }
+  /// Puts a ticket on the wire in two parts, with `between` in the middle.
+  void new_ticket_in_parts(const std::function<void()>& between) {
+    BIO* const memory = BIO_new(BIO_s_mem());
+    SSL_set0_wbio(ssl_, memory);
+    new_ticket();
+    char* bytes = nullptr;
+    const auto size = static_cast<std::size_t>(BIO_get_mem_data(memory, &bytes));
+    const std::string ticket(bytes, size);
+    SSL_set_fd(ssl_, fd_);
+    raw(ticket.substr(0, size / 2));
+    between();
+    raw(ticket.substr(size / 2));
+  }
   void new_ticket() {
     SSL_new_session_ticket(ssl_);
     SSL_do_handshake(ssl_);
@@ -283,6 +296,7 @@ struct ServerWish {
   int version_max = TLS1_3_VERSION;
   bool handshake = true;  ///< false: the script gets the bare connection
   bool ipv6 = false;
+  std::function<void(SSL_CTX*)> prepare;  ///< what else is to be set, if anything
 };
 
 class TlsServer {
@@ -315,6 +329,7 @@ class TlsServer {
     SSL_CTX_set_max_proto_version(context.get(), wish_.version_max);
     SSL_CTX_use_certificate(context.get(), identity.certificate.get());
     SSL_CTX_use_PrivateKey(context.get(), identity.key.get());
+    if (wish_.prepare) wish_.prepare(context.get());
     const std::lock_guard lock(mutex_);
     contexts_.push_back(std::move(context));
   }
