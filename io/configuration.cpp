@@ -22,13 +22,16 @@ constexpr const char* kSystemFile = "/etc/sagorder/config.toml";
 constexpr const char* kProjectFile = "sagorder.toml";
 constexpr std::string_view kVariablePrefix = "SAGORDER_";
 
-// Variables of this prefix that are no settings: a secret, and the house's own, for builds, tests
-// and benchmarks.
-constexpr std::array<std::string_view, 12> kOfTheHouse = {
-    kClientPassphrase,        "SAGORDER_BUILD",         "SAGORDER_SEED",
-    "SAGORDER_TIME_SCALE",    "SAGORDER_KILL_AT",       "SAGORDER_CLANG_BUILDS",
-    "SAGORDER_PROFILE_BUILD", "SAGORDER_BENCH_SYNC_US", "SAGORDER_BENCH_TRACE",
-    "SAGORDER_UPDATE_GOLDEN", "SAGORDER_TEST_DATA",     "SAGORDER_SANITIZE"};
+// Variables of this prefix that are no settings: a secret, where keys come from (io/credentials),
+// and the house's own, for builds, tests and benchmarks.
+constexpr auto kOfTheHouse = std::to_array<std::string_view>(
+    {kClientPassphrase, "SAGORDER_METADATA_ENDPOINT", "SAGORDER_BUILD", "SAGORDER_SEED",
+     "SAGORDER_TIME_SCALE",
+#ifdef SAGORDER_KILL_POINTS
+     "SAGORDER_KILL_AT",
+#endif
+     "SAGORDER_CLANG_BUILDS", "SAGORDER_PROFILE_BUILD", "SAGORDER_BENCH_SYNC_US",
+     "SAGORDER_BENCH_TRACE", "SAGORDER_UPDATE_GOLDEN", "SAGORDER_TEST_DATA", "SAGORDER_SANITIZE"});
 
 /// An absolute path out of the environment; empty: none.
 std::string directory_in(const char* variable) {

@@ -43,7 +43,7 @@ TEST_F(ConfigurationKeysTest, AreTheLongNamesOfOptions) {
   ASSERT_NE(keys_.find("run", "max-orders"), nullptr);
   EXPECT_EQ(keys_.find("run", "max-orders")->name, "--max-orders");
   EXPECT_NE(keys_.find("", "max-orders"), nullptr);
-  EXPECT_EQ(keys_.find("check", "max-orders"), nullptr);
+  EXPECT_EQ(keys_.find("check", "connections"), nullptr);
   EXPECT_EQ(keys_.find("run", "--max-orders"), nullptr);
   EXPECT_EQ(keys_.find("run", "Max-Orders"), nullptr);
   EXPECT_EQ(keys_.commands(), (std::vector<std::string>{"run", "check", "doctor", "reconcile"}));
