@@ -135,7 +135,9 @@ std::string sample_of(const OptionEntry& option) {
   if (option.value == "TIME") return "\"70s\"";
   if (option.value == "PEM") return "\"ca.pem\"";
   if (option.value == "URL") return "\"https://gateway.example.com\"";
+  if (key == "metrics") return "\"metrics.prom\"";
   if (option.value == "FILE") return "\"summary.json\"";
+  if (option.value == "ADDRESS") return "\"127.0.0.1:9464\"";
   if (option.kind() == ValueKind::choice) return json(option.choices().front()).dump();
   return "\"name\"";
 }

@@ -32,6 +32,13 @@ Texts address(const std::optional<Endpoint>& endpoint) {
              std::to_string(endpoint->port));
 }
 
+Texts listening(const std::optional<ListenAddress>& address) {
+  if (!address) return std::nullopt;
+  const bool bare = address->host.find(':') == std::string::npos;
+  return one((bare ? address->host : "[" + address->host + "]") + ":" +
+             std::to_string(address->port));
+}
+
 template <std::size_t N, class Value>
 Texts choice(const std::array<Choice<Value>, N>& choices, Value value) {
   for (const Choice<Value>& each : choices) {
@@ -102,6 +109,8 @@ constexpr Shown kShown[] = {
     {"quiet", [](const Settings& s) { return flag(s.quiet); }},
     {"log-format", [](const Settings& s) { return choice(kLogFormatChoices, s.log_format); }},
     {"summary", [](const Settings& s) { return text(s.summary); }},
+    {"metrics", [](const Settings& s) { return text(s.metrics); }},
+    {"metrics-listen", [](const Settings& s) { return listening(s.metrics_listen); }},
     {"progress", [](const Settings& s) { return choice(kProgressChoices, s.progress); }},
     {"region", [](const Settings& s) { return list(s.regions); }},
 };

@@ -59,6 +59,8 @@ const std::map<std::string, Texts> kOthers = {{"set", {"Period=12", "AutoPay=tru
                                               {"quiet", {"true"}},
                                               {"log-format", {"json"}},
                                               {"summary", {"s.json"}},
+                                              {"metrics", {"m.prom"}},
+                                              {"metrics-listen", {"[::1]:9464"}},
                                               {"progress", {"none"}}};
 
 /// A new setting comes here, so that it is shown as it is.
