@@ -16,11 +16,12 @@ namespace {
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
 
 constexpr std::string_view kUtf16 =
-    "the file is UTF-16; save it as UTF-8 (in Excel: \"CSV UTF-8\"; or iconv -f UTF-16 -t UTF-8)";
+    "the file is UTF-16 or UTF-32; name that with --encoding, or save it as UTF-8";
 constexpr std::string_view kNul =
-    "a NUL byte; the file is UTF-16, damaged or no text: save it as UTF-8 CSV";
+    "a NUL byte; the file is damaged, no text, or UTF-16 without a byte order mark: for that say "
+    "--encoding UTF-16LE or UTF-16BE";
 constexpr std::string_view kUtf8 =
-    "not valid UTF-8; save the file as UTF-8 (from Latin-1: iconv -f LATIN1 -t UTF-8)";
+    "not valid UTF-8; name the file's encoding, such as --encoding GB18030, or save it as UTF-8";
 constexpr std::string_view kBareCr =
     "a carriage return without a line feed; end lines with LF or CRLF, or quote the field";
 constexpr std::string_view kQuoteInside =
@@ -39,14 +40,17 @@ constexpr std::string_view kTooManyColumns = "the record has too many columns; k
 constexpr std::string_view kTooManyBlanks = "more than 65536 bytes of empty lines; remove them";
 
 // Bytes that end the run of an unquoted field's text, for good or bad.
+template <char Delimiter>
 constexpr std::array<bool, 256> kStops = [] {
   std::array<bool, 256> stops{};
-  for (const char c : {',', '"', '\r', '\n', '\0'}) stops[static_cast<unsigned char>(c)] = true;
+  for (const char c : {Delimiter, '"', '\r', '\n', '\0'})
+    stops[static_cast<unsigned char>(c)] = true;
   return stops;
 }();
 
+template <char Delimiter>
 const char* find_stop(const char* at, const char* end) {
-  while (at != end && !kStops[static_cast<unsigned char>(*at)]) ++at;
+  while (at != end && !kStops<Delimiter>[static_cast<unsigned char>(*at)]) ++at;
   return at;
 }
 
@@ -59,6 +63,7 @@ bool is_utf8(std::string_view text) { return simdjson::validate_utf8(text.data()
 enum class Next : std::uint8_t { field, record, need_more, bad };
 
 // One record, from its first byte on.
+template <char Delimiter>
 class Parse {
  public:
   Parse(std::string_view bytes, bool last, const Limits& limits, std::uint64_t line, Record& record)
@@ -98,7 +103,7 @@ class Parse {
 
   Next unquoted() {
     const char* const start = at_;
-    const char* const stop = find_stop(start, end_);
+    const char* const stop = find_stop<Delimiter>(start, end_);
     if (oversteps(start, stop)) return too_long(start, start, kFieldTooLong);
     if (stop == end_ && !last_) return Next::need_more;
     if (stop != end_ && *stop == '"') return fail(stop, kQuoteInside, stop);
@@ -128,13 +133,13 @@ class Parse {
     return close(at, text, stop + 1);
   }
 
-  // Takes the field and what ends it: the comma, the line end or the file's end.
+  // Takes the field and what ends it: the delimiter, the line end or the file's end.
   Next close(Position at, std::string_view text, const char* stop) {
     record_.fields.push_back({text, at});
     at_ = stop;
     if (stop == end_) return Next::record;
     switch (*stop) {
-      case ',':
+      case Delimiter:
         at_ = stop + 1;
         return Next::field;
       case '\n':
@@ -273,6 +278,24 @@ std::size_t utf8_prefix(std::string_view text) {
   return at;
 }
 
+/// @param line moves on over the record
+Result Reader::parse(std::string_view bytes, bool last, std::uint64_t& line, Record& record) const {
+  const auto run = [&](auto one) {
+    const Result result = one.run();
+    line = one.line();
+    return result;
+  };
+  switch (delimiter_) {
+    case Delimiter::comma:
+      return run(Parse<','>(bytes, last, limits_, line, record));
+    case Delimiter::semicolon:
+      return run(Parse<';'>(bytes, last, limits_, line, record));
+    case Delimiter::tab:
+      return run(Parse<'\t'>(bytes, last, limits_, line, record));
+  }
+  return {};
+}
+
 Result Reader::next(std::string_view bytes, bool last, Record& record) {
   if (!started_ && is_utf16(bytes)) return {Status::bad, 0, {1, 1}, kUtf16};
   // Half a BOM is no field yet, however short fields have to be.
@@ -285,9 +308,7 @@ Result Reader::next(std::string_view bytes, bool last, Record& record) {
   skipped += empty;
   Result result{last ? Status::end : Status::need_more, 0, {}, {}};
   if (skipped < bytes.size()) {
-    Parse parse(bytes.substr(skipped), last, limits_, line, record);
-    result = parse.run();
-    line = parse.line();
+    result = parse(bytes.substr(skipped), last, line, record);
   }
   if (result.status == Status::record || result.status == Status::end) {
     result.consumed += skipped;

@@ -1,4 +1,5 @@
-// CSV bytes to records, as views: RFC 4180, UTF-8 (a BOM is skipped), LF or CRLF, quoted newlines.
+// CSV bytes to records, as views: RFC 4180, UTF-8 (a BOM is skipped), LF or CRLF, quoted newlines;
+// commas, semicolons or tabs between the cells, which is told and not guessed here.
 //
 // The reader keeps no bytes. The caller holds a buffer, offers what it has from the first unread
 // byte on, and gets one of three answers: a record and how many bytes it took; "need more"; or
@@ -79,17 +80,24 @@ struct Result {
 /// Appends a record and its LF, so that Reader gives the same cells back: quoted where it must be.
 void append_record(std::string& out, std::span<const std::string_view> cells);
 
+/// What stands between two cells.
+enum class Delimiter : std::uint8_t { comma, semicolon, tab };
+
 class Reader {
  public:
   Reader() = default;
-  explicit Reader(const Limits& limits) : limits_(limits) {}
+  explicit Reader(const Limits& limits, Delimiter delimiter = Delimiter::comma)
+      : limits_(limits), delimiter_(delimiter) {}
 
   /// @param bytes from the first unread byte on  @param last no more will follow
   /// consumed is 0 unless the status is record or end (blank lines before a record count to it).
   Result next(std::string_view bytes, bool last, Record& record);
 
  private:
+  Result parse(std::string_view bytes, bool last, std::uint64_t& line, Record& record) const;
+
   Limits limits_;
+  Delimiter delimiter_ = Delimiter::comma;
   std::uint64_t line_ = 1;
   bool started_ = false;  // past the place where a BOM may stand
 };

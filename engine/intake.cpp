@@ -239,8 +239,8 @@ bool Intake::header(const csv::Record& record, std::vector<Complaint>& complaint
   if (const auto separator = separator_instead_of_comma(record); !separator.empty()) {
     complaints.push_back({Severity::error, at, Row{},
                           "the columns are separated by " + std::string(separator) +
-                              "; separate them by commas (in Excel: save as \"CSV UTF-8 (comma "
-                              "delimited)\")"});
+                              "; separate them by commas, semicolons or tabs, and name the columns "
+                              "as the API does"});
     return false;
   }
   read_names(record, complaints);

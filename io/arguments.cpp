@@ -118,6 +118,16 @@ class Group {
   Where where_;
 };
 
+void add_dialect(CLI::App& command, Arguments& given, const char* otherwise) {
+  Group group(command, "Input", Where::files_too);
+  group.text(
+      "--encoding", "NAME", given.encoding,
+      ("of the input, as iconv names it, such as GB18030; default: " + std::string(otherwise))
+          .c_str());
+  group.choice("--delimiter", kDelimiterChoices, given.delimiter,
+               "between columns (default: what its header shows)");
+}
+
 void add_columns(CLI::App& command, Arguments& given) {
   Group group(command, "Input", Where::files_too);
   group.list("--set", "NAME=VALUE", given.set, "a column with this value for all rows; repeatable");
@@ -127,10 +137,13 @@ void add_columns(CLI::App& command, Arguments& given) {
 }
 
 void add_input(CLI::App& command, Arguments& given, bool required = true) {
-  command.add_option("ORDERS", given.input, "CSV file of orders; - reads standard input")
+  command
+      .add_option("ORDERS", given.input,
+                  "CSV file of orders, also packed by gzip or zstd; - reads standard input")
       ->type_name("")
       ->required(required);
   add_columns(command, given);
+  add_dialect(command, given, "what its first bytes show, else UTF-8");
 }
 
 void add_results(CLI::App& command, Arguments& given) {
@@ -255,6 +268,7 @@ void add_original(CLI::App& command, Arguments& given) {
   Group(command, "Input")
       .text("--input", "ORDERS", given.original,
             "where the batch's input is now (default: where it was)");
+  add_dialect(command, given, "as the batch was read");
 }
 
 void add_service(CLI::App& command, Arguments& given) {
@@ -439,6 +453,7 @@ void add_config(CLI::App& app, Arguments& given) {
   add_configuration(config, given);
   // Every setting of every command, so that what a command line would change can be seen.
   add_columns(config, given);
+  add_dialect(config, given, "what its first bytes show, else UTF-8");
   add_regions(config, given);
   add_leaving_out(config, given);
   add_pace(config, given);

@@ -28,6 +28,7 @@ struct Arguments {
   std::optional<std::string> canary, not_after, plan, plan_expires, history;
   bool allow_repeated_references = false;
   std::vector<std::string> set, carry;
+  std::optional<std::string> encoding, delimiter;
   bool strict = false, skip_invalid = false, again = false, dry_run = false, yes = false;
   std::optional<std::string> progress, log_format, summary, metrics, metrics_listen;
   bool quiet = false;

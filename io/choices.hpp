@@ -37,6 +37,10 @@ inline constexpr std::array kProgressChoices = {
     Choice<ProgressMode>{"plain", ProgressMode::plain},
     Choice<ProgressMode>{"json", ProgressMode::json},
     Choice<ProgressMode>{"none", ProgressMode::none}};
+inline constexpr std::array kDelimiterChoices = {
+    Choice<csv::Delimiter>{"comma", csv::Delimiter::comma},
+    Choice<csv::Delimiter>{"semicolon", csv::Delimiter::semicolon},
+    Choice<csv::Delimiter>{"tab", csv::Delimiter::tab}};
 inline constexpr std::array kRowsOfChoices = {
     Choice<RowsOf>{"rejected", RowsOf::rejected}, Choice<RowsOf>{"in_doubt", RowsOf::in_doubt},
     Choice<RowsOf>{"not_sent", RowsOf::not_sent}, Choice<RowsOf>{"invalid", RowsOf::invalid}};
@@ -61,6 +65,14 @@ std::string names_of(const std::array<Choice<Value>, N>& choices, std::string_vi
     names += choice.name;
   }
   return names;
+}
+
+/// Empty: nullopt.
+inline std::string_view delimiter_name(std::optional<csv::Delimiter> delimiter) {
+  for (const auto& choice : kDelimiterChoices) {
+    if (choice.value == delimiter) return choice.name;
+  }
+  return {};
 }
 
 /// nullopt: not of the set.

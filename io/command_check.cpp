@@ -26,7 +26,7 @@ class Check {
  public:
   explicit Check(const Settings& settings)
       : settings_(settings),
-        file_(settings.input),
+        file_(settings.input, "", {}, reading_of(settings)),
         references_(temporary_directory()),
         rows_(temporary_directory()) {}
 
@@ -61,6 +61,7 @@ class Check {
       tell("{}\n", printable(to_string(each, file_.name())));
     }
     tell_equal_rows();
+    if (const std::string text = recognition(file_); !text.empty()) tell("{}\n", printable(text));
   }
 
   /// Rows are equal if every cell is, the carried ones included.

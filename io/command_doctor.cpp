@@ -75,7 +75,7 @@ class Doctor {
   void read_regions() {
     for (const std::string& region : settings_.regions) regions_[region] = 0;
     if (settings_.input.empty()) return;
-    OrdersFile file(settings_.input);
+    OrdersFile file(settings_.input, "", {}, reading_of(settings_));
     const Validation validation = validate(file, settings_.intake, [](const Complaint&) {});
     if (validation.errors > 0) {
       findings_.error(ExitCode::input, "input",

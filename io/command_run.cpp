@@ -10,6 +10,7 @@
 
 #include "engine/complaints.hpp"
 #include "io/approval.hpp"
+#include "io/choices.hpp"
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
@@ -62,7 +63,7 @@ class Run {
                   is_terminal(STDERR_FILENO), [] { return terminal_width(STDERR_FILENO); }),
         giving_way_(log_, progress_),
         input_(settings.input, std::filesystem::absolute(settings.output).parent_path().string(),
-               reading()),
+               reading(), reading_of(settings)),
         entrance_(settings, input_),
         approval_(settings),
         references_(directory_of(settings.output)) {
@@ -182,6 +183,7 @@ class Run {
         });
     for (const Complaint& each : complaints.told()) tell_complaint(each);
     progress_.hide();
+    if (const std::string text = recognition(input_); !text.empty()) log_.info(text);
     const bool skip = settings_.skip_invalid && validation_.readable;
     if (validation_.errors > 0 && !skip) {
       throw Refusal(ExitCode::input,
@@ -403,6 +405,8 @@ class Run {
     changed[std::string(kFactColumns)] = json(validation_.columns).dump();
     changed[std::string(kFactEndpoint)] = endpoint_text(settings_.endpoint);
     changed[std::string(kFactSet)] = set_text();
+    changed[std::string(kFactEncoding)] = settings_.encoding;
+    changed[std::string(kFactDelimiter)] = std::string(delimiter_name(settings_.delimiter));
     changed[std::string(kFactInvalid)] = std::to_string(validation_.invalid);
     changed[std::string(kFactDirectory)] = std::filesystem::current_path().string();
     changed[std::string(kFactCommand)] = settings_.command_line;

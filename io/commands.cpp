@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "io/choices.hpp"
+
 namespace sagorder::io {
 
 namespace {
@@ -27,7 +29,27 @@ void refuse_other_content(const OrdersFile& input, const Facts& facts, const std
                 "put it back as it was, or name the right file with --input");
 }
 
+/// What is not said now was said when the batch was ordered.
+Reading reading_of(const Settings& settings, const Facts& facts) {
+  Reading reading = reading_of(settings);
+  const auto encoding = facts.find(kFactEncoding);
+  if (reading.encoding.empty() && encoding != facts.end()) reading.encoding = encoding->second;
+  const auto delimiter = facts.find(kFactDelimiter);
+  if (!reading.delimiter && delimiter != facts.end()) {
+    reading.delimiter = choice_of(kDelimiterChoices, delimiter->second);
+  }
+  return reading;
+}
+
 }  // namespace
+
+Reading reading_of(const Settings& settings) { return {settings.encoding, settings.delimiter}; }
+
+std::string recognition(const OrdersFile& file) {
+  const std::string what = file.recognised();
+  if (what.empty()) return {};
+  return file.name() + ": recognised: " + what + "; --encoding and --delimiter say otherwise";
+}
 
 TlsContext tls_of(const Settings& settings) {
   const char* const passphrase = std::getenv(kClientPassphrase);
@@ -51,7 +73,8 @@ IntakeOptions intake_of(const Facts& facts, const std::string& ledger) {
 Original open_original(const Settings& settings, const Facts& facts, const Rows& rows) {
   const std::string& ledger = settings.ledger;
   Original original;
-  original.file = std::make_unique<OrdersFile>(input_path(settings, facts));
+  original.file = std::make_unique<OrdersFile>(input_path(settings, facts), "", OrdersFile::Watch{},
+                                               reading_of(settings, facts));
   original.options = intake_of(facts, ledger);
   const auto look = [&] {
     original.validation = validate(*original.file, original.options, [](const Complaint&) {});

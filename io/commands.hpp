@@ -50,6 +50,8 @@ inline constexpr std::string_view kFactRun = "run";  ///< the last run that sent
 inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one before, as remembered
 inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
+inline constexpr std::string_view kFactEncoding = "encoding";      ///< --encoding; older: none
+inline constexpr std::string_view kFactDelimiter = "delimiter";    ///< --delimiter; older: none
 inline constexpr std::string_view kFactPlan = "plan";              ///< digest; the last one used
 inline constexpr std::string_view kFactReferences = "references";  ///< there once all are kept
 inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_history.hpp; older ledgers: none
@@ -68,6 +70,12 @@ struct Original {
   Validation validation;
 };
 Original open_original(const Settings& settings, const Facts& facts, const Rows& rows);
+
+/// --encoding and --delimiter.
+Reading reading_of(const Settings& settings);
+
+/// `path: recognised: gzip, GB18030`, if something was recognised, and how to say otherwise.
+std::string recognition(const OrdersFile& file);
 
 /// Replays a ledger. Throws LedgerError if a record cannot follow from those before it.
 /// @param watch told now and then how many records there were

@@ -12,12 +12,16 @@
 
 #include "engine/wording.hpp"
 
+#include "engine/dialect.hpp"
+
 namespace sagorder::io {
 namespace {
 
 constexpr std::string_view kStandardInput = "standard input";
 constexpr std::size_t kNamesMax = 1000;  // of a directory, looked at for a name that was meant
 constexpr std::size_t kOneLetterIn = 4;  // of them may differ
+constexpr std::string_view kTwoDelimiters =
+    "its header can be read with more than one delimiter; say --delimiter comma, semicolon or tab";
 
 EVP_MD_CTX* begun(EVP_MD_CTX* context) {
   if (context == nullptr || EVP_DigestInit_ex(context, EVP_sha256(), nullptr) != 1) {
@@ -84,8 +88,12 @@ std::string advice_for_missing(const std::string& path) {
 
 }  // namespace
 
-OrdersFile::OrdersFile(std::string path, const std::string& spool_directory, Watch watch)
-    : name_(std::move(path)), watch_(std::move(watch)) {
+OrdersFile::OrdersFile(std::string path, const std::string& spool_directory, Watch watch,
+                       Reading reading)
+    : name_(std::move(path)),
+      watch_(std::move(watch)),
+      reading_(std::move(reading)),
+      delimiter_(reading_.delimiter) {
   try {
     if (name_ == "-") {
       name_ = kStandardInput;
@@ -100,8 +108,9 @@ OrdersFile::OrdersFile(std::string path, const std::string& spool_directory, Wat
   begin_pass();
 }
 
-OrdersFile::OrdersFile(std::string name, Fd stream, const std::string& spool_directory)
-    : name_(std::move(name)) {
+OrdersFile::OrdersFile(std::string name, Fd stream, const std::string& spool_directory,
+                       Reading reading)
+    : name_(std::move(name)), reading_(std::move(reading)), delimiter_(reading_.delimiter) {
   try {
     spool(stream, spool_directory);
     size_ = size_at_opening_ = size_of(file_, name_);
@@ -125,10 +134,12 @@ void OrdersFile::spool(const Fd& stream, const std::string& directory) {
 
 void OrdersFile::begin_pass() {
   rewind_file(file_, name_);
-  reader_ = csv::Reader{};
+  reader_ = csv::Reader({}, delimiter_.value_or(csv::Delimiter::comma));
+  decoder_.reset();
   buffer_.clear();
   begin_ = 0;
   next_block_ = 0;
+  raw_last_ = false;
   last_ = false;
   over_ = false;
   comparing_ = !sha256_.empty();
@@ -144,16 +155,52 @@ OrdersFile::Step OrdersFile::next(csv::Record& record) {
   while (!over_) {
     const std::string_view unread = std::string_view(buffer_).substr(begin_);
     // Nothing is judged before there is something to judge: an empty first block is no end.
-    const csv::Result result = unread.empty() && !last_
-                                   ? csv::Result{csv::Status::need_more, 0, {}, {}}
-                                   : reader_.next(unread, last_, record);
+    csv::Result result{csv::Status::need_more, 0, {}, {}};
+    if (!unread.empty() || last_) {
+      if (delimiter_ || find_delimiter(unread)) {
+        result = reader_.next(unread, last_, record);
+      } else if (over_) {
+        break;
+      }
+    }
     begin_ += result.consumed;
     if (result.status == csv::Status::record) return {What::record, {}};
     if (result.status == csv::Status::bad) return close(What::bad, result);
     if (result.status == csv::Status::end) return close(What::end, {});
-    if (!fill()) return close(What::changed, {});
+    const Filled filled = fill();
+    if (filled == Filled::changed) return close(What::changed, {});
+    if (filled == Filled::undecodable) {
+      return close(What::bad, {csv::Status::bad, 0, decoder_->at(), decoder_->complaint()});
+    }
   }
   return final_;
+}
+
+/// @return false: it is not known yet, or never (then the pass is over)
+bool OrdersFile::find_delimiter(std::string_view unread) {
+  const DelimiterSeen seen = delimiter_of(unread, last_);
+  if (seen.what == DelimiterSeen::What::known) {
+    delimiter_ = seen.delimiter;
+    reader_ = csv::Reader({}, seen.delimiter);
+  } else if (seen.what == DelimiterSeen::What::ambiguous) {
+    close(What::bad, {csv::Status::bad, 0, {1, 1}, kTwoDelimiters});
+  }
+  return delimiter_.has_value();
+}
+
+std::string OrdersFile::recognised() const {
+  std::string text;
+  const auto add = [&](std::string_view what) {
+    if (!what.empty()) text.append(text.empty() ? "" : ", ").append(what);
+  };
+  if (decoder_) {
+    add(name_of(decoder_->packing()));
+    if (reading_.encoding.empty()) add(decoder_->encoding());
+  }
+  if (!reading_.delimiter && delimiter_ == csv::Delimiter::semicolon)
+    add("semicolons between columns");
+  if (!reading_.delimiter && delimiter_ == csv::Delimiter::tab) add("tabs between columns");
+  return text;
 }
 
 OrdersFile::Step OrdersFile::close(What what, const csv::Result& bad) {
@@ -163,18 +210,56 @@ OrdersFile::Step OrdersFile::close(What what, const csv::Result& bad) {
   return final_;
 }
 
-bool OrdersFile::fill() {
+OrdersFile::Filled OrdersFile::fill() {
+  buffer_.erase(0, begin_);
+  begin_ = 0;
+  if (decoder_) return fill_decoded();
+  const std::size_t held = buffer_.size();
+  const bool first = next_block_ == 0;
+  if (!read_block(buffer_)) return Filled::changed;
+  const std::string_view block = std::string_view(buffer_).substr(held);
+  if (first && !Decoder::is_plain(block, reading_.encoding)) {
+    decoder_.emplace(reading_.encoding);
+    decoder_->give(block, raw_last_);
+    buffer_.clear();
+    return fill_decoded();
+  }
+  if (!comparing_) add(whole_.get(), block);
+  last_ = raw_last_;
+  return Filled::more;
+}
+
+OrdersFile::Filled OrdersFile::fill_decoded() {
+  const std::size_t held = buffer_.size();
+  for (;;) {
+    switch (decoder_->take(buffer_, kBlockBytes)) {
+      case Decoder::What::text:
+        if (!comparing_) add(whole_.get(), std::string_view(buffer_).substr(held));
+        return Filled::more;
+      case Decoder::What::wants_more:
+        raw_.clear();
+        if (!read_block(raw_)) return Filled::changed;
+        decoder_->give(raw_, raw_last_);
+        continue;
+      case Decoder::What::end:
+        last_ = true;
+        return Filled::more;
+      case Decoder::What::bad:
+        return Filled::undecodable;
+    }
+  }
+}
+
+bool OrdersFile::read_block(std::string& into) {
   if (watch_) {
     const std::uint64_t bytes = std::uint64_t{next_block_} * kBlockBytes;
     watch_(bytes, std::max<std::uint64_t>({bytes, size_at_opening_, 1}));
   }
-  buffer_.erase(0, begin_);
-  begin_ = 0;
-  const std::size_t held = buffer_.size();
-  buffer_.resize(held + kBlockBytes);
+  const std::size_t held = into.size();
+  into.resize(held + kBlockBytes);
   try {
-    buffer_.resize(held + read_full(file_, buffer_.data() + held, kBlockBytes, name_));
-    const std::string_view block = std::string_view(buffer_).substr(held);
+    into.resize(held + read_full(file_, into.data() + held, kBlockBytes, name_));
+    const std::string_view block = std::string_view(into).substr(held);
     return comparing_ ? is_as_before(block) : take(block);
   } catch (const FileError& error) {
     throw InputError(error.what());
@@ -187,10 +272,9 @@ OrdersFile::Digest OrdersFile::digest_of(std::string_view block) {
 }
 
 bool OrdersFile::take(std::string_view block) {
-  last_ = block.size() < kBlockBytes;
+  raw_last_ = block.size() < kBlockBytes;
   if (next_block_++ == 0) size_ = 0;
   size_ += block.size();
-  add(whole_.get(), block);
   if (!block.empty()) blocks_.push_back(digest_of(block));
   return true;
 }
@@ -201,9 +285,9 @@ bool OrdersFile::is_as_before(std::string_view block) {
   if (block.size() != expected) return false;
   if (!block.empty() && digest_of(block) != blocks_[next_block_]) return false;
   ++next_block_;
-  last_ = begin + expected == size_;
+  raw_last_ = begin + expected == size_;
   char more = 0;
-  return !last_ || read_full(file_, &more, 1, name_) == 0;
+  return !raw_last_ || read_full(file_, &more, 1, name_) == 0;
 }
 
 }  // namespace sagorder::io

@@ -5,6 +5,11 @@
 // validated, and only then are records handed out that end in it. A block that differs, is missing
 // or follows after the end makes the step `changed`, for good.
 //
+// What comes out is UTF-8, whatever went in: packed files and other encodings are decoded
+// (io/decoder), and what is compared is the file's bytes as they are. The SHA-256 that names a
+// batch is of the text, so that the same text in another encoding or packing is the same batch. For
+// a file of plain UTF-8 the two are one, its byte order mark included.
+//
 // `-` is standard input; it is copied into a file without a name first, since it cannot be read
 // twice. Memory is one block and one record, whatever the size of the file.
 #pragma once
@@ -15,6 +20,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -22,6 +28,7 @@
 #include <vector>
 
 #include "engine/csv.hpp"
+#include "io/decoder.hpp"
 #include "io/file.hpp"
 
 namespace sagorder::io {
@@ -31,6 +38,12 @@ struct InputError : std::runtime_error {
   explicit InputError(const std::string& what, std::string what_to_do = {})
       : std::runtime_error(what), advice(std::move(what_to_do)) {}
   std::string advice;  ///< may be empty
+};
+
+/// How a file is to be read, where it does not show it itself.
+struct Reading {
+  std::string encoding;                     ///< as iconv names it; empty: by the file's first bytes
+  std::optional<csv::Delimiter> delimiter;  ///< nullopt: by its header
 };
 
 class OrdersFile {
@@ -53,9 +66,10 @@ class OrdersFile {
   /// @param path the file, or `-`
   /// @param spool_directory where standard input is copied to; empty: $TMPDIR, else /tmp
   /// @param watch told of each block that is read, here and by `next`
-  explicit OrdersFile(std::string path, const std::string& spool_directory = {}, Watch watch = {});
+  explicit OrdersFile(std::string path, const std::string& spool_directory = {}, Watch watch = {},
+                      Reading reading = {});
   /// Reads an open file, standing for standard input: for `-` and for tests.
-  OrdersFile(std::string name, Fd stream, const std::string& spool_directory);
+  OrdersFile(std::string name, Fd stream, const std::string& spool_directory, Reading reading = {});
 
   /// Views in `record` are valid until the next call. Throws InputError if reading fails.
   Step next(csv::Record& record);
@@ -66,7 +80,11 @@ class OrdersFile {
   /// end there is nothing to compare with: then it begins the first pass anew.
   void rewind();
 
-  /// 64 hex digits; empty before the first pass came to its end.
+  /// What was recognised, for people: `gzip, UTF-16LE, tabs between columns`; empty: plain UTF-8
+  /// with commas, or as `reading` says.
+  [[nodiscard]] std::string recognised() const;
+
+  /// Of the text, 64 hex digits; empty before the first pass came to its end.
   [[nodiscard]] const std::string& sha256() const { return sha256_; }
   /// Bytes of the input: at its opening, then those that the first pass has seen.
   [[nodiscard]] std::uint64_t size() const { return size_; }
@@ -84,7 +102,11 @@ class OrdersFile {
   void spool(const Fd& stream, const std::string& directory);
   void begin_pass();
   Step close(What what, const csv::Result& bad);
-  bool fill();  // one block behind the unread bytes; false: not what it was
+  enum class Filled : std::uint8_t { more, changed, undecodable };
+  Filled fill();  // one block behind the unread bytes
+  Filled fill_decoded();
+  bool read_block(std::string& into);  // behind what it holds; false: not what it was
+  bool find_delimiter(std::string_view unread);
   bool take(std::string_view block);
   bool is_as_before(std::string_view block);
   Digest digest_of(std::string_view block);
@@ -100,11 +122,16 @@ class OrdersFile {
   Hash block_;                  // reused from block to block
   bool comparing_ = false;      // a later pass
 
+  const Reading reading_;
+  std::optional<Decoder> decoder_;  // where the file is not its own text
+  std::string raw_;                 // its last block, then
+  std::optional<csv::Delimiter> delimiter_;
   csv::Reader reader_;
   std::string buffer_;
   std::size_t begin_ = 0;       // of the unread bytes in the buffer
   std::size_t next_block_ = 0;  // of the file, to be read
-  bool last_ = false;           // the buffer holds the file's end
+  bool raw_last_ = false;       // the last block was read
+  bool last_ = false;           // the buffer holds the text's end
   bool over_ = false;
   Step final_;  // what every further call says
 };

@@ -78,6 +78,8 @@ constexpr Shown kShown[] = {
     {"set", [](const Settings& s) { return columns(s.intake.set); }},
     {"carry", [](const Settings& s) { return list(s.intake.carry); }},
     {"strict", [](const Settings& s) { return flag(s.intake.strict); }},
+    {"encoding", [](const Settings& s) { return text(s.encoding); }},
+    {"delimiter", [](const Settings& s) { return text(std::string(delimiter_name(s.delimiter))); }},
     {"skip-invalid", [](const Settings& s) { return flag(s.skip_invalid); }},
     {"dry-run", [](const Settings& s) { return flag(s.dry_run); }},
     {"rate", [](const Settings& s) { return one(to_string(s.rate)); }},

@@ -15,6 +15,7 @@
 #include "io/choices.hpp"
 #include "io/file.hpp"
 #include "io/proxy.hpp"
+#include "io/transcoder.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -122,6 +123,18 @@ std::pair<std::string, std::string> set_value(const std::string& text) {
     throw wrong("--set", text, "must be NAME=VALUE, such as --set Period=12");
   }
   return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+void take_dialect(const Arguments& given, Settings& settings) {
+  settings.encoding = given.encoding.value_or("");
+  if (given.encoding && !is_encoding(settings.encoding)) {
+    throw wrong(
+        "--encoding", settings.encoding,
+        "is no encoding that iconv knows; `iconv -l` lists them, such as GB18030 or UTF-16LE");
+  }
+  if (given.delimiter) {
+    take_choice("--delimiter", given.delimiter, kDelimiterChoices, settings.delimiter.emplace());
+  }
 }
 
 void take_input(const Arguments& given, Settings& settings) {
@@ -448,6 +461,7 @@ Settings settings_of(const Arguments& given) {
   if (command == Command::run || command == Command::check || command == Command::doctor) {
     take_input(given, settings);
   }
+  take_dialect(given, settings);
   if (command == Command::resolve) take_resolution(given, settings.resolution);
   settings.json = given.json;
   if (command == Command::rows) take_rows(given, settings);

@@ -125,11 +125,14 @@ struct Settings {
   std::string history;                     ///< run: a directory of ledgers; empty: none
   bool allow_repeated_references = false;  ///< run
 
-  IntakeOptions intake;       ///< --set, --carry, --strict
-  bool skip_invalid = false;  ///< leave bad rows out, as `invalid` lines
-  bool again = false;         ///< order the same content again, knowingly
-  bool dry_run = false;       ///< sign and show the first request; send nothing
-  bool yes = false;           ///< do not ask
+  std::string
+      encoding;  ///< --encoding; empty: by the input's first bytes, or as the batch was read
+  std::optional<csv::Delimiter> delimiter;  ///< --delimiter; nullopt: by its header, likewise
+  IntakeOptions intake;                     ///< --set, --carry, --strict
+  bool skip_invalid = false;                ///< leave bad rows out, as `invalid` lines
+  bool again = false;                       ///< order the same content again, knowingly
+  bool dry_run = false;                     ///< sign and show the first request; send nothing
+  bool yes = false;                         ///< do not ask
 
   ProgressMode progress = ProgressMode::automatic;
   bool quiet = false;

@@ -9,6 +9,13 @@ from command_cases import NO_KEYS, CommandTest, Nowhere
 from harness import ALL_PLACED, INPUT, REPOSITORY, USAGE
 
 BROKEN = REPOSITORY / "tests" / "data" / "csv" / "broken"
+# Broken for the reader of plain CSV alone: what it is given is recognised before.
+RECOGNISED = {
+    "03-utf16-le.csv": "UTF-16LE",
+    "04-utf16-be.csv": "UTF-16BE",
+    "23-semicolons.csv": "semicolons between columns",
+    "24-tabs.csv": "tabs between columns",
+}
 
 
 class Check(CommandTest):
@@ -111,6 +118,11 @@ class Check(CommandTest):
             with self.subTest(name=name):
                 shutil.copyfile(BROKEN / name, batch.folder / name)
                 done = batch.sagorder("check", name)
+                if name in RECOGNISED:
+                    said = f"{name}: recognised: {RECOGNISED[name]}; --encoding and --delimiter"
+                    self.assertTrue(done.stderr.startswith(said), done.stderr)
+                    self.assertEqual(done.returncode, ALL_PLACED)
+                    continue
                 told = [line for line in done.stderr.splitlines() if "equal to an earlier" not in line]
                 self.assertEqual(told, lines)
                 errors = any(": error: " in line for line in lines)

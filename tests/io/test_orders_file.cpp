@@ -228,5 +228,70 @@ TEST(OrdersFile, IsAFile) {
   }
 }
 
+/// As UTF-16, without a mark.
+std::string utf16le(std::string_view ascii) {
+  std::string bytes;
+  for (const char each : ascii) bytes.append({each, '\0'});
+  return bytes;
+}
+
+TEST(OrdersFile, OfAnotherEncodingHasTheDigestOfItsText) {
+  const TemporaryDirectory directory;
+  // Text that takes more than a block, and bytes that take twice as many.
+  const std::string text = long_csv(OrdersFile::kBlockBytes + 1'000);
+  put(directory / "a.csv", text);
+  put(directory / "b.csv", "\xFF\xFE" + utf16le(text));
+  put(directory / "c.csv", utf16le(text));
+  OrdersFile plain(directory / "a.csv");
+  OrdersFile marked(directory / "b.csv");
+  OrdersFile told(directory / "c.csv", "", {}, {"UTF-16LE", std::nullopt});
+  const Pass first = read_pass(plain);
+  for (OrdersFile* const file : {&marked, &told}) {
+    for (int pass = 0; pass < 2; ++pass) {
+      const Pass same = read_pass(*file);
+      EXPECT_EQ(same.end, What::end);
+      EXPECT_EQ(same.records, first.records);
+      EXPECT_EQ(file->sha256(), plain.sha256());
+      EXPECT_EQ(file->recognised(), file == &marked ? "UTF-16LE" : "");
+      file->rewind();
+    }
+  }
+  EXPECT_EQ(plain.recognised(), "");
+}
+
+TEST(OrdersFile, OfAnotherEncodingIsComparedAsItStandsOnTheDisk) {
+  const TemporaryDirectory directory;
+  const std::string text = long_csv(2 * OrdersFile::kBlockBytes);
+  put(directory / "a.csv", "\xFF\xFE" + utf16le(text));
+  OrdersFile file(directory / "a.csv");
+  const Pass first = read_pass(file);
+  std::string other = text;
+  other[text.size() - 3] = 'y';
+  put(directory / "a.csv", "\xFF\xFE" + utf16le(other));
+  file.rewind();
+  const Pass second = read_pass(file);
+  EXPECT_EQ(second.end, What::changed);
+  EXPECT_LT(second.records.size(), first.records.size());
+}
+
+TEST(OrdersFile, TakesItsDelimiterFromTheHeaderOnceOrAsTold) {
+  const TemporaryDirectory directory;
+  put(directory / "a.csv", "RegionId;Period\na,b;c\n");
+  OrdersFile file(directory / "a.csv");
+  for (int pass = 0; pass < 2; ++pass) {
+    EXPECT_EQ(read_pass(file).records, (std::vector<std::string>{"RegionId|Period", "a,b|c"}));
+    EXPECT_EQ(file.recognised(), "semicolons between columns");
+    file.rewind();
+  }
+  OrdersFile told(directory / "a.csv", "", {}, {"", csv::Delimiter::comma});
+  EXPECT_EQ(read_pass(told).records, (std::vector<std::string>{"RegionId;Period", "a|b;c"}));
+  put(directory / "b.csv", "RegionId;Period,UserCount\n");
+  OrdersFile ambiguous(directory / "b.csv");
+  const Pass refused = read_pass(ambiguous);
+  EXPECT_EQ(refused.end, What::bad);
+  EXPECT_NE(refused.bad.complaint.find("--delimiter"), std::string_view::npos);
+  EXPECT_EQ(read_pass(ambiguous).end, What::bad);
+}
+
 }  // namespace
 }  // namespace sagorder::io
