@@ -16,7 +16,7 @@
 #include <mutex>
 #include <utility>
 
-#include "io/credentials.hpp"
+#include "io/credentials_file.hpp"
 #include "io/file.hpp"
 
 namespace sagorder::io {
