@@ -88,7 +88,7 @@ class Check(CommandTest):
                 self.assert_ended(self.checked(text), INPUT, "orders.csv:1:1: error: ", "empty")
 
     def test_missing(self):
-        batch = self.batch(Nowhere())
+        batch = self.batch(Nowhere(), rows=1)
         self.assert_ended(batch.sagorder("check", "nowhere.csv"), INPUT, "nowhere.csv", "no such")
         for near in ("order.csv", "./Orders.csv", batch.folder / "ordres.csv"):
             done = batch.sagorder("check", near)
