@@ -237,7 +237,9 @@ void KeyErrand::faulted(const Fault& fault) {
   const std::string reason = std::string(name_of(fault.kind)) + ": " + fault.detail;
   const bool unreachable = fault.bytes_accepted == 0;
   if (step_ == Step::metadata_token && unreachable) return nobody(reason);
-  fail(reason, fault.kind != FaultKind::certificate_refused);
+  const bool comes_again =
+      fault.kind == FaultKind::certificate_refused || fault.kind == FaultKind::identity_refused;
+  fail(reason, !comes_again);
 }
 
 /// Without one the older form is used, as every tool of this vendor does, unless it is forbidden.

@@ -260,6 +260,9 @@ TEST(KeyErrand, WhatMayPassIsToldApart) {
   Errand reset(assumed({role("r")}));
   reset.fault(FaultKind::reset, 100);
   EXPECT_TRUE(reset.errand.may_pass());
+  Errand stranger(assumed({role("r")}));
+  stranger.fault(FaultKind::identity_refused);
+  EXPECT_FALSE(stranger.errand.may_pass());
   Errand impostor(assumed({role("r")}));
   impostor.fault(FaultKind::certificate_refused);
   EXPECT_FALSE(impostor.errand.may_pass());

@@ -195,6 +195,7 @@ void check(const Settings& settings) {
   require(settings.proxy.url.find('@') == std::string::npos, "a proxy's password is no argument");
   require(settings.client_certificate.empty() == settings.client_key.empty(),
           "a certificate goes with its key");
+  if (settings.sts_endpoint) check_endpoint(*settings.sts_endpoint);
   check_pace(settings);
   check_limits(settings);
   check_paths(settings);
