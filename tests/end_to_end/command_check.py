@@ -90,6 +90,7 @@ class Check(CommandTest):
     def test_missing(self):
         batch = self.batch(Nowhere(), rows=1)
         self.assert_ended(batch.sagorder("check", "nowhere.csv"), INPUT, "nowhere.csv", "no such")
+        batch.write_orders(1)
         for near in ("order.csv", "./Orders.csv", batch.folder / "ordres.csv"):
             done = batch.sagorder("check", near)
             self.assert_ended(done, INPUT, "no such", "orders.csv?", "did you mean")
