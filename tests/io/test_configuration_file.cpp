@@ -113,7 +113,7 @@ TEST(ConfigurationFile, NobodyElseMayWriteIt) {
   put(path, "strict = true");
   ::chmod(path.c_str(), 0644);
   EXPECT_EQ(read_configuration(path, kKeys).size(), 1U);
-  for (const mode_t mode : {0664, 0646, 0666}) {
+  for (const mode_t mode : {0664U, 0646U, 0666U}) {
     ::chmod(path.c_str(), mode);
     EXPECT_NE(unreadable(path).find("others may write it"), std::string::npos);
     EXPECT_NE(unreadable(path).find("| run: chmod go-w " + path), std::string::npos);

@@ -60,6 +60,10 @@ const std::map<std::string, Texts> kOthers = {{"set", {"Period=12", "AutoPay=tru
                                               {"log-format", {"json"}},
                                               {"summary", {"s.json"}},
                                               {"metrics", {"m.prom"}},
+                                              {"client-cert", {"c.pem"}},
+                                              {"client-key", {"k.pem"}},
+                                              {"proxy", {"none"}},
+                                              {"resolve", {"localhost:8443:127.0.0.1"}},
                                               {"metrics-listen", {"[::1]:9464"}},
                                               {"progress", {"none"}}};
 
@@ -71,6 +75,8 @@ TEST(SettingValues, EveryKeyIsShownAsItWasGiven) {
     ASSERT_NE(other, kOthers.end()) << key;
     std::vector<std::string> arguments;
     for (const std::string& text : other->second) arguments.push_back(option.name + "=" + text);
+    if (key == "client-cert") arguments.push_back("--client-key=k.pem");
+    if (key == "client-key") arguments.push_back("--client-cert=c.pem");
     if (key == "http-method") arguments.push_back("--signature=hmac-sha1");
     EXPECT_NE(setting_value(shown({}), key), other->second) << key << " is no default";
     EXPECT_EQ(setting_value(shown(arguments), key), other->second) << key;
