@@ -131,6 +131,9 @@ std::string sample_of(const OptionEntry& option) {
   if (key == "set") return R"(["Period=12"])";
   if (key == "carry") return R"(["Site"])";
   if (key == "region") return R"(["cn-shanghai"])";
+  if (key == "resolve") return R"(["gateway.example.com:443:127.0.0.1"])";
+  if (key == "proxy") return "\"none\"";
+  if (key == "encoding") return "\"GB18030\"";
   if (option.value == "N") return "1000";
   if (option.value == "TIME") return "\"70s\"";
   if (option.value == "PEM") return "\"ca.pem\"";

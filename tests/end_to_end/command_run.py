@@ -250,7 +250,7 @@ class Reports(CommandTest):
                     batch.command(*options), stderr=log, env=env, cwd=batch.folder, check=False
                 )
         lines = batch.log.read_text().splitlines()
-        self.assertRegex(lines[0], r"\A<6>info  credentials from the environment  run=\w{8}\Z")
+        self.assertRegex(lines[0], r"\A<6>info  credentials from the environment, AccessKeyId testid  run=\w{8}\Z")
         self.assertTrue(any(line.startswith('<6>{"time":') for line in lines), lines)
         self.assertRegex(lines[-2], r"\A<3>sagorder: error: --rate")
         self.assertNotIn("<6>", batch.run().stderr, "a stream that the journal does not read")

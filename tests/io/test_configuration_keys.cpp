@@ -46,7 +46,8 @@ TEST_F(ConfigurationKeysTest, AreTheLongNamesOfOptions) {
   EXPECT_EQ(keys_.find("check", "connections"), nullptr);
   EXPECT_EQ(keys_.find("run", "--max-orders"), nullptr);
   EXPECT_EQ(keys_.find("run", "Max-Orders"), nullptr);
-  EXPECT_EQ(keys_.commands(), (std::vector<std::string>{"run", "check", "doctor", "reconcile"}));
+  EXPECT_EQ(keys_.commands(),
+            (std::vector<std::string>{"run", "check", "rows", "doctor", "reconcile"}));
 }
 
 /// What agrees to an order, is evidence, or names one batch is said on the command line alone.
@@ -114,7 +115,7 @@ TEST_F(ConfigurationKeysTest, ReasonsAreGiven) {
   EXPECT_TRUE(has(refused("", "access-key-secret"), "secrets are never in this file"));
   EXPECT_TRUE(has(refused("", "access_key_id"), "secrets are never in this file"));
   EXPECT_TRUE(has(refused_variable("ACCESS_KEY_SECRET"), "secrets are never"));
-  EXPECT_TRUE(has(refused("", "resolve"), "this command has no settings"));
+  EXPECT_TRUE(has(refused("", "report"), "this command has no settings"));
 }
 
 }  // namespace

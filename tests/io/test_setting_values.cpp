@@ -31,6 +31,8 @@ std::vector<OptionEntry> keys() {
 const std::map<std::string, Texts> kOthers = {{"set", {"Period=12", "AutoPay=true"}},
                                               {"carry", {"A", "B"}},
                                               {"strict", {"true"}},
+                                              {"encoding", {"GB18030"}},
+                                              {"delimiter", {"semicolon"}},
                                               {"region", {"cn-shanghai", "cn-hangzhou"}},
                                               {"skip-invalid", {"true"}},
                                               {"dry-run", {"true"}},
