@@ -78,7 +78,31 @@ void check_shown(std::string_view text) {
   require(text.size() <= 1000, "an error is not too long");
 }
 
-/// A POSIX shell's reading of a line: single quotes and backslashes alone are used.
+constexpr std::string_view kPrintf = "\"$(printf '";
+
+/// What `"$(printf '...')"` or `$'...'` at `at` stands for; `at` goes behind it.
+std::string by_numbers(std::string_view line, std::size_t& at) {
+  const bool by_printf = line.substr(at).starts_with(kPrintf);
+  std::string text;
+  for (at += by_printf ? kPrintf.size() : 2; at < line.size() && line[at] != '\''; ++at) {
+    if (line[at] == '\\') {
+      require(at + 3 < line.size(), "a number has three digits");
+      text += static_cast<char>((line[at + 1] - '0') * 64 + (line[at + 2] - '0') * 8 +
+                                (line[at + 3] - '0'));
+      at += 3;
+    } else {
+      text += line[at];
+      if (line[at] == '%' && by_printf) require(line[++at] == '%', "printf's percent is doubled");
+    }
+  }
+  const std::string_view end = by_printf ? "')\"" : "'";
+  require(line.substr(at).starts_with(end), "what is quoted by numbers ends");
+  require(!by_printf || !text.ends_with('\n'), "a shell would cut the last line end");
+  at += end.size() - 1;
+  return text;
+}
+
+/// A POSIX shell's reading of a line, of what quotes the program uses; `$'...'` is of 2024.
 std::vector<std::string> words_of(std::string_view line) {
   std::vector<std::string> words;
   bool within = false;
@@ -91,7 +115,10 @@ std::vector<std::string> words_of(std::string_view line) {
     }
     if (!within) words.emplace_back();
     within = true;
-    if (c == '\'') {
+    const std::string_view rest = line.substr(i);
+    if (!quoted && (rest.starts_with(kPrintf) || rest.starts_with("$'"))) {
+      words.back() += by_numbers(line, i);
+    } else if (c == '\'') {
       quoted = !quoted;
     } else if (!quoted && c == '\\' && i + 1 < line.size()) {
       words.back() += line[++i];
