@@ -10,9 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/wording.hpp"
-
 #include "engine/dialect.hpp"
+#include "engine/wording.hpp"
 
 namespace sagorder::io {
 namespace {
