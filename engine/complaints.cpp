@@ -45,6 +45,7 @@ std::vector<Complaint> Complaints::told() const {
   }
   std::ranges::sort(placed, {}, [](const auto& each) { return each.first; });
   std::vector<Complaint> told;
+  told.reserve(placed.size() + std::size(left_out_));
   for (auto& [place, complaint] : placed) told.push_back(std::move(complaint));
   for (const Severity severity : {Severity::error, Severity::warning}) {
     const std::uint64_t count = left_out_[static_cast<std::size_t>(severity)];
