@@ -652,7 +652,7 @@ Manual manual_of(const CLI::App& app) {
 // --- what stands around the arguments
 
 std::string configured_command(const Arguments& given) {
-  const std::string name = given.config_for.value_or("run");
+  std::string name = given.config_for.value_or("run");
   if (choice_of(kConfiguredChoices, name)) return name;
   throw UsageError("--for " + shown_argument(name) + ": must be one of " +
                    names_of(kConfiguredChoices, ", "));
