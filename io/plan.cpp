@@ -90,8 +90,8 @@ void compare(const std::string& name, const json& planned, const json& present,
   json names = planned;
   names.update(present);
   for (const auto& [each, unused] : names.items()) {
-    compare(name.empty() ? each : name + "." + each, planned.value(each, json()),
-            present.value(each, json()), differences);
+    const std::string path = name.empty() ? each : fmt::format("{}.{}", name, each);
+    compare(path, planned.value(each, json()), present.value(each, json()), differences);
   }
 }
 

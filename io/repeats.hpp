@@ -43,6 +43,7 @@ struct Placed {
   Fingerprint text{};
   std::uint64_t row = 0;
   std::uint64_t line = 0;
+  // NOLINTNEXTLINE(modernize-use-nullptr): it looks into the generated comparison
   auto operator<=>(const Placed&) const = default;
 };
 static_assert(sizeof(Placed) == 32);

@@ -1,5 +1,7 @@
 #include "io/setting_values.hpp"
 
+#include <fmt/format.h>
+
 #include <stdexcept>
 #include <utility>
 
@@ -49,7 +51,8 @@ Texts choice(const std::array<Choice<Value>, N>& choices, Value value) {
 
 Texts columns(const std::vector<std::pair<std::string, std::string>>& set) {
   std::vector<std::string> texts;
-  for (const auto& [name, value] : set) texts.push_back(name + "=" + value);
+  texts.reserve(set.size());
+  for (const auto& [name, value] : set) texts.push_back(fmt::format("{}={}", name, value));
   return list(texts);
 }
 
