@@ -198,6 +198,11 @@ class Matcher {
       if (doubts_[i].replayed) return counts + ", and bytes of a row were sent twice";
     }
     if (group.rows.size() != group.orders.size() || !assign(group)) return counts;
+    if (word_.rivals) {
+      return counts +
+             ": a batch of --explained-by has rows in doubt, too, of which they may be; the "
+             "console or `resolve` tells them apart";
+    }
     if (!word_.sole_buyer) {
       return counts +
              ": they match, if nobody else ordered such gateways on this account then "

@@ -14,7 +14,8 @@
 // Nothing is found or absent unless the listing is whole, covers the window, was made after the
 // safe time, and shows that it is this account's (it has an order of this ledger, or the operator
 // says so). Found also needs the operator's word that nobody else ordered such gateways then, for
-// an order bears no mark of who made it. Within a group the assignment is by payment and time;
+// an order bears no mark of who made it; and that no other batch that the word covers has rows in
+// doubt, which the order might be of. Within a group the assignment is by payment and time;
 // where these do not tell equal rows apart, it is arbitrary, and the count is right.
 #pragma once
 
@@ -71,6 +72,7 @@ struct Evidence {
 struct Word {
   bool sole_buyer = false;    ///< nobody else ordered such gateways on this account then
   bool same_account = false;  ///< the credentials are those of the account that ordered
+  bool rivals = false;        ///< another batch of this account has rows in doubt, too
 };
 
 enum class Finding : std::uint8_t {

@@ -94,6 +94,7 @@ class Reconciliation {
   void explain_by(const std::string& path) {
     const auto other = SqliteLedger::open_for_reading(path);
     const Rows rows = replay_rows(*other, rows_of(other->facts(), path), path);
+    if (rows.count_of(State::in_doubt) + rows.count_of(State::intended) > 0) rivals_ = true;
     other->outcomes([&](const Record& record) {
       if (record.order_id.empty() || rows.state(record.row) != State::placed) return;
       explained_.try_emplace(record.order_id, Explained{record.sag_id, {}, false});
@@ -159,7 +160,8 @@ class Reconciliation {
     evidence.as_of = too_early ? at : gathered.as_of;
     evidence.flaw = gathered.flaw;
     // Without a listing there is none to show the account by, and no need of one.
-    return reconcile(doubts, evidence, {settings_.sole_buyer, settings_.same_account || too_early});
+    return reconcile(doubts, evidence,
+                     {settings_.sole_buyer, settings_.same_account || too_early, rivals_});
   }
 
   static void show(const std::vector<Ruling>& rulings) {
@@ -206,6 +208,7 @@ class Reconciliation {
   std::map<Row, Doubt> doubts_;
   std::map<Row, std::string> calibrating_;  // placed rows to their OrderId
   ExplainedOrders explained_;
+  bool rivals_ = false;  // another ledger has rows in doubt
   WallTime from_;
 };
 

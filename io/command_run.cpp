@@ -229,7 +229,13 @@ class Run {
             settings_.history, [&](Row row) { return rows_->state(row) == State::pending; },
             severity_of_references(), settings_.ledger,
             id == facts_.end() ? std::string_view() : id->second),
-        "was ordered before, or may have been", "make a file of the other rows");
+        "was ordered before, or may have been",
+        facts_.empty()
+            ? "make a file of the other rows"
+            : fmt::format("this batch has sent some of the other rows: order of `{} rows {}{} "
+                          "--status not_sent` alone what is not named here",
+                          settings_.program, shell_quoted(settings_.output),
+                          ledger_option(settings_)));
   }
 
   void tell_complaint(const Complaint& complaint) const {

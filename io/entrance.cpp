@@ -73,7 +73,8 @@ void Entrance::refuse_other_input(const Facts& facts) const {
       fmt::format("{}: its content is not what {} was begun with ({}); nothing was "
                   "sent",
                   input_.name(), settings_.ledger, fact(facts, kFactInputPath, settings_.ledger)),
-      fmt::format("put the input back as it was. To order more rows, or mended ones, "
+      fmt::format("put the input back as it was, and have it read as it was (--encoding, "
+                  "--delimiter). To order more rows, or mended ones, "
                   "make a file of those rows alone and give it another --output: a "
                   "row that is in both files is bought twice\n"
                   "`sagorder status {}` says what this batch has ordered",
@@ -84,10 +85,20 @@ void Entrance::refuse_if_ordered_before(const Facts& facts) {
   if (settings_.again) return;
   const std::string id = id_of(facts);
   const std::vector<std::string> runs = runs_of(facts);
-  const std::vector<Batch> before = batches().all_of(input_.sha256());
-  const auto found = judge_memory(remembered(before, id),
-                                  {.id = id, .input_sha256 = {}, .runs = runs}, settings_.again);
-  if (found) refuse(found->obstacle, before[found->place]);
+  for (const std::string& digest : digests()) {
+    const std::vector<Batch> before = batches().all_of(digest);
+    const auto found = judge_memory(remembered(before, id),
+                                    {.id = id, .input_sha256 = {}, .runs = runs}, settings_.again);
+    if (found) refuse(found->obstacle, before[found->place]);
+  }
+}
+
+/// What a batch is known by: its text, and, where that is not the file's own, the bytes of the
+/// file. The same bytes read in another encoding are another text, and the same orders.
+std::vector<std::string> Entrance::digests() const {
+  std::vector<std::string> all = {input_.sha256()};
+  if (!input_.file_sha256().empty()) all.push_back(input_.file_sha256());
+  return all;
 }
 
 /// A copy of a ledger does not know what the other copy sent, or is about to. A ledger that was
@@ -196,6 +207,12 @@ void Entrance::remember(SqliteLedger& ledger, const Facts& facts) {
   kill_point("remember:run-drawn");
   const Batch batch{absolute(settings_.output), absolute(ledger.path()), id,
                     timestamp(now().wall),      settings_.command_line,  run};
+  if (!input_.file_sha256().empty()) {
+    Batch by_bytes = batch;
+    by_bytes.run.clear();  // which run was last is told by the text's entry alone
+    const auto before = batches().remember(input_.file_sha256(), by_bytes, settings_.again, known);
+    if (before) refuse(before->obstacle, before->batch);
+  }
   const auto before = batches().remember(input_.sha256(), batch, settings_.again, known);
   kill_point("remember:after");
   if (before) refuse(before->obstacle, before->batch);
@@ -204,7 +221,9 @@ void Entrance::remember(SqliteLedger& ledger, const Facts& facts) {
 void Entrance::forget(const Facts& facts) {
   if (!new_batch_) return;
   kill_point("end:before-forgotten");
-  batches().forget(input_.sha256(), fact(facts, kFactLedgerId, settings_.ledger));
+  for (const std::string& digest : digests()) {
+    batches().forget(digest, fact(facts, kFactLedgerId, settings_.ledger));
+  }
   kill_point("end:forgotten");
 }
 

@@ -44,6 +44,7 @@ class Entrance {
 
  private:
   Batches& batches();
+  [[nodiscard]] std::vector<std::string> digests() const;
   [[nodiscard]] std::vector<RememberedBatch> remembered(const std::vector<Batch>& batches,
                                                         std::string_view ledger_id) const;
   [[noreturn]] void refuse(Obstacle obstacle, const Batch& batch) const;

@@ -145,6 +145,7 @@ void OrdersFile::begin_pass() {
   if (comparing_) return;
   blocks_.clear();
   whole_.reset(begun(EVP_MD_CTX_new()));
+  whole_file_.reset(begun(EVP_MD_CTX_new()));
   block_.reset(EVP_MD_CTX_new());
 }
 
@@ -203,7 +204,10 @@ std::string OrdersFile::recognised() const {
 }
 
 OrdersFile::Step OrdersFile::close(What what, const csv::Result& bad) {
-  if (what == What::end && !comparing_) sha256_ = hex_of(finish(whole_.get()));
+  if (what == What::end && !comparing_) {
+    sha256_ = hex_of(finish(whole_.get()));
+    if (decoder_) file_sha256_ = hex_of(finish(whole_file_.get()));
+  }
   over_ = true;
   final_ = {what, bad};
   return final_;
@@ -220,6 +224,7 @@ OrdersFile::Filled OrdersFile::fill() {
   if (first && !Decoder::is_plain(block, reading_.encoding)) {
     decoder_.emplace(reading_.encoding);
     decoder_->give(block, raw_last_);
+    if (!comparing_) add(whole_file_.get(), block);
     buffer_.clear();
     return fill_decoded();
   }
@@ -239,6 +244,7 @@ OrdersFile::Filled OrdersFile::fill_decoded() {
         raw_.clear();
         if (!read_block(raw_)) return Filled::changed;
         decoder_->give(raw_, raw_last_);
+        if (!comparing_) add(whole_file_.get(), raw_);
         continue;
       case Decoder::What::end:
         last_ = true;

@@ -86,6 +86,8 @@ class OrdersFile {
 
   /// Of the text, 64 hex digits; empty before the first pass came to its end.
   [[nodiscard]] const std::string& sha256() const { return sha256_; }
+  /// Of the bytes as they stand in the file, likewise; empty if those are the text's.
+  [[nodiscard]] const std::string& file_sha256() const { return file_sha256_; }
   /// Bytes of the input: at its opening, then those that the first pass has seen.
   [[nodiscard]] std::uint64_t size() const { return size_; }
   /// For messages: the path, or `standard input`.
@@ -117,8 +119,10 @@ class OrdersFile {
   std::uint64_t size_at_opening_ = 0;
   std::uint64_t size_ = 0;
   std::string sha256_;
+  std::string file_sha256_;
   std::vector<Digest> blocks_;  // of the first pass
   Hash whole_;                  // of the first pass, under way
+  Hash whole_file_;             // likewise, where the file is not its own text
   Hash block_;                  // reused from block to block
   bool comparing_ = false;      // a later pass
 

@@ -279,7 +279,8 @@ bool is_id(std::string_view text) {
 }
 
 bool is_order_id(std::string_view text) {
-  return !text.empty() && text.size() <= kIdMax &&
+  // A number is written in one way: with a zero before it, it would not be known again.
+  return !text.empty() && text.size() <= kIdMax && text.front() != '0' &&
          text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
@@ -491,6 +492,20 @@ UsageError located(const UsageError& error, const Configuration& configuration) 
   return UsageError(value->where + ": " + error.what(), error.hint, error.option);
 }
 
+/// `SAGORDER_MAX_ORDERS=5 `: the variables in force, for the command to mean the same in another
+/// shell.
+std::string variables_of(const Configuration& configuration) {
+  std::string line;
+  for (const ConfiguredValue& value : configuration.values) {
+    if (value.layer != Layer::variable || configuration.effective(value.key) != &value) continue;
+    std::string text;
+    for (const std::string& each : value.texts) text.append(text.empty() ? "" : "\n").append(each);
+    line.append(value.where).append("=").append(shell_quoted(text)).append(" ");
+  }
+  return line;
+}
+
+/// @param program how it is called, with what goes before it
 /// @param without an option with a value that is left out; empty: none is
 std::string joined(const std::string& program, int argc, const char* const* argv,
                    std::string_view without = {}) {
@@ -528,8 +543,9 @@ std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int arg
   try {
     Settings settings = settings_of(given);
     settings.program = program_of(argc, argv);
-    settings.command_line = joined(settings.program, argc, argv);
-    settings.without_canary = joined(settings.program, argc, argv, "--canary");
+    const std::string called = variables_of(given.configuration) + settings.program;
+    settings.command_line = joined(called, argc, argv);
+    settings.without_canary = joined(called, argc, argv, "--canary");
     return settings;
   } catch (const UsageError& error) {
     throw located(error, given.configuration);

@@ -150,6 +150,34 @@ class Encodings(ProgramTest):
         self.assert_ended(batch.run(), ALL_PLACED)
         self.assertEqual(len(gateway.executed()), ROWS)
 
+    def test_the_same_bytes_read_otherwise_are_ordered_before(self):
+        """Another encoding makes another text of them, and not other orders."""
+        for first, second in (
+            ((), ("--encoding", "BIG5")),
+            (("--encoding", "BIG5"), ()),
+            (("--encoding", "BIG5"), ("--encoding", "LATIN1")),
+        ):
+            gateway = self.gateway()
+            batch = self.batch(gateway, "--carry", "Note")
+            batch.write_orders(ROWS, columns={"Note": lambda row: "高雄"}, period=12)
+            text = batch.input.read_text(encoding="utf-8")
+            batch.input.write_bytes(text.encode("big5"))
+            command = batch.command()
+            self.assert_ended(batch.sagorder(*command[1:], *first), ALL_PLACED)
+            command[4] = str(batch.folder / "other-results.csv")
+            self.assert_ended(batch.sagorder(*command[1:], *second), INPUT, "--again")
+            self.assertEqual(len(gateway.executed()), ROWS)
+        # Plain UTF-8, then as something else.
+        gateway = self.gateway()
+        batch = self.batch(gateway, "--carry", "Note")
+        batch.input.write_text(self.text(batch), encoding="utf-8")
+        command = batch.command()
+        self.assert_ended(batch.run(), ALL_PLACED)
+        command[4] = str(batch.folder / "other-results.csv")
+        again = batch.sagorder(*command[1:], "--encoding", "LATIN1")
+        self.assert_ended(again, INPUT, "--again")
+        self.assertEqual(len(gateway.executed()), ROWS)
+
     def test_a_run_resumes_and_rows_are_taken_out_of_it(self):
         gateway = self.gateway()
         batch = self.batch(gateway, "--carry", "Note", "--max-orders", "4")

@@ -176,6 +176,14 @@ TEST(Reconcile, NothingIsFoundWithoutTheBuyersWord) {
   EXPECT_EQ(findings({doubt(1)}, evidence(), {}), Findings{absent}) << "needs no such word";
 }
 
+/// Each of two batches would find the order, and one of them be ordered again in the end.
+TEST(Reconcile, NothingIsFoundThatMayBeOfAnotherBatchInDoubt) {
+  const Evidence seen = evidence({order_of(doubt(1), "77")});
+  const Word word = {.sole_buyer = true, .same_account = true, .rivals = true};
+  EXPECT_EQ(findings({doubt(1)}, seen, word), Findings{ambiguous});
+  EXPECT_EQ(findings({doubt(1)}, evidence(), word), Findings{absent}) << "no order, nobody's";
+}
+
 TEST(Reconcile, AnAccountThatNothingShowsSaysNothing) {
   Evidence seen = evidence();
   seen.survey.explained = 0;
