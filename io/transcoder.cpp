@@ -12,6 +12,7 @@ namespace {
 constexpr std::string_view kMark = "\xEF\xBB\xBF";  // U+FEFF
 
 // What iconv_open says when it knows no such encoding: POSIX has it as a cast of its own.
+// NOLINTNEXTLINE(performance-no-int-to-ptr): see above
 bool is_none(iconv_t converter) { return converter == iconv_t(-1); }
 
 }  // namespace
