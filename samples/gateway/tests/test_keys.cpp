@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-using testing::Acs3;
 using testing::now_at;
 using testing::Parsed;
 using testing::Rpc;
