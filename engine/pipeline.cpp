@@ -208,8 +208,7 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   }
   settle(replied.slot, verdict, record, now);
   if (verdict.effect == Effect::go_on) pacer_.hinted(answer_.hint, now.steady);
-  if (verdict.effect == Effect::renew_key) return key_refused(key, words_of(answer_), now);
-  react(verdict.effect, words_of(answer_), now);
+  react(verdict.effect, key, words_of(answer_), now);
 }
 
 void Pipeline::on(const event::Faulted& faulted, Moment now) {
@@ -231,7 +230,7 @@ void Pipeline::on(const event::Faulted& faulted, Moment now) {
     ever_connected_ = true;
     connect_rounds_ = 0;
   }
-  react(verdict.effect, fault.detail, now);
+  react(verdict.effect, *held.key, fault.detail, now);
   // The server's absence is not held against the row.
   if (verdict.effect == Effect::back_off) --held.tries;
   held.wait = nanoseconds(0);
@@ -472,10 +471,9 @@ WaitFor Pipeline::awaited(Moment now) const {
   const bool paced = !pacer_.unlimited() || pacer_.paused_until() > now.steady;
   const std::uint32_t window = std::min(window_, options_.max_in_flight);
   const bool rows = (!queued_.empty() || !again_.empty()) && renewal_.signs(now.wall);
-  const bool admitted_later = rows && !limited_ && stop_ == Stop::none && in_flight_ < window &&
-                              paced && pacer_.admit_at(now.steady) > now.steady;
-  const bool sent_later = !connected_.empty() && pacer_.send_at(now.steady) > now.steady;
-  if (admitted_later || sent_later) {
+  const bool admitted_later =
+      rows && !limited_ && in_flight_ < window && paced && pacer_.admit_at(now.steady) > now.steady;
+  if (admitted_later || !connected_.empty()) {  // connected: without its token yet
     const bool lowered = pacer_.lowered() || pacer_.paused_until() > now.steady;
     return lowered ? WaitFor::throttling : WaitFor::rate;
   }
@@ -764,8 +762,9 @@ void Pipeline::release(Slot slot) {
 
 // --------------------------------------------------------------------- what it means for the run
 
+/// @param key what the order was signed with
 /// @param words the answer's or the fault's, for a person
-void Pipeline::react(Effect effect, const std::string& words, Moment now) {
+void Pipeline::react(Effect effect, const Key& key, const std::string& words, Moment now) {
   switch (effect) {
     case Effect::go_on:
       return;
@@ -779,7 +778,9 @@ void Pipeline::react(Effect effect, const std::string& words, Moment now) {
     case Effect::check_clock:  // answers only
       check_clock(answer_, now);
       return;
-    case Effect::renew_key:  // answers only, and of one key
+    case Effect::renew_key:  // answers only
+      key_refused(key, words, now);
+      return;
     case Effect::stop_credentials:
       request_stop(Stop::credentials, words);
       return;

@@ -278,7 +278,7 @@ class Pipeline {
   void wait_or_drop(Slot slot, Moment now);
   void release(Slot slot);
   void count(Fate fate);
-  void react(Effect effect, const std::string& words, Moment now);
+  void react(Effect effect, const Key& key, const std::string& words, Moment now);
   void back_off(const std::string& words, Moment now);
   void use_key(RequestWriter writer);
   void key_refused(const Key& key, const std::string& words, Moment now);

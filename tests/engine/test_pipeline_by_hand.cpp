@@ -264,6 +264,44 @@ TEST(PipelineByHand, ARowThatWaitsForItsNextAttemptIsLetGo) {
   EXPECT_EQ(run.state(1), State::pending);
 }
 
+/// Nothing is sent after a minute from the clock's beginning.
+PipelineOptions within_a_minute() {
+  PipelineOptions options = ByHand::fixed_endpoint();
+  options.not_after = WallTime(milliseconds(1'767'323'045'000)) + seconds(60);
+  return options;
+}
+
+TEST(PipelineByHand, ARowThatWaitsForItsNextAttemptIsLetGoAtTheDeadline) {
+  for (const seconds late : {seconds(0), seconds(10)}) {
+    SCOPED_TRACE(late.count());  // it waits on, and its wait is over in the same moment
+    ByHand run(within_a_minute());
+    const Slot slot = run.send(1);
+    run.tell(event::Connected{slot});
+    const milliseconds almost(59'999);
+    run.steady += almost;
+    run.wall += almost;
+    run.refuse(slot, "InvalidTimeStamp.Expired");
+    run.commit();
+    ASSERT_TRUE(run.actions->wake_at);
+    run.steady += milliseconds(1) + late;
+    run.wall += milliseconds(1) + late;
+    run.tell(event::Tick{});
+    EXPECT_EQ(run.pipeline.stop(), Stop::not_after);
+    EXPECT_TRUE(run.actions->finished);
+    EXPECT_EQ(run.state(1), State::pending);
+  }
+}
+
+TEST(PipelineByHand, ARunThatStopsIsNotWokenForItsDeadline) {
+  ByHand run(within_a_minute());
+  const Slot slot = run.send(1);
+  run.tell(event::Connected{slot});
+  EXPECT_EQ(run.actions->wake_at, run.steady + seconds(60));
+  run.interrupt();
+  EXPECT_EQ(run.actions->wake_at, std::nullopt);
+  EXPECT_FALSE(run.actions->finished) << "an answer is waited for";
+}
+
 TEST(PipelineByHand, AHeldRequestThatFindsNoConnectionIsTriedAgain) {
   ByHand run(ByHand::with_rate());
   run.fault(run.send(1), FaultKind::connect_failed, 0);
@@ -736,6 +774,22 @@ TEST(PipelineByHand, ThrottlingIsWaitedForUnderItsOwnName) {
   EXPECT_EQ(run.pipeline.tally().waits.now(), WaitFor::throttling);
 }
 
+TEST(PipelineByHand, AQuotaThatIsUsedUpIsThrottlingThoughNothingWasRefused) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  const std::string body = R"({"RequestId":"R","OrderId":"1"})";
+  Reply reply;
+  reply.status = 200;
+  reply.body = body;
+  reply.rate_limit_user = "Limit:10,Remain:0,TimeLeft:500";
+  run.tell(event::Replied{slot, &reply});
+  run.commit();
+  run.read(2);
+  EXPECT_TRUE(run.actions->commit.empty());
+  EXPECT_EQ(run.actions->wake_at, run.steady + milliseconds(500));
+  EXPECT_EQ(run.pipeline.tally().waits.now(), WaitFor::throttling);
+}
+
 TEST(PipelineByHand, AnEndpointThatIsNotThereIsWaitedForAsAConnection) {
   ByHand run;
   run.fault(run.send(1), FaultKind::connect_failed, 0);
@@ -980,6 +1034,63 @@ TEST(PipelineKeys, OneThatPlacedAnOrderMayBeReplacedAgain) {
   run.refuse(run.send(2), "InvalidSecurityToken.Expired");
   EXPECT_TRUE(run.actions->renew_key);
   EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
+/// Two rows that are on the wire at once. @return their slots
+std::vector<Slot> send_two(Renewing& run) {
+  run.read(1);
+  run.read(2);
+  std::vector<Slot> slots;
+  while (slots.size() < 2 && run.pipeline.in_flight() > 0) {
+    run.commit();
+    for (const Send& send : run.actions->sends) slots.push_back(send.slot);
+  }
+  EXPECT_EQ(slots.size(), 2U);
+  return slots;
+}
+
+TEST(PipelineKeys, OneAnswerIsEnoughToRefuseAKey) {
+  Renewing run;
+  const std::vector<Slot> slots = send_two(run);
+  EXPECT_TRUE(run.refuse(slots.at(0), "InvalidSecurityToken.Expired").renew_key);
+  EXPECT_NE(run.actions->notice, "");
+  EXPECT_FALSE(run.refuse(slots.at(1), "InvalidSecurityToken.Expired").renew_key);
+  EXPECT_EQ(run.actions->notice, "") << "it was told";
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
+TEST(PipelineKeys, AnOrderOfTheKeyBeforeProvesNothingOfThisOne) {
+  Renewing run;
+  const std::vector<Slot> slots = send_two(run);
+  run.refuse(slots.at(0), "InvalidSecurityToken.Expired");
+  run.commit();
+  run.pass(seconds(1));
+  run.renew("second");
+  run.commit();
+  ASSERT_EQ(run.actions->sends.size(), 1U);
+  const Slot again = run.actions->sends[0].slot;
+  run.place(slots.at(1), "1001");  // signed with the first
+  run.commit();
+  EXPECT_FALSE(run.refuse(again, "InvalidSecurityToken.Expired").renew_key);
+  EXPECT_EQ(run.pipeline.stop(), Stop::credentials);
+}
+
+TEST(PipelineKeys, KeysOfAllRowsInFlightAreKept) {
+  Renewing run;
+  const Slot first = run.send(1);
+  run.pass(seconds(1));
+  run.renew("second", "second-secret");
+  run.send(2);
+  run.pass(seconds(1));
+  run.renew("third", "third-secret");
+  const std::string body =
+      R"({"Code":"Unheard","Message":"testsecret second-secret third-secret","RequestId":"R"})";
+  Reply reply;
+  reply.status = 400;
+  reply.body = body;
+  run.tell(event::Replied{first, &reply});
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].message, "*** *** ***");
 }
 
 TEST(PipelineKeys, RefusalOfAKeyThatCannotBeRenewedStopsTheRun) {
