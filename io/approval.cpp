@@ -4,6 +4,7 @@
 
 #include "io/commands.hpp"
 #include "io/driver.hpp"
+#include "io/going_on.hpp"
 #include "io/kill_point.hpp"
 
 namespace sagorder::io {
@@ -25,11 +26,13 @@ void Approval::keep_to(const Validation& validation, std::string_view input_sha2
     refuse(fmt::format("is not for this run: {} difference{}", differences.size(),
                        differences.size() == 1 ? "" : "s"));
   }
-  if (plan_->expires_at() <= today) refuse("expired at " + timestamp(plan_->expires_at()));
+  if (is_over(today)) refuse("expired at " + timestamp(plan_->expires_at()));
   const auto id = facts.find(kFactLedgerId);
   const auto use = PlanUses(PlanUses::default_directory()).use_of(plan_->digest());
   if (use && (id == facts.end() || id->second != use->ledger_id)) refuse_as_used(*use);
 }
+
+bool Approval::is_over(WallTime today) const { return plan_ && plan_->expires_at() <= today; }
 
 void Approval::take(SqliteLedger& ledger, const Facts& facts) {
   if (!plan_) return;
@@ -50,7 +53,8 @@ void Approval::give_back(const Facts& facts) {
 
 void Approval::refuse(const std::string& why) const {
   throw Refusal(ExitCode::input, settings_.plan + ": " + why + "; nothing was sent",
-                "give what was planned, or have a new plan made with sagorder check --plan");
+                "give what was planned, or make a new plan first:  " +
+                    plan_command(settings_, settings_.limits.canary));
 }
 
 void Approval::refuse_as_used(const PlanUse& use) const {

@@ -23,6 +23,9 @@ class Approval {
   void keep_to(const Validation& validation, std::string_view input_sha256, const KeyPlaces& key,
                const Facts& facts, Log& log) const;
 
+  /// Whether no run may begin with it any more.
+  [[nodiscard]] bool is_over(WallTime today) const;
+
   /// Before the first send. The ledger first: between the two a crash leaves a plan that nobody
   /// took.
   void take(SqliteLedger& ledger, const Facts& facts);

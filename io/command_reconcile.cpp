@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -11,6 +12,7 @@
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
+#include "io/going_on.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/lister.hpp"
 #include "io/query_client.hpp"
@@ -195,8 +197,9 @@ class Reconciliation {
     if (settlement_->without_results()) settlement_->remove_if_unused();
     fmt::print("settled; in doubt now: {}\n", settlement_->rows().count_of(State::in_doubt));
     if (settlement_->rows().count_of(State::pending) == 0) return;
-    fmt::print("to go on with the rows that are not sent:\n  {}\n",
-               printable(fact(facts_, kFactCommand, settings_.ledger)));
+    fmt::print("{}", to_text(going_on(facts_, settlement_->rows(), settings_.ledger,
+                                      std::filesystem::current_path().string(), now().wall),
+                             "to go on with the rows that are not sent"));
   }
 
   const Settings& settings_;

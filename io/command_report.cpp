@@ -10,6 +10,7 @@
 #include "io/commands.hpp"
 #include "io/driver.hpp"
 #include "io/file.hpp"
+#include "io/going_on.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/report_page.hpp"
 #include "io/results_file.hpp"
@@ -130,7 +131,10 @@ ReportFrame frame_of(const Settings& settings, const Facts& facts, const Report&
   frame.invalid = counts.invalid;
   frame.not_sent = counts.not_sent;
   // A page is read anywhere.
-  if (counts.not_sent > 0 && !running) frame.go_on_command = go_on_command(facts, path, "");
+  if (counts.not_sent > 0 && !running) {
+    const GoingOn found = going_on(facts, report.rows(), path, "", frame.made);
+    frame.go_on_command = (found.new_plan.empty() ? "" : found.new_plan + " && ") + found.command;
+  }
   Settings anywhere = settings;
   anywhere.output = frame.results;
   anywhere.ledger = frame.ledger;

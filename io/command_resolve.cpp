@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <filesystem>
+
+#include "io/driver.hpp"
+#include "io/going_on.hpp"
 #include "io/settlement.hpp"
 #include "io/standing.hpp"
 
@@ -21,8 +25,9 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
              said.placed ? "placed as " + said.order_id : "not placed, and pending again");
   fmt::print("in doubt now: {}\n", batch.rows().count_of(State::in_doubt));
   if (batch.rows().count_of(State::pending) > 0) {
-    fmt::print("to go on with the rows that are not sent:\n  {}\n",
-               printable(fact(batch.facts(), kFactCommand, path)));
+    fmt::print("{}", to_text(going_on(batch.facts(), batch.rows(), path,
+                                      std::filesystem::current_path().string(), now().wall),
+                             "to go on with the rows that are not sent"));
   }
   return ExitCode::all_placed;
 }

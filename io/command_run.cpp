@@ -15,6 +15,7 @@
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
 #include "io/entrance.hpp"
+#include "io/going_on.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/metrics.hpp"
@@ -386,7 +387,9 @@ class Run {
                           *limits.max_seat_months);
     }
     if (limits.canary > 0) {
-      text += fmt::format("; the first {} alone, until they are placed (--canary)", limits.canary);
+      const bool passed = rows_->count_of(State::placed) >= limits.canary;
+      text += fmt::format("; the first {} {} (--canary)", limits.canary,
+                          passed ? "are placed" : "alone, until they are placed");
     }
     if (not_after_) text += fmt::format("; none after {} (--not-after)", timestamp(*not_after_));
     return text;
@@ -416,6 +419,7 @@ class Run {
     changed[std::string(kFactInvalid)] = std::to_string(validation_.invalid);
     changed[std::string(kFactDirectory)] = std::filesystem::current_path().string();
     changed[std::string(kFactCommand)] = settings_.command_line;
+    changed[std::string(kFactGoingOn)] = going_on_fact(settings_);
     if (left_.orders > 0) {
       changed[std::string(kFactRuns)] =
           with_run(facts_[std::string(kFactRuns)], {now().wall, settings_.rate}, log_.run());
@@ -570,28 +574,14 @@ class Run {
       entrance_.forget(facts_);
       approval_.give_back(facts_);
     }
-    Summary summary{*rows_,
-                    tally,
-                    validation_,
-                    network_,
-                    stop,
-                    detail,
-                    code,
-                    elapsed_,
-                    not_sent,
-                    settings_.output,
-                    settings_.ledger,
-                    "",
-                    "",
-                    advice_for(stop, *rows_),
-                    settings_.rate,
-                    log_.run(),
-                    begun_,
-                    ended};
+    Summary summary{*rows_,           tally,      validation_, network_, stop,
+                    detail,           code,       elapsed_,    not_sent, settings_.output,
+                    settings_.ledger, "",         "",          "",       "",
+                    settings_.rate,   log_.run(), begun_,      ended};
     if (rows_->count_of(State::in_doubt) > 0) {
       summary.status_command = command_for("status", settings_);
     }
-    if (not_sent > 0 || stop != Stop::none) summary.next_command = next_command(stop);
+    advise(summary);
     if (!settings_.quiet || stop != Stop::none) tell_summary(summary);
     if (!settings_.summary.empty()) {
       replace_file(settings_.summary,
@@ -604,10 +594,17 @@ class Run {
     return code;
   }
 
-  /// The same command, unless its canary can never pass: what is rejected stays so.
-  [[nodiscard]] std::string next_command(Stop stop) const {
-    const bool failed = stop == Stop::canary && rows_->count_of(State::rejected) > 0;
-    return failed ? settings_.without_canary : settings_.command_line;
+  void advise(Summary& summary) const {
+    const Tally& tally = summary.tally;
+    ByPlan plan;
+    plan.planned = !settings_.plan.empty();
+    plan.bought = tally.placed + tally.in_doubt > 0;
+    plan.expired = approval_.is_over(summary.ended);
+    summary.advice = advice_for(summary.stop, *rows_, plan);
+    if (summary.not_sent == 0 && summary.stop == Stop::none) return;
+    const GoingOn next = going_on(settings_, summary.stop, *rows_, plan);
+    summary.plan_command = next.new_plan;
+    summary.next_command = next.command;
   }
 
   /// For `status`. What it cannot say any more does no harm to what is recorded of the rows.

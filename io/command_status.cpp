@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "io/commands.hpp"
+#include "io/driver.hpp"
+#include "io/going_on.hpp"
 #include "io/ledger_sqlite.hpp"
 #include "io/run_history.hpp"
 #include "io/standing.hpp"
@@ -48,7 +50,7 @@ struct Found {
   bool running;
   const Doubts& doubts;
   std::optional<RunKnown> last_run;  ///< of those that had something to send
-  std::string go_on;                 ///< empty: nothing is left to send, or a run goes on
+  std::optional<GoingOn> go_on;      ///< nullopt: nothing is left to send, or a run goes on
 };
 
 // --- for people
@@ -101,11 +103,8 @@ void print_what_next(const Found& found) {
     fmt::print("a run is going on; it holds the ledger\n");
     return;
   }
-  if (found.go_on.empty()) {
-    fmt::print("nothing is left to send\n");
-  } else {
-    fmt::print("to go on:\n  {}\n", printable(found.go_on));
-  }
+  fmt::print("{}", found.go_on ? to_text(*found.go_on, "to go on")
+                               : std::string("nothing is left to send\n"));
   if (found.counts.in_doubt == 0) return;
   fmt::print("the account can be asked what became of them:\n  {}\n",
              printable(command_for("reconcile", found.settings)));
@@ -173,7 +172,8 @@ void print_json(const Found& found) {
                   {"invalid", found.counts.invalid},
                   {"not_sent", found.counts.not_sent}};
   json["doubts"] = doubts_json(found.doubts);
-  json["next_command"] = found.go_on;
+  json["plan_command"] = found.go_on ? found.go_on->new_plan : "";
+  json["next_command"] = found.go_on ? found.go_on->command : "";
   const bool doubtful = found.counts.in_doubt > 0;
   json["reconcile_command"] = doubtful ? command_for("reconcile", found.settings) : "";
   json["resolve_command"] = doubtful ? command_for("resolve", found.settings) : "";
@@ -200,14 +200,15 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const Doubts doubts = counts.in_doubt > 0 ? doubts_of(*ledger, rows, running) : Doubts();
   const std::string here = std::filesystem::current_path().string();
   const bool left = !running && counts.not_sent > 0;
-  const Found found{settings,
-                    facts,
-                    rows,
-                    counts,
-                    running,
-                    doubts,
-                    last_run_of(facts),
-                    left ? go_on_command(facts, path, here) : ""};
+  const Found found{
+      settings,
+      facts,
+      rows,
+      counts,
+      running,
+      doubts,
+      last_run_of(facts),
+      left ? std::optional(going_on(facts, rows, path, here, now().wall)) : std::nullopt};
   settings.json ? print_json(found) : print(found);
   return ExitCode::all_placed;
 }

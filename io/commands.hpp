@@ -54,6 +54,7 @@ inline constexpr std::string_view kFactEncoding = "encoding";      ///< --encodi
 inline constexpr std::string_view kFactDelimiter = "delimiter";    ///< --delimiter; older: none
 inline constexpr std::string_view kFactPlan = "plan";              ///< digest; the last one used
 inline constexpr std::string_view kFactReferences = "references";  ///< there once all are kept
+inline constexpr std::string_view kFactGoingOn = "going_on";       ///< io/going_on.hpp; older: none
 inline constexpr std::string_view kFactRuns = "runs";  ///< io/run_history.hpp; older ledgers: none
 
 /// Trust anchors and our own certificate, by settings and environment. Throws TlsError.

@@ -44,13 +44,6 @@ Counts count(const Rows& rows, const Facts& facts, bool running) {
   return counts;
 }
 
-std::string go_on_command(const Facts& facts, const std::string& path, std::string_view here) {
-  const auto found = facts.find(kFactDirectory);
-  const bool is_there = found == facts.end() || found->second == here;
-  const std::string go_there = is_there ? "" : "cd " + shell_quoted(found->second) + " && ";
-  return go_there + fact(facts, kFactCommand, path);
-}
-
 std::string command_for(std::string_view name, const Settings& settings) {
   return settings.program + " " + std::string(name) + " " + shell_quoted(settings.output) +
          ledger_option(settings);

@@ -32,10 +32,6 @@ struct Counts {
 /// as invalid have no records: they count as pending in the ledger.
 Counts count(const Rows& rows, const Facts& facts, bool running);
 
-/// The last command, with the directory that its paths are relative to.
-/// @param here where it will be given; empty: anywhere
-std::string go_on_command(const Facts& facts, const std::string& path, std::string_view here);
-
 /// `sagorder NAME RESULTS` as this program was called, with --ledger if it is not the usual one.
 std::string command_for(std::string_view name, const Settings& settings);
 

@@ -173,9 +173,22 @@ ordered_json rate_json(const RateLimit& rate) {
   return rate.unlimited() ? ordered_json() : ordered_json(rate.per_second());
 }
 
-}  // namespace
+std::string limit_advice(const std::string& option, const ByPlan& plan) {
+  if (!plan.planned) return "Look at the results; to go on, raise or leave out " + option + ":";
+  return plan.bought ? "Look at the results; the same command buys as much again, by the same plan:"
+                     : "No row that is left fits in " + option +
+                           "; raise or leave it out, in a new plan and in the command:";
+}
 
-std::string advice_for(Stop stop, const Rows& rows) {
+std::string canary_advice(const Rows& rows, const ByPlan& plan) {
+  if (rows.count_of(State::rejected) == 0) {
+    return "Settle what is in doubt (reconcile, or resolve); then the same command goes on:";
+  }
+  return std::string("Look at the rows that were rejected; to go on with the rest all the same") +
+         (plan.planned ? ", by a new plan:" : ":");
+}
+
+std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
   switch (stop) {
     case Stop::none:
       break;
@@ -183,16 +196,13 @@ std::string advice_for(Stop stop, const Rows& rows) {
     case Stop::abandoned:
       return "The same command goes on with the rows that are left:";
     case Stop::max_orders:
-      return "Look at the results; to go on, raise or leave out --max-orders:";
+      return limit_advice("--max-orders", plan);
     case Stop::max_seats:
-      return "Look at the results; to go on, raise or leave out --max-seats:";
+      return limit_advice("--max-seats", plan);
     case Stop::max_seat_months:
-      return "Look at the results; to go on, raise or leave out --max-seat-months:";
+      return limit_advice("--max-seat-months", plan);
     case Stop::canary:
-      return rows.count_of(State::rejected) > 0
-                 ? "Look at the rows that were rejected; to go on with the rest all the same:"
-                 : "Settle what is in doubt (reconcile, or resolve); then the same command goes "
-                   "on:";
+      return canary_advice(rows, plan);
     case Stop::not_after:
       return "The rows that are left can be sent with a later --not-after:";
     case Stop::max_failures:
@@ -200,7 +210,10 @@ std::string advice_for(Stop stop, const Rows& rows) {
     case Stop::max_doubts:
       return "Find out what became of the rows in doubt before you go on:";
     case Stop::max_attempts:
-      return "The gateway kept refusing for the rate; with a lower --rate:";
+      return plan.planned
+                 ? "The gateway kept refusing for the rate; the same command goes on later, "
+                   "and a lower --rate by a new plan:"
+                 : "The gateway kept refusing for the rate; with a lower --rate:";
     case Stop::unreachable:
       return "Check the network and --endpoint, then the same command goes on:";
     case Stop::credentials:
@@ -219,6 +232,14 @@ std::string advice_for(Stop stop, const Rows& rows) {
   }
   if (rows.count_of(State::in_doubt) > 0) return "Rows are in doubt; each can be looked at with:";
   return {};
+}
+
+}  // namespace
+
+std::string advice_for(Stop stop, const Rows& rows, const ByPlan& plan) {
+  const std::string advice = advice_of_stop(stop, rows, plan);
+  if (!plan.planned || !plan.expired || stop == Stop::none) return advice;
+  return "The plan has expired, so make a new one first. " + advice;
 }
 
 std::string to_text(const Summary& summary) {
@@ -243,6 +264,7 @@ std::string to_text(const Summary& summary) {
                       printable(summary.ledger));
   if (!summary.advice.empty()) text += summary.advice + "\n";
   if (!summary.status_command.empty()) text += "  " + printable(summary.status_command) + "\n";
+  if (!summary.plan_command.empty()) text += "  " + printable(summary.plan_command) + "\n";
   if (!summary.next_command.empty()) text += "  " + printable(summary.next_command) + "\n";
   return text;
 }
@@ -292,6 +314,7 @@ std::string to_json(const Summary& summary, int indent) {
   json["results"] = summary.output;
   json["ledger"] = summary.ledger;
   json["status_command"] = summary.status_command;
+  json["plan_command"] = summary.plan_command;
   json["next_command"] = summary.next_command;
   return json.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }

@@ -26,8 +26,9 @@ struct Summary {
   std::string output;
   std::string ledger;
   std::string status_command;  ///< empty: no row is in doubt
+  std::string plan_command;    ///< makes the plan that the next one wants; empty: it wants none
   std::string next_command;    ///< empty: nothing is left to send
-  std::string advice;          ///< a sentence before the next command
+  std::string advice;          ///< a sentence before the commands
   RateLimit rate;              ///< as asked for
   std::string run;             ///< as the log's lines name it
   WallTime begun{};
@@ -39,7 +40,14 @@ std::string to_text(const Summary& summary);
 /// One JSON object and a line end. @param indent spaces; -1: all on one line
 std::string to_json(const Summary& summary, int indent = 2);
 
+/// What a plan fixes is not changed by another option alone.
+struct ByPlan {
+  bool planned = false;
+  bool bought = false;   ///< anything, in this run: the same plan may buy as much again
+  bool expired = false;  ///< or gone
+};
+
 /// What to do next, by the reason of the stop and the state of the rows.
-std::string advice_for(Stop stop, const Rows& rows);
+std::string advice_for(Stop stop, const Rows& rows, const ByPlan& plan);
 
 }  // namespace sagorder::io

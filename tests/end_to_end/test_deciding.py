@@ -2,11 +2,12 @@
 
 import unittest
 
+from deciding_advice import Advice
 from deciding_limits import Canary, Limits, NotAfter
 from deciding_plan import Plan
 from deciding_references import History, References
 
-__all__ = "Canary History Limits NotAfter Plan References".split()
+__all__ = "Advice Canary History Limits NotAfter Plan References".split()
 
 if __name__ == "__main__":
     unittest.main()

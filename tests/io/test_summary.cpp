@@ -36,8 +36,9 @@ class SummaryTest : public ::testing::Test {
             "r.csv",
             "r.csv.ledger",
             "sagorder status r.csv",
+            "",
             "sagorder run o.csv --output r.csv",
-            advice_for(stop, rows_),
+            advice_for(stop, rows_, {}),
             RateLimit{10, seconds(1)},
             "3f09c2d1",
             WallTime(seconds(1'700'000'000)),
@@ -144,9 +145,9 @@ TEST_F(SummaryTest, JsonOnOneLine) {
 
 TEST_F(SummaryTest, EveryStopHasAdvice) {
   for (int i = 1; i <= static_cast<int>(Stop::ledger_failed); ++i) {
-    EXPECT_FALSE(advice_for(static_cast<Stop>(i), Rows(1)).empty()) << i;
+    EXPECT_FALSE(advice_for(static_cast<Stop>(i), Rows(1), {}).empty()) << i;
   }
-  EXPECT_TRUE(advice_for(Stop::none, Rows(1)).empty());
+  EXPECT_TRUE(advice_for(Stop::none, Rows(1), {}).empty());
 }
 
 }  // namespace

@@ -1,0 +1,176 @@
+#include "io/going_on.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "io/choices.hpp"
+#include "io/commands.hpp"
+#include "io/log.hpp"
+#include "io/plan.hpp"
+
+namespace sagorder::io {
+namespace {
+
+using nlohmann::json;
+
+constexpr const char* kCanary = "canary";
+constexpr const char* kWithoutCanary = "without_canary";
+constexpr const char* kPlanPath = "plan";
+constexpr const char* kNewPlan = "new_plan";
+constexpr const char* kNewPlanWithoutCanary = "new_plan_without_canary";
+
+/// A command that grows word by word.
+class CommandLine {
+ public:
+  explicit CommandLine(std::string begin) : text_(std::move(begin)) {}
+
+  void add(std::string_view option, const std::string& value) {
+    text_.append(" ").append(option).append(" ").append(shell_quoted(value));
+  }
+  void add(std::string_view option, const std::optional<std::uint64_t>& value) {
+    if (value) add(option, std::to_string(*value));
+  }
+  void add(std::string_view flag) { text_.append(" ").append(flag); }
+
+  [[nodiscard]] const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+void add_limits(CommandLine& line, const Limits& limits, std::uint64_t canary) {
+  const Limits usual;
+  line.add("--max-orders", limits.max_orders);
+  line.add("--max-seats", limits.max_seats);
+  line.add("--max-seat-months", limits.max_seat_months);
+  const std::string failures = to_string(limits.max_failures);
+  if (failures != to_string(usual.max_failures)) line.add("--max-failures", failures);
+  if (limits.max_doubts != usual.max_doubts) {
+    line.add("--max-doubts", std::to_string(limits.max_doubts));
+  }
+  if (canary > 0) line.add("--canary", std::to_string(canary));
+}
+
+void add_reading(CommandLine& line, const Settings& settings) {
+  for (const auto& [name, value] : settings.intake.set) line.add("--set", name + "=" + value);
+  for (const std::string& column : settings.intake.carry) line.add("--carry", column);
+  if (settings.intake.strict) line.add("--strict");
+  if (!settings.encoding.empty()) line.add("--encoding", settings.encoding);
+  if (settings.delimiter) {
+    line.add("--delimiter", std::string(delimiter_name(settings.delimiter)));
+  }
+}
+
+/// One that is gone, damaged or expired cannot be kept to.
+bool is_of_use(const std::string& plan, WallTime today) {
+  try {
+    return Plan::read(plan).expires_at() > today;
+  } catch (const Refusal&) {
+    return false;
+  }
+}
+
+constexpr std::string_view kCanaryLost =
+    "rows of the canary were rejected: look at them; the rest goes on without it";
+constexpr std::string_view kCanaryWaits = "the canary waits for the rows in doubt: settle them";
+constexpr std::string_view kOverPlan = "the plan has expired, or is not there";
+
+json fact_of(const Facts& facts) {
+  const auto found = facts.find(kFactGoingOn);
+  if (found == facts.end()) return json::object();
+  json parsed = json::parse(found->second, nullptr, false);
+  return parsed.is_object() ? parsed : json::object();
+}
+
+std::string text_in(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::uint64_t number_in(const json& object, const char* name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+}  // namespace
+
+std::string plan_command(const Settings& settings, std::uint64_t canary) {
+  if (settings.plan.empty()) return {};
+  CommandLine line(settings.program + " check " + shell_quoted(settings.input));
+  line.add("--plan", settings.plan);
+  const bool configured =
+      std::ranges::any_of(settings.configuration.values,
+                          [](const ConfiguredValue& value) { return value.layer != Layer::flag; });
+  if (configured) line.add("--no-config");
+  line.add("--rate", to_string(settings.rate));
+  if (settings.endpoint) line.add("--endpoint", "https://" + endpoint_text(settings.endpoint));
+  if (settings.profile) line.add("--profile", *settings.profile);
+  add_limits(line, settings.limits, canary);
+  add_reading(line, settings);
+  return line.text();
+}
+
+std::string going_on_fact(const Settings& settings) {
+  const json fact = {{kCanary, settings.limits.canary},
+                     {kWithoutCanary, settings.without_canary},
+                     {kPlanPath, settings.plan.empty() ? "" : absolute(settings.plan)},
+                     {kNewPlan, plan_command(settings, settings.limits.canary)},
+                     {kNewPlanWithoutCanary, plan_command(settings, 0)}};
+  return fact.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+bool canary_is_lost(std::uint64_t canary, const Rows& rows) {
+  return rows.count_of(State::placed) < canary && rows.count_of(State::rejected) > 0;
+}
+
+GoingOn going_on(const Facts& facts, const Rows& rows, const std::string& ledger,
+                 std::string_view here, WallTime today) {
+  const json kept = fact_of(facts);
+  const std::uint64_t canary = number_in(kept, kCanary);
+  const std::string plan = text_in(kept, kPlanPath);
+  const std::uint64_t doubts = rows.count_of(State::in_doubt) + rows.count_of(State::intended);
+  GoingOn going_on;
+  if (canary_is_lost(canary, rows)) {
+    going_on = {std::string(kCanaryLost), text_in(kept, kNewPlanWithoutCanary),
+                text_in(kept, kWithoutCanary)};
+  } else {
+    going_on.command = fact(facts, kFactCommand, ledger);
+    if (rows.count_of(State::placed) < canary && doubts > 0) going_on.why = kCanaryWaits;
+    if (!plan.empty() && !is_of_use(plan, today)) {
+      going_on.why = kOverPlan;
+      going_on.new_plan = text_in(kept, kNewPlan);
+    }
+  }
+  const auto directory = facts.find(kFactDirectory);
+  if (directory != facts.end() && directory->second != here) {
+    const std::string go_there = "cd " + shell_quoted(directory->second) + " && ";
+    going_on.command.insert(0, go_there);
+    if (!going_on.new_plan.empty()) going_on.new_plan.insert(0, go_there);
+  }
+  return going_on;
+}
+
+GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const ByPlan& plan) {
+  if (stop == Stop::canary && canary_is_lost(settings.limits.canary, rows)) {
+    return {"", plan_command(settings, 0), settings.without_canary};
+  }
+  const bool nothing_fits = !plan.bought && (stop == Stop::max_orders || stop == Stop::max_seats ||
+                                             stop == Stop::max_seat_months);
+  GoingOn same{"", "", settings.command_line};
+  if (nothing_fits || plan.expired) same.new_plan = plan_command(settings, settings.limits.canary);
+  return same;
+}
+
+std::string to_text(const GoingOn& going_on, std::string_view intent) {
+  std::string text;
+  if (!going_on.why.empty()) text += going_on.why + "\n";
+  if (!going_on.new_plan.empty()) {
+    text += fmt::format("first, make a new plan:\n  {}\n", printable(going_on.new_plan));
+  }
+  return text + fmt::format("{}:\n  {}\n", intent, printable(going_on.command));
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,50 @@
+// How a batch is gone on with: the command that does it, and the one for a new plan where it wants
+// that first. A run keeps in its ledger what `status` needs to say it later, whatever ended the
+// run.
+//
+// The same command goes on, with two exceptions. Once a row of the canary was rejected, no run with
+// that canary sends anything more, so the command loses it. And a plan that has expired, or that
+// fixes what the command has lost, is no use: `check --plan` makes another one.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/allowance.hpp"
+#include "engine/life.hpp"
+#include "engine/stop.hpp"
+#include "io/ledger.hpp"
+#include "io/settings.hpp"
+#include "io/summary.hpp"
+
+namespace sagorder::io {
+
+struct GoingOn {
+  std::string why;       ///< why not the last command as it was; empty: it is that one
+  std::string new_plan;  ///< to be given first; empty: none is wanted
+  std::string command;
+};
+
+/// The check that makes the plan that a run with these settings keeps to; empty: it keeps to none.
+/// Every value is written out, for a file or a variable may set another one for `check`.
+std::string plan_command(const Settings& settings, std::uint64_t canary);
+
+/// For the fact kFactGoingOn, JSON.
+std::string going_on_fact(const Settings& settings);
+
+/// By the ledger's facts, also those of an older program, which named the last command alone.
+/// @param here where it will be given; empty: anywhere, so that a directory goes before it
+GoingOn going_on(const Facts& facts, const Rows& rows, const std::string& ledger,
+                 std::string_view here, WallTime today);
+
+/// At the end of a run.
+GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const ByPlan& plan);
+
+/// Whether a run with this canary can send nothing more, for what is rejected stays so.
+bool canary_is_lost(std::uint64_t canary, const Rows& rows);
+
+/// Why, and the commands, each on a line of its own.
+/// @param intent what the last one is for: `to go on`
+std::string to_text(const GoingOn& going_on, std::string_view intent);
+
+}  // namespace sagorder::io
