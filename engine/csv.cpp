@@ -301,6 +301,7 @@ Result Reader::next(std::string_view bytes, bool last, Record& record) {
   // Half a BOM is no field yet, however short fields have to be.
   const bool half_bom = bytes.size() < kBom.size() && kBom.starts_with(bytes);
   if (!started_ && !last && half_bom) return {Status::need_more, 0, {}, {}};
+  record.delimiter = delimiter_;
   std::size_t skipped = !started_ && bytes.starts_with(kBom) ? kBom.size() : 0;
   std::uint64_t line = line_;
   const std::size_t empty = empty_lines(bytes.substr(skipped), limits_.record_bytes, line);

@@ -57,10 +57,14 @@ struct Field {
   Position at;  ///< of the first byte of the cell (the opening quote, if quoted)
 };
 
+/// What stands between two cells.
+enum class Delimiter : std::uint8_t { comma, semicolon, tab };
+
 struct Record {
   std::vector<Field> fields;
-  std::uint64_t line = 0;  ///< the line the record starts on
-  std::string scratch;     ///< unescaped text of fields with doubled quotes
+  Delimiter delimiter = Delimiter::comma;  ///< by which they were told apart
+  std::uint64_t line = 0;                  ///< the line the record starts on
+  std::string scratch;                     ///< unescaped text of fields with doubled quotes
 };
 
 enum class Status : std::uint8_t {
@@ -79,9 +83,6 @@ struct Result {
 
 /// Appends a record and its LF, so that Reader gives the same cells back: quoted where it must be.
 void append_record(std::string& out, std::span<const std::string_view> cells);
-
-/// What stands between two cells.
-enum class Delimiter : std::uint8_t { comma, semicolon, tab };
 
 class Reader {
  public:

@@ -78,16 +78,29 @@ bool has_error(std::span<const Complaint> complaints) {
   return std::ranges::find(complaints, Severity::error, &Complaint::severity) != complaints.end();
 }
 
+std::string_view name_of(csv::Delimiter delimiter) {
+  switch (delimiter) {
+    case csv::Delimiter::semicolon:
+      return "semicolon";
+    case csv::Delimiter::tab:
+      return "tab";
+    case csv::Delimiter::comma:
+      break;
+  }
+  return "comma";
+}
+
 // The values may all have moved: to judge them one by one would only mislead.
 Complaint wrong_width(const csv::Record& record, std::size_t expected, Row row) {
   const std::size_t found = record.fields.size();
   const bool more = found > expected;
-  const std::string_view advice = more
-                                      ? "; quote a value that has a comma in it, or remove the rest"
-                                      : "; add what is missing, if only commas for empty cells";
+  const std::string delimiter(name_of(record.delimiter));
+  const std::string advice =
+      more ? "; quote a value that has a " + delimiter + " in it, or remove the rest"
+           : "; add what is missing, if only " + delimiter + "s for empty cells";
   return {Severity::error, more ? record.fields[expected].at : record.fields.back().at, row,
           "expected " + std::to_string(expected) + " columns as in the header, found " +
-              std::to_string(found) + std::string(advice)};
+              std::to_string(found) + advice};
 }
 
 }  // namespace

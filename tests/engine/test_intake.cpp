@@ -25,9 +25,10 @@ struct Taken {
   std::vector<Complaint> complaints;
 };
 
-Taken take(std::string_view input, IntakeOptions options = {}) {
+Taken take(std::string_view input, IntakeOptions options = {},
+           csv::Delimiter delimiter = csv::Delimiter::comma) {
   Intake intake(std::move(options));
-  csv::Reader reader;
+  csv::Reader reader({}, delimiter);
   csv::Record record;
   Taken taken;
   for (bool is_header = true;; is_header = false) {
@@ -62,6 +63,28 @@ std::vector<std::string> cells_of(const Order& order) {
 }
 
 using Strings = std::vector<std::string>;
+
+TEST(Intake, ComplaintsOfTheWidthNameWhatStandsBetweenTheColumns) {
+  const std::pair<csv::Delimiter, std::string> all[] = {{csv::Delimiter::comma, "comma"},
+                                                        {csv::Delimiter::semicolon, "semicolon"},
+                                                        {csv::Delimiter::tab, "tab"}};
+  for (const auto& [delimiter, name] : all) {
+    std::string input = "RegionId,UserCount,Period\ncn-shanghai,5\ncn-shanghai,5,1,x\n";
+    const char between = delimiter == csv::Delimiter::tab         ? '\t'
+                         : delimiter == csv::Delimiter::semicolon ? ';'
+                                                                  : ',';
+    std::ranges::replace(input, ',', between);
+    EXPECT_EQ(
+        lines(take(input, {}, delimiter).complaints),
+        (std::vector<std::string>{
+            "f:2:13: error: expected 3 columns as in the header, found 2; add what is missing, "
+            "if only " +
+                name + "s for empty cells",
+            "f:3:17: error: expected 3 columns as in the header, found 4; quote a value that "
+            "has a " +
+                name + " in it, or remove the rest"}));
+  }
+}
 
 TEST(Intake, MakesAnOrder) {
   const Taken taken = take(
