@@ -6,6 +6,7 @@
 
 #include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "io/commands.hpp"
 #include "io/file.hpp"
@@ -95,6 +96,27 @@ void compare(const std::string& name, const json& planned, const json& present,
   }
 }
 
+/// Finds the first name that an object has twice. Of two such members one reader takes the first,
+/// another one the last: what somebody looked at may not be what is kept to.
+class Twice {
+ public:
+  /// For each event of the parser, in order. @return true: whatever it is, keep it
+  bool see(json::parse_event_t event, const json& parsed) {
+    using Event = json::parse_event_t;
+    if (event == Event::object_start) names_.emplace_back();
+    if (event == Event::object_end) names_.pop_back();
+    if (event == Event::key && !names_.back().insert(parsed.get<std::string>()).second) {
+      if (found_.is_null()) found_ = parsed;
+    }
+    return true;
+  }
+  [[nodiscard]] const json& found() const { return found_; }
+
+ private:
+  std::vector<std::set<std::string>> names_;  // of the objects that are open
+  json found_;                                // null: none
+};
+
 [[noreturn]] void refuse(const std::string& path, const std::string& why) {
   throw Refusal(ExitCode::input, path + ": " + why + "; nothing was sent",
                 "make a plan with sagorder check ORDERS --plan FILE");
@@ -137,12 +159,21 @@ Plan::Plan(const PlanParts& parts, WallTime made_at, WallTime expires_at) {
 
 Plan Plan::read(const std::string& path) {
   json plan;
+  Twice twice;
   try {
-    plan = json::parse(read_all(open_to_read(path), kPlanBytesMax, path), nullptr, false);
+    plan = json::parse(
+        read_all(open_to_read(path), kPlanBytesMax, path),
+        [&](int, json::parse_event_t event, const json& parsed) {
+          return twice.see(event, parsed);
+        },
+        false);
   } catch (const FileError& error) {
     throw Refusal(ExitCode::input, std::string("--plan ") + error.what(), "");
   }
   if (!plan.is_object() || !plan.contains(kFormat)) refuse(path, "is no plan");
+  if (!twice.found().is_null()) {
+    refuse(path, "has the name " + twice.found().dump() + " twice in one object");
+  }
   if (plan[kFormat] != kPlanFormat) {
     refuse(path, "is a plan of format " + plan[kFormat].dump() + "; this sagorder knows format " +
                      std::to_string(kPlanFormat));

@@ -134,6 +134,33 @@ TEST_F(PlanTest, AnEditedOneIsRefusedWhateverWasEdited) {
   EXPECT_EQ(refusal(), "none") << "white space and the order of members do not matter";
 }
 
+/// Of two members of one name this reader takes the last, and a person may have read the first.
+TEST_F(PlanTest, AMemberThatIsThereTwiceIsRefused) {
+  plan().write(settings_.plan);
+  const std::string whole = content_of(settings_.plan);
+  const auto refusal_with = [&](const std::string& before, const std::string& more) {
+    std::string text = whole;
+    const std::size_t at = text.find(before);
+    EXPECT_NE(at, std::string::npos) << before;
+    put(settings_.plan, text.insert(at, more));
+    return refusal();
+  };
+  const std::string twice = " twice in one object; nothing was sent";
+  EXPECT_EQ(refusal_with("\"limits\"", "\"limits\": {},"),
+            settings_.plan + ": has the name \"limits\"" + twice);
+  EXPECT_EQ(refusal_with("\"max_orders\"", "\"max_orders\": 1,"),
+            settings_.plan + ": has the name \"max_orders\"" + twice);
+  EXPECT_EQ(refusal_with("\"max_orders\"", "\"max_orders\": 7,"),
+            settings_.plan + ": has the name \"max_orders\"" + twice)
+      << "equal ones, too";
+  EXPECT_EQ(refusal_with("\"max_orders\"", "\"max\\u005forders\": 7,"),
+            settings_.plan + ": has the name \"max_orders\"" + twice)
+      << "however it is written";
+  EXPECT_EQ(refusal_with("\"digest\"", "\"digest\": null,"),
+            settings_.plan + ": has the name \"digest\"" + twice);
+  EXPECT_EQ(refusal_with("\"max_orders\"", ""), "none") << "regions are there in two objects";
+}
+
 TEST_F(PlanTest, WhatIsNoPlanIsRefused) {
   for (const char* content : {"", "null", "[]", "{}", "{\"sagorder_plan\":", "\xff\xfe"}) {
     put(settings_.plan, content);
