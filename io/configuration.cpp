@@ -65,6 +65,7 @@ class Gathering {
 
   void add_file(Layer layer, const std::string& path, bool required) {
     if (path.empty()) return;
+    refuse_dangling(path);
     const bool read = required || is_there(path);
     found_.files.push_back({layer, path, read});
     if (!read) return;

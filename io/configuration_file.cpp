@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <filesystem>
 #include <sstream>
 #include <tuple>
 
@@ -168,8 +170,7 @@ toml::table parsed(std::string_view bytes, const std::string& name) {
   }
 }
 
-void require_own(const struct stat& status, const std::string& path) {
-  const uid_t self = ::geteuid();
+void require_own(const struct stat& status, const std::string& path, uid_t self) {
   if (status.st_uid != self && status.st_uid != 0) {
     throw UsageError(path + ": belongs to another user, who could choose how orders are placed",
                      "chown it to yourself or to root, or give --no-config");
@@ -180,9 +181,11 @@ void require_own(const struct stat& status, const std::string& path) {
 }
 
 /// Of a link also its owner counts: in a shared directory it is who laid it there.
-void require_own_name(const std::string& path) {
+void require_own_name(const std::string& path, uid_t self) {
   struct stat status {};
-  if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) require_own(status, path);
+  if (::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode)) {
+    require_own(status, path, self);
+  }
 }
 
 }  // namespace
@@ -194,16 +197,26 @@ std::vector<FileSetting> parse_configuration(std::string_view bytes, const std::
   return reading.in_order();
 }
 
-std::vector<FileSetting> read_configuration(const std::string& path,
-                                            const ConfigurationKeys& keys) {
+void refuse_dangling(const std::string& path) {
+  struct stat status {};
+  std::error_code error;
+  const auto target = std::filesystem::read_symlink(path, error);
+  if (error || ::stat(path.c_str(), &status) == 0 || errno != ENOENT) return;
+  throw UsageError(shown_argument(path) + ": is a link to " + shown_argument(target.string()) +
+                       ", which is not there",
+                   "put the file there, remove the link, or give --no-config");
+}
+
+std::vector<FileSetting> read_configuration(const std::string& path, const ConfigurationKeys& keys,
+                                            uid_t self) {
   std::string bytes;
   const std::string name = shown_argument(path);
   try {
-    require_own_name(path);
+    require_own_name(path, self);
     const Fd file = open_to_read(path);
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) throw file_error(path, "look at it", errno);
-    require_own(status, name);
+    require_own(status, name, self);
     bytes = read_all(file, kConfigurationBytesMax, path);
   } catch (const FileError& error) {
     throw UsageError(error.what(), "mend it, or give --no-config to do without");

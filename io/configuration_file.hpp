@@ -10,6 +10,8 @@
 // whatever is done with it.
 #pragma once
 
+#include <unistd.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,8 +36,14 @@ struct FileSetting {
 std::vector<FileSetting> parse_configuration(std::string_view bytes, const std::string& name,
                                              const ConfigurationKeys& keys);
 
+/// A link whose target is not there was laid for settings, limits perhaps, that would be missed.
+/// Throws UsageError.
+void refuse_dangling(const std::string& path);
+
 /// Reads a file that nobody but its owner may write, who is this user or root: whoever writes it
 /// chooses how money is spent, and where the signed requests go. Throws UsageError.
-std::vector<FileSetting> read_configuration(const std::string& path, const ConfigurationKeys& keys);
+/// @param self the user
+std::vector<FileSetting> read_configuration(const std::string& path, const ConfigurationKeys& keys,
+                                            uid_t self = ::geteuid());
 
 }  // namespace sagorder::io

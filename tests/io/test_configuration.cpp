@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <initializer_list>
 
 #include "io/settings.hpp"
@@ -53,6 +54,39 @@ class ConfigurationTest : public testing::Test {
   TemporaryDirectory directory_;
   Surroundings around_;
 };
+
+/// Another shell would not have them, and the same command would mean something else.
+TEST_F(ConfigurationTest, TheCommandLineCarriesTheVariablesInForce) {
+  variable("SAGORDER_MAX_ORDERS=5");
+  variable("SAGORDER_CARRY=Site\nA Note");
+  variable("SAGORDER_RATE=7/s");
+  variable("SAGORDER_STRICT=");
+  variable("HOME=/nowhere");
+  system("max-doubts = 3");
+  const Settings settings = run({"--rate", "9/s", "--canary=2"});
+  const std::string begin = "SAGORDER_MAX_ORDERS=5 SAGORDER_CARRY=\"$(printf 'Site\\012A Note')\" ";
+  const std::string end = "sagorder run in.csv --output out.csv --rate 9/s";
+  EXPECT_EQ(settings.command_line, begin + end + " --canary=2");
+  EXPECT_EQ(settings.without_canary, begin + end);
+  EXPECT_EQ(run({"--no-config"}).command_line, "sagorder run in.csv --output out.csv --no-config");
+}
+
+/// Settings that somebody thinks to be in force, a limit perhaps, are not passed over.
+TEST_F(ConfigurationTest, ALinkToNothingIsRefusedWhicheverFileItIs) {
+  const std::string target = directory_ / "gone.toml";
+  for (const std::string& path :
+       {around_.system_file, around_.user_file, around_.project_file, directory_ / "named.toml"}) {
+    std::filesystem::create_symlink(target, path);
+    const bool named = path.ends_with("named.toml");
+    const std::string said = named ? refusal({"--config", path}) : refusal();
+    EXPECT_EQ(said, path + ": is a link to " + target +
+                        ", which is not there | put the file there, remove the link, or give "
+                        "--no-config");
+    EXPECT_EQ(refusal({"--no-config"}), "");
+    std::filesystem::remove(path);
+  }
+  EXPECT_EQ(refusal(), "") << "what is not there at all is nothing";
+}
 
 TEST_F(ConfigurationTest, NothingAroundIsTheDefault) {
   const Settings settings = run();

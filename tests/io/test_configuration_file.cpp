@@ -38,8 +38,8 @@ std::string refused(std::string_view text) {
   return refusal_of([&] { parsed(text); });
 }
 
-std::string unreadable(const std::string& path) {
-  return refusal_of([&] { read_configuration(path, kKeys); });
+std::string unreadable(const std::string& path, uid_t self = ::geteuid()) {
+  return refusal_of([&] { read_configuration(path, kKeys, self); });
 }
 
 TEST(ConfigurationFile, TypedValuesBecomeTexts) {
@@ -120,19 +120,49 @@ TEST(ConfigurationFile, NobodyElseMayWriteIt) {
   }
 }
 
-/// As root alone: nobody else can give a file away.
+/// Nobody but root can give a file away: so the reader is somebody else, and the file is no root's.
 TEST(ConfigurationFile, AFileOfAnotherUserIsRefused) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  constexpr uid_t kOwner = 12'345;
   const TemporaryDirectory directory;
   const std::string path = directory / "c.toml";
-  const std::string link = directory / "link.toml";
   put(path, "strict = true");
-  ASSERT_EQ(::symlink(path.c_str(), link.c_str()), 0);
-  EXPECT_EQ(read_configuration(link, kKeys).size(), 1U);
-  ASSERT_EQ(::lchown(link.c_str(), 12345, 12345), 0);
-  EXPECT_NE(unreadable(link).find("belongs to another user"), std::string::npos);
-  ASSERT_EQ(::chown(path.c_str(), 12345, 12345), 0);
-  EXPECT_NE(unreadable(path).find("belongs to another user"), std::string::npos);
+  ::chmod(path.c_str(), 0644);
+  const uid_t self = ::geteuid();
+  ASSERT_TRUE(self != 0 || ::chown(path.c_str(), kOwner, kOwner) == 0);
+  const uid_t owner = self == 0 ? kOwner : self;
+  EXPECT_EQ(read_configuration(path, kKeys, owner).size(), 1U);
+  EXPECT_NE(unreadable(path, owner + 1).find("belongs to another user"), std::string::npos);
+}
+
+/// The reader owns what a link leads to, and another user the link.
+TEST(ConfigurationFile, ALinkOfAnotherUserIsRefused) {
+  const TemporaryDirectory directory;
+  const std::string link = directory / "link.toml";
+  ASSERT_EQ(::symlink("/dev/null", link.c_str()), 0);  // root's, whom everybody trusts
+  constexpr uid_t kOther = 12'345;
+  const uid_t self = ::geteuid();
+  ASSERT_TRUE(self != 0 || ::lchown(link.c_str(), kOther, kOther) == 0);
+  const uid_t owner = self == 0 ? kOther : self;
+  const auto of_link = [&](uid_t reader) { return unreadable(link, reader); };
+  EXPECT_EQ(of_link(owner).find("belongs to another user"), std::string::npos);
+  EXPECT_EQ(of_link(owner + 1),
+            link +
+                ": belongs to another user, who could choose how orders are "
+                "placed | chown it to yourself or to root, or give --no-config");
+}
+
+TEST(ConfigurationFile, ALinkToNothingIsRefused) {
+  const TemporaryDirectory directory;
+  const std::string link = directory / "link.toml";
+  const std::string target = directory / "target.toml";
+  const auto refusal = [&] { return refusal_of([&] { refuse_dangling(link); }); };
+  EXPECT_EQ(refusal(), "") << "nothing at all is no link";
+  ASSERT_EQ(::symlink("target.toml", link.c_str()), 0);
+  EXPECT_EQ(refusal(), link +
+                           ": is a link to target.toml, which is not there | put the file there, "
+                           "remove the link, or give --no-config");
+  put(target, "strict = true");
+  EXPECT_EQ(refusal(), "");
 }
 
 TEST(ConfigurationFile, MustBeAFileOfReasonableSize) {
