@@ -232,7 +232,8 @@ TEST(Settings, ResolutionIsWhole) {
   for (const char* row : {"0", "-1", "1.5", "", "x", "99999999999999999999"}) {
     EXPECT_TRUE(has(refusal({"--row", row, "--placed", "2"}), "--row")) << row;
   }
-  for (const char* placed : {"", ",", "2,", ",sag", "2,sag,x", "2 3", "=1", "2;3"}) {
+  for (const char* placed :
+       {"", ",", "2,", ",sag", "2,sag,x", "2 3", "=1", "2;3", "0", "02057", "02057,sag-1"}) {
     EXPECT_TRUE(has(refusal({"--row", "1", "--placed", placed}), "--placed")) << placed;
   }
 }
