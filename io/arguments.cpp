@@ -353,6 +353,10 @@ void add_plan(CLI::App& check, Arguments& given) {
 void add_check(CLI::App& app, Arguments& given) {
   CLI::App& check = *app.add_subcommand("check", "validate every row and count; send nothing");
   add_input(check, given);
+  Group(check, "Input")
+      .text("--history", "DIR", given.history,
+            "ledgers (*.ledger) of other batches: a Reference that one of them ordered, or may "
+            "have, is an error");
   add_plan(check, given);
   add_configuration(check, given);
 }

@@ -60,8 +60,27 @@ class Check {
       ++validation_.errors;
       tell("{}\n", printable(to_string(each, file_.name())));
     }
+    tell_known_references();
     tell_equal_rows();
     if (const std::string text = recognition(file_); !text.empty()) tell("{}\n", printable(text));
+  }
+
+  /// Every row counts, for which ones are left to be ordered is a batch's to know, and here is
+  /// none.
+  void tell_known_references() {
+    if (settings_.history.empty() || !validation_.readable) return;
+    require_references(validation_, file_.name());
+    const std::vector<std::string> ledgers = ledgers_in(settings_.history);
+    if (ledgers.empty()) {
+      ++validation_.warnings;
+      tell("{}: warning: {}\n", printable(file_.name()), printable(no_ledgers(settings_.history)));
+    }
+    const auto every = [](Row) { return true; };
+    for (const Complaint& each :
+         references_.ordered_before(ledgers, every, Severity::error, "", "")) {
+      ++validation_.errors;
+      tell("{}\n", printable(to_string(each, file_.name())));
+    }
   }
 
   /// Rows are equal if every cell is, the carried ones included.

@@ -218,16 +218,13 @@ class Run {
   /// What other batches ordered, of the rows that are left.
   void refuse_known_references() {
     if (settings_.history.empty()) return;
-    if (!validation_.reference) {
-      throw Refusal(
-          ExitCode::usage,
-          fmt::format("--history: {} has no column Reference to compare by", input_.name()),
-          "add the column, or leave --history out");
-    }
+    require_references(validation_, input_.name());
+    const std::vector<std::string> ledgers = ledgers_in(settings_.history);
+    if (ledgers.empty()) log_.warning(no_ledgers(settings_.history));
     const auto id = facts_.find(kFactLedgerId);
     refuse_references(
         references_.ordered_before(
-            settings_.history, [&](Row row) { return rows_->state(row) == State::pending; },
+            ledgers, [&](Row row) { return rows_->state(row) == State::pending; },
             severity_of_references(), settings_.ledger,
             id == facts_.end() ? std::string_view() : id->second),
         "was ordered before, or may have been",

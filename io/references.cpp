@@ -97,21 +97,6 @@ class Chronicle {
   Facts facts_;
 };
 
-std::vector<std::string> ledgers_in(const std::string& directory) {
-  std::error_code error;
-  std::vector<std::string> paths;
-  for (std::filesystem::directory_iterator each(directory, error), end; !error && each != end;
-       each.increment(error)) {
-    if (each->path().extension() == ".ledger") paths.push_back(each->path().string());
-  }
-  if (error) {
-    throw Refusal(ExitCode::input, "--history " + directory + ": " + error.message(),
-                  "name the directory that holds the ledgers of other batches");
-  }
-  std::ranges::sort(paths);
-  return paths;
-}
-
 /// One for each of the first, and one that counts the others.
 template <class Words>
 std::vector<Complaint> complaints_of(const Repeats& repeats, Severity severity, Words words) {
@@ -153,20 +138,19 @@ std::vector<Complaint> References::repeated(Severity severity) {
   });
 }
 
-std::vector<Complaint> References::ordered_before(const std::string& history,
+std::vector<Complaint> References::ordered_before(const std::vector<std::string>& ledgers,
                                                   const std::function<bool(Row)>& counts,
                                                   Severity severity, const std::string& own,
                                                   std::string_view own_id) {
   SortedSpill ordered(directory_);
-  const std::vector<std::string> paths = ledgers_in(history);
   FileIdentity ours;
   const bool begun = identity_of(own, ours);
-  for (std::size_t i = 0; i < paths.size(); ++i) {
+  for (std::size_t i = 0; i < ledgers.size(); ++i) {
     FileIdentity theirs;
     // Never opened twice in a process: SQLite's locks would be lost (io/ledger_sqlite).
-    if (begun && identity_of(paths[i], theirs) && theirs == ours) continue;
+    if (begun && identity_of(ledgers[i], theirs) && theirs == ours) continue;
     try {
-      Chronicle chronicle(paths[i]);
+      Chronicle chronicle(ledgers[i]);
       if (chronicle.is_begun() && chronicle.id() != own_id) chronicle.tell(i, maker_, ordered);
     } catch (const LedgerError& error) {
       throw Refusal(ExitCode::input, fmt::format("--history: {}; nothing was sent", error.what()),
@@ -179,8 +163,34 @@ std::vector<Complaint> References::ordered_before(const std::string& history,
       repeats_between(texts_, ordered, [&](const Placed& text) { return counts(Row{text.row}); });
   return complaints_of(repeats, severity, [&](const Repeat& each) {
     const Row row{each.before.row};
-    return "the Reference was ordered before: " + Chronicle(paths[each.before.line]).words(row);
+    return "the Reference was ordered before: " + Chronicle(ledgers[each.before.line]).words(row);
   });
+}
+
+std::vector<std::string> ledgers_in(const std::string& directory) {
+  std::error_code error;
+  std::vector<std::string> paths;
+  for (std::filesystem::directory_iterator each(directory, error), end; !error && each != end;
+       each.increment(error)) {
+    if (each->path().extension() == ".ledger") paths.push_back(each->path().string());
+  }
+  if (error) {
+    throw Refusal(ExitCode::input, "--history " + directory + ": " + error.message(),
+                  "name the directory that holds the ledgers of other batches");
+  }
+  std::ranges::sort(paths);
+  return paths;
+}
+
+std::string no_ledgers(const std::string& directory) {
+  return "--history " + directory +
+         ": holds no ledger (*.ledger, such as results.csv.ledger), so nothing was compared with";
+}
+
+void require_references(const Validation& validation, const std::string& input) {
+  if (validation.reference) return;
+  throw Refusal(ExitCode::usage, "--history: " + input + " has no column Reference to compare by",
+                "add the column, or leave --history out");
 }
 
 void keep_references(SqliteLedger& ledger, OrdersFile& input, const IntakeOptions& options,

@@ -35,10 +35,10 @@ class References {
   /// the rest. Once, after the file was read.
   std::vector<Complaint> repeated(Severity severity);
 
-  /// Likewise those that a ledger of `directory` ordered, or may have.
+  /// Likewise those that one of these ledgers ordered, or may have.
   /// @param counts  which rows matter: those that are still to be ordered
   /// @param own  the ledger of this batch, and its id: not compared with
-  std::vector<Complaint> ordered_before(const std::string& history,
+  std::vector<Complaint> ordered_before(const std::vector<std::string>& ledgers,
                                         const std::function<bool(Row)>& counts, Severity severity,
                                         const std::string& own, std::string_view own_id);
 
@@ -49,6 +49,15 @@ class References {
   std::string directory_;
   FingerprintMaker maker_;
 };
+
+/// The ledgers (*.ledger) in a directory, by name. A Refusal if it is none, or cannot be read.
+std::vector<std::string> ledgers_in(const std::string& directory);
+
+/// What is said of a directory without any.
+std::string no_ledgers(const std::string& directory);
+
+/// A Refusal if there is nothing to compare by.
+void require_references(const Validation& validation, const std::string& input);
 
 /// Writes the References of a batch into its ledger, durably, unless they are there already.
 void keep_references(SqliteLedger& ledger, OrdersFile& input, const IntakeOptions& options,

@@ -122,7 +122,7 @@ struct Settings {
 
   std::string plan;                        ///< check: to be written, run: to be kept; empty: none
   std::optional<Deadline> plan_expires;    ///< check; nullopt: kPlanLasts from now
-  std::string history;                     ///< run: a directory of ledgers; empty: none
+  std::string history;                     ///< run, check: a directory of ledgers; empty: none
   bool allow_repeated_references = false;  ///< run
 
   std::string

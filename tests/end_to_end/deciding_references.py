@@ -1,5 +1,7 @@
 """Rows of one `Reference` are one order by mistake: within a file, and across batches."""
 
+import re
+import shlex
 import shutil
 import sqlite3
 
@@ -166,6 +168,70 @@ class History(ReferenceTest):
         batch = self.referenced(self.gateway(), names="AB")
         done = batch.run("--history", folder)
         self.assert_ended(done, INPUT, "--history", "broken.ledger", "nothing was sent")
+
+    def test_the_advice_of_a_refused_resume_names_the_rows_that_are_left(self):
+        """Some of the file's rows were sent: not the other ones alone would be a new file."""
+        batch = self.referenced(self.gateway(), *ONE_BY_ONE, names="UVWX")
+        ledger = batch.folder / "kept elsewhere"
+        first = batch.run("--ledger", ledger, "--max-orders", "1")
+        self.assert_ended(first, LIMIT)
+        other = self.referenced(self.gateway(), names="QWR")
+        self.assert_ended(other.run(), ALL_PLACED)
+        history = self.history(other)
+        done = batch.run("--ledger", ledger, "--history", history)
+        self.assert_ended(done, INPUT, "this batch has sent some of the other rows", "row 2 of")
+        self.assertNotIn("make a file of the other rows", done.stderr)
+        command = re.search(r"order of `\S*sagorder (rows .*)` alone", done.stderr).group(1)
+        left = batch.sagorder(*shlex.split(command))
+        self.assert_ended(left, ALL_PLACED)
+        self.assertEqual(re.findall(r",([A-Z])$", left.stdout, re.MULTILINE), ["V", "W", "X"])
+        begins = self.referenced(self.gateway(), names="yW").run("--history", history)
+        self.assert_ended(begins, INPUT, "make a file of the other rows")
+
+    def told(self, done):
+        return [line for line in done.stderr.splitlines() if "error: the Reference" in line]
+
+    def test_check_compares_too(self):
+        """With the words of the run, and no plan is made of such a file."""
+        gateway = self.gateway(faults="code:QuotaExceeded@2")
+        before = self.referenced(gateway, *ONE_BY_ONE, names="ABCD")
+        self.assert_ended(before.run("--max-orders", "2"), LIMIT)
+        history = self.history(before)
+        batch = self.referenced(self.gateway(), names="xBDA")
+        plan = batch.folder / "plan.json"
+        done = batch.sagorder("check", batch.input, "--history", history, "--plan", plan)
+        self.assert_ended(done, INPUT, "4 rows, 0 invalid, 1 error,", "plan.json: not written")
+        (line,) = self.told(done)
+        self.assertRegex(line, r":5:\d+: .*was ordered before: row 1 of .*\.ledger is placed$")
+        self.assertEqual(self.told(batch.run("--history", history)), [line])
+        good = self.referenced(self.gateway(), names="xBD")
+        done = good.sagorder("check", good.input, "--history", history)
+        self.assert_ended(done, ALL_PLACED, "0 errors, 0 warnings")
+        plain = self.quiet_batch(self.gateway())
+        done = plain.sagorder("check", plain.input, "--history", history)
+        self.assert_ended(done, USAGE, "no column Reference")
+
+    def test_a_directory_without_a_ledger(self):
+        batch = self.referenced(self.gateway(), names="AB")
+        folder = self.folder()
+        (folder / "results.csv").write_text("nothing\n")
+        words = f"--history {folder}: holds no ledger (*.ledger, such as results.csv.ledger)"
+        done = batch.sagorder("check", batch.input, "--history", folder)
+        self.assert_ended(done, ALL_PLACED, "warning: " + words, "0 errors, 1 warning;")
+        done = batch.run("--history", folder)
+        self.assert_ended(done, ALL_PLACED, "warning  " + words)
+        self.assertNotIn("holds no ledger", batch.run("--history", batch.folder).stderr)
+
+    def test_what_is_no_directory(self):
+        batch = self.referenced(self.gateway(), names="AB")
+        link = batch.folder / "link"
+        link.symlink_to("gone")
+        for path, word in ((batch.input, "Not a directory"), (link, "No such file")):
+            for command in (("check", batch.input), batch.command()[1:]):
+                with self.subTest(path=path, command=command[0]):
+                    done = batch.sagorder(*command, "--history", path)
+                    self.assert_ended(done, INPUT, f"--history {path}: ", word)
+        self.assert_nothing_reached(batch.gateway, connections=0)
 
     def test_arguments(self):
         batch = self.referenced(self.gateway(), names="AB")
