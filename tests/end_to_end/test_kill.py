@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from harness import (
     ALL_PLACED,
@@ -88,6 +89,16 @@ class RowsUnderWayTest(unittest.TestCase):
                     self.assertEqual(batch.violations(finished=False), [])
             batch.run_until_finished()
             self.assertEqual(batch.violations(), [])
+
+
+def is_heeded(process, number):
+    """Whether it catches or ignores the signal by now: until then its start is not its own."""
+    try:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+    except ProcessLookupError:
+        return False
+    masks = re.findall(r"^Sig(?:Ign|Cgt):\t(\w+)$", status, re.MULTILINE)
+    return any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
 
 
 class SignalTest(unittest.TestCase):
@@ -213,7 +224,7 @@ class SignalTest(unittest.TestCase):
         for seed in range(4):
             batch = self.enterContext(Batch(gateway, rows=50 + seed))
             process = batch.start()
-            time.sleep(0.02)  # past the start of a process, which is not the program's own
+            wait_until(lambda: is_heeded(process, signal.SIGUSR1), process)
             while process.poll() is None:
                 process.send_signal(signal.SIGUSR1)
                 time.sleep(0.001)
