@@ -17,9 +17,10 @@ from clang_build import built, sources
 
 KINDS = ("address", "thread")
 # The engine has no threads, and its tests have an `operator new` of their own, as has TSan.
+PROGRAMS = ["sagorder", "sagorder-gateway", "sagorder-kill-points"]
 TARGETS = {
-    "address": ["sagorder", "sagorder-gateway", "engine_tests", "io_tests", "gateway_tests"],
-    "thread": ["sagorder", "sagorder-gateway", "io_tests", "gateway_tests"],
+    "address": [*PROGRAMS, "engine_tests", "io_tests", "gateway_tests"],
+    "thread": [*PROGRAMS, "io_tests", "gateway_tests"],
 }
 ALREADY = ("campaign_", "kill_points_")  # they run programs of their own, or look at a Release
 NEVER = {"address": ALREADY, "thread": (*ALREADY, "engine_")}
