@@ -120,6 +120,39 @@ TEST_F(MetricsTest, AreThoseOfTheRunAndTheBatch) {
   EXPECT_FALSE(scraped.has("sagorder_connects_total"));
 }
 
+/// No two have the same number, so that none can stand in another's place.
+TEST_F(MetricsTest, EachCountIsItsOwn) {
+  tally.intents = 11;
+  tally.sent = 12;
+  tally.throttled = 13;
+  tally.faults = 14;
+  tally.replays = 15;
+  tally.commits = 16;
+  view.network = PoolCounters{21, 22, 23, 24, 25, 26};
+  tally.latency.add(seconds(1));
+  for (int i = 0; i < 2; ++i) tally.since_due.add(seconds(2));
+  for (int i = 0; i < 3; ++i) tally.commit.add(seconds(4));
+  const Scraped scraped(text());
+  const std::pair<const char*, double> wanted[] = {{"attempts_total", 11},
+                                                   {"requests_total", 12},
+                                                   {"throttled_total", 13},
+                                                   {"faults_total", 14},
+                                                   {"replays_total", 15},
+                                                   {"commits_total", 16},
+                                                   {"connects_total", 21},
+                                                   {"handshakes_resumed_total", 22},
+                                                   {"connections_reused_total", 23},
+                                                   {"connections_discarded_total", 24},
+                                                   {"written_bytes_total", 25},
+                                                   {"read_bytes_total", 26},
+                                                   {"answer_duration_seconds_count", 1},
+                                                   {"due_duration_seconds_count", 2},
+                                                   {"commit_duration_seconds_count", 3}};
+  for (const auto& [name, value] : wanted) {
+    EXPECT_EQ(scraped.value(std::string("sagorder_") + name), value) << name;
+  }
+}
+
 TEST_F(MetricsTest, HistogramsAreCumulativeAndExact) {
   tally.latency.add(milliseconds(1));
   tally.latency.add(nanoseconds((1 << 20) - 1));

@@ -271,6 +271,29 @@ TEST_F(ProgressTest, JsonIsAnObjectALineEverySecond) {
   EXPECT_EQ(last["throttled"], false);
 }
 
+TEST_F(ProgressTest, TheRateFollowsWhatIsMeasuredBitByBit) {
+  Progress progress = progress_of(ProgressMode::json);
+  const auto rate_at = [&](int second, std::uint64_t more) {
+    settle(more);
+    progress.update(view(1'000), kStart + seconds(second));
+    return nlohmann::json::parse(taken())["rate"].get<double>();
+  };
+  rate_at(0, 0);
+  EXPECT_EQ(rate_at(1, 10), 10.0);
+  EXPECT_EQ(rate_at(2, 0), 7.0) << "a third of what is new";
+  EXPECT_EQ(rate_at(3, 27), 13.0);
+}
+
+TEST_F(ProgressTest, ThrottlingIsToldToProgramsToo) {
+  Progress progress = progress_of(ProgressMode::json);
+  pacer.throttled({}, kStart);
+  progress.update(view(10), kStart);
+  const auto object = nlohmann::json::parse(taken());
+  EXPECT_EQ(object["throttled"], true);
+  EXPECT_EQ(object["limit"], 5.0);
+  EXPECT_EQ(object["paused_s"], 0.1);
+}
+
 TEST_F(ProgressTest, NoneIsSilent) {
   Progress progress = progress_of(ProgressMode::none);
   progress.update(view(100), kStart);

@@ -74,6 +74,55 @@ TEST_F(SummaryTest, JsonIsOneObjectWithTheSameNumbers) {
   EXPECT_EQ(json["run"]["requests"], 2);
 }
 
+/// No two have the same number, so that none can stand in another's place.
+TEST_F(SummaryTest, EachNumberOfTheJsonIsItsOwn) {
+  settle(3, RecordKind::rejected);
+  settle(4, RecordKind::rejected);
+  tally_.placed = 11;
+  tally_.rejected = 12;
+  tally_.in_doubt = 13;
+  tally_.intents = 14;
+  tally_.sent = 15;
+  tally_.replays = 16;
+  tally_.throttled = 17;
+  tally_.faults = 18;
+  tally_.commits = 19;
+  tally_.seats_placed = 20;
+  tally_.seat_months_placed = 21;
+  tally_.latency.add(milliseconds(31));
+  tally_.since_due.add(milliseconds(32));
+  tally_.commit.add(milliseconds(33));
+  Summary all = summary(Stop::none, "");
+  all.network = {41, 42, 43, 44, 45, 46};
+  const auto json = nlohmann::json::parse(to_json(all));
+  EXPECT_EQ(json["batch"]["rejected"], 2);
+  const std::pair<const char*, int> of_run[] = {
+      {"placed", 11},   {"rejected", 12},     {"in_doubt", 13},          {"attempts", 14},
+      {"requests", 15}, {"replays", 16},      {"throttled", 17},         {"faults", 18},
+      {"commits", 19},  {"seats_placed", 20}, {"seat_months_placed", 21}};
+  for (const auto& [name, value] : of_run) EXPECT_EQ(json["run"][name], value) << name;
+  EXPECT_EQ(json["latency_ms"]["max"], 31.0);
+  EXPECT_EQ(json["latency_since_due_ms"]["max"], 32.0);
+  EXPECT_EQ(json["commit_ms"]["max"], 33.0);
+  const std::pair<const char*, int> of_network[] = {
+      {"connects", 41},  {"handshakes_resumed", 42}, {"reused", 43},
+      {"discarded", 44}, {"bytes_written", 45},      {"bytes_read", 46}};
+  for (const auto& [name, value] : of_network) EXPECT_EQ(json["network"][name], value) << name;
+}
+
+TEST_F(SummaryTest, APlanThatHasExpiredIsToldOfBeforeTheAdvice) {
+  const ByPlan over{.planned = true, .bought = true, .expired = true};
+  const std::string advice = advice_for(Stop::max_orders, rows_, over);
+  EXPECT_EQ(advice,
+            "The plan has expired, so make a new one first. Look at the results; the same command "
+            "buys as much again, by the same plan:");
+  Summary planned = summary(Stop::max_orders, "");
+  planned.plan_command = "sagorder check o.csv --plan p";
+  const std::string text = to_text(planned);
+  EXPECT_LT(text.find(planned.plan_command), text.find(planned.next_command)) << text;
+  EXPECT_EQ(advice_for(Stop::none, rows_, over), "Rows are in doubt; each can be looked at with:");
+}
+
 Order order_of(const std::string& region, std::uint32_t seats) {
   Order order;
   order.region_id = region;
