@@ -143,12 +143,14 @@ class Advice(PlanTest):
         self.assertEqual(self.paste(batch, *self.proposed(batch, done)), ALL_PLACED)
 
     def test_a_new_plan_has_all_that_the_old_one_had(self):
-        """Settings of a file and of variables too, which `check` would not read from `[run]`."""
+        """Settings of a file and of variables too, which `check` would read otherwise."""
         batch = self.quiet_batch(self.gateway(), "--strict", "--carry", "Note", columns={"Note": "x"})
         batch.plan = batch.folder / "the plan.json"
-        (batch.folder / "sagorder.toml").write_text("[run]\nmax-doubts = 4\nset = ['DataPlan=5']\n")
+        (batch.folder / "sagorder.toml").write_text(
+            "[run]\nmax-doubts = 4\nset = ['DataPlan=5']\n[check]\nmax-seat-months = 7\n"
+        )
         batch.env["SAGORDER_MAX_FAILURES"] = "7%"
-        limits = ("--max-orders", "1", "--max-seats", "900", "--max-seat-months", "900")
+        limits = ("--max-orders", "1", "--max-seats", "900")
         other = ("--canary", "1", "--delimiter", "comma", "--encoding", "UTF-8")
         self.assert_ended(self.make(batch, "--carry", "Note"), ALL_PLACED)
         refused = self.keep(batch, *limits, *other)
