@@ -94,6 +94,12 @@ std::vector<Row> Rows::open_intents() const {
   return open;
 }
 
+void Rows::forget(Row row) {
+  --counts_[static_cast<std::size_t>(state(row))];
+  ++counts_[static_cast<std::size_t>(State::pending)];
+  states_.at(row.value - 1) = 0;
+}
+
 bool Rows::touched(Row row) const { return attempts(row).value > 0; }
 
 std::vector<Record> open_as_in_doubt(const Rows& rows, WallTime now) {

@@ -90,6 +90,10 @@ class Rows {
   [[nodiscard]] std::vector<Row> open_intents() const;
   [[nodiscard]] bool touched(Row row) const;  ///< has any record
 
+  /// Of a ledger that other hosts write, too: what is known of this row may be outdated. It is as
+  /// if it had no record; they are folded in again from the first.
+  void forget(Row row);
+
  private:
   std::vector<std::uint8_t> states_;  // state in the low bits, attempts (saturated) above
   std::unordered_map<std::uint64_t, std::uint32_t> many_attempts_;  // beyond what a byte holds

@@ -136,11 +136,12 @@ void Pipeline::on(const event::InputChanged& /*changed*/, Moment /*now*/) {
   request_stop(Stop::input_changed, "the input changed while it was being read");
 }
 
-void Pipeline::on(const event::Committed& /*committed*/, Moment now) {
+void Pipeline::on(const event::Committed& committed, Moment now) {
   expect(commit_under_way_, "a commit was reported that was not asked for");
   commit_under_way_ = false;
   ++tally_.commits;
   tally_.commit.add(now.steady - committing_since_);
+  if (!committed.refused.empty()) drop_refused(committed.refused);
   for (std::size_t i = 0; i < committing_.size; ++i) {
     const Record& record = committing_.records[i];
     if (planted(Planted::send_before_commit) && record.kind == RecordKind::intent) continue;
@@ -677,6 +678,34 @@ void Pipeline::count(Fate fate) {
     window_ = std::min(options_.max_in_flight, window_ + 1);
   }
   if (const auto met = allowance_.judge(fate)) stop_at(*met);
+}
+
+/// Takes the refused intents out of the commit, whose other records keep their order.
+void Pipeline::drop_refused(std::span<const std::uint32_t> refused) {
+  std::size_t kept = 0;
+  std::size_t next = 0;
+  for (std::size_t i = 0; i < committing_.size; ++i) {
+    if (next < refused.size() && refused[next] == i) {
+      claimed_elsewhere(committing_.slots[i], committing_.records[i]);
+      ++next;
+      continue;
+    }
+    std::swap(committing_.records[kept], committing_.records[i]);
+    committing_.slots[kept++] = committing_.slots[i];
+  }
+  expect(next == refused.size(), "a record was refused that is not in the commit");
+  committing_.size = kept;
+}
+
+/// The row leaves without a send and without a line. What it is to this host is what it would be to
+/// a start: an open attempt, which is never sent again by itself.
+void Pipeline::claimed_elsewhere(Slot slot, const Record& record) {
+  expect(record.kind == RecordKind::intent, "a record was refused that is no intent");
+  expect(rows_.apply({record.kind, record.row, record.attempt}),
+         "an attempt was refused that cannot follow");
+  ++tally_.elsewhere;
+  --in_flight_;
+  release(slot);
 }
 
 /// A record of this slot is durable now.

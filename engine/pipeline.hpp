@@ -4,8 +4,10 @@
 // A row lives in a slot from the moment it is read until its line is handed out:
 //
 //   queued -> intending ==commit==> ready -> sent -> settling ==commit==> line, slot free
-//                                     |        \-> waiting (certainly not executed) -> queued
-//                                     \-> settling (not sent: too old, or the run stops)
+//                          |          |        \-> waiting (certainly not executed) -> queued
+//                          |          \-> settling (not sent: too old, or the run stops)
+//                          \-> slot free, no line: the intent was refused, the row is another
+//                          host's
 //
 // With a rate, ready leads to sent in two steps, because a token is worth something only at the
 // moment when the bytes leave, and a request that has to connect first leaves when it can:
@@ -96,7 +98,11 @@ struct OrderRead {
 };
 struct InputEnded {};
 struct InputChanged {};  ///< the file is no longer what was validated: nothing more of it is sent
-struct Committed {};     ///< the last commit action is durable
+/// The last commit action is durable, but for the intents that were refused, because on a shared
+/// ledger another host has an attempt of the same row and number: the insert is the claim.
+struct Committed {
+  std::span<const std::uint32_t> refused;  ///< indices into the commit's records, ascending
+};
 struct CommitFailed {
   std::string_view reason;
 };
@@ -271,6 +277,8 @@ class Pipeline {
   void not_sent(Slot slot, std::string_view why, Moment now);
   void settle(Slot slot, const Verdict& verdict, Record& record, Moment now);
   void plan_replay(Slot slot, const Fault& fault, Moment now);
+  void drop_refused(std::span<const std::uint32_t> refused);
+  void claimed_elsewhere(Slot slot, const Record& record);
   void settled(Slot slot, const Record& record, Moment now);
   void make_ready(Slot slot);
   void make_ready_again(Slot slot);

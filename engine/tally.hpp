@@ -38,6 +38,7 @@ struct Tally {
   std::uint64_t rejected = 0;
   std::uint64_t in_doubt = 0;
   std::uint64_t intents = 0;    ///< attempts begun
+  std::uint64_t elsewhere = 0;  ///< of them: refused, for another host had claimed the row
   std::uint64_t sent = 0;       ///< requests under way or of which a byte left; replays included
   std::uint64_t throttled = 0;  ///< throttling answers
   std::uint64_t faults = 0;     ///< transport faults

@@ -102,6 +102,23 @@ TEST(Life, OpenIntentsBecomeDoubts) {
   EXPECT_EQ(rows.count_of(State::pending), 1U);
 }
 
+TEST(Life, AForgottenRowIsToldAnew) {
+  Rows rows(2);
+  for (std::uint32_t k = 1; k <= 40; ++k) {
+    ASSERT_TRUE(rows.apply({intent, {1}, {k}}));
+    ASSERT_TRUE(rows.apply({not_executed, {1}, {k}}));
+  }
+  ASSERT_TRUE(rows.apply({intent, {1}, {41}}));
+  rows.forget({1});
+  EXPECT_EQ(rows.state({1}), State::pending);
+  EXPECT_FALSE(rows.touched({1}));
+  EXPECT_EQ(rows.count_of(State::intended), 0U);
+  EXPECT_EQ(rows.count_of(State::pending), 2U);
+  EXPECT_TRUE(rows.apply({intent, {1}, {1}}));
+  EXPECT_TRUE(rows.apply({placed, {1}, {1}}));
+  EXPECT_EQ(rows.count_of(State::placed), 1U);
+}
+
 // Any prefix of a legal history is a legal history, and the same records give the same states.
 TEST(Life, EveryPrefixOfAHistoryReplays) {
   const std::uint64_t seed = std::random_device{}();

@@ -65,6 +65,8 @@ class World {
   PipelineOptions options;
   std::function<Does(std::uint64_t request)> server = [](std::uint64_t) { return Does::order; };
   std::function<bool(std::uint64_t commit)> commit_fails = [](std::uint64_t) { return false; };
+  /// Whether another host turns out to have claimed it; the insert is the claim.
+  std::function<bool(std::uint64_t intent)> is_claimed = [](std::uint64_t) { return false; };
   std::function<bool(std::uint64_t append)> append_fails = [](std::uint64_t) { return false; };
   std::uint64_t crash_at_step = 0;      // 0: never
   std::uint64_t interrupt_at_step = 0;  // 0: never
@@ -79,7 +81,8 @@ class World {
   std::set<std::string> nonces;
   std::uint64_t retired = 0;         // connections not trusted any more
   std::uint64_t held = 0, left = 0;  // requests that were held; that left without a byte
-  std::uint64_t requests = 0, commits = 0, appends = 0, steps = 0;
+  std::uint64_t requests = 0, commits = 0, intents = 0, appends = 0, steps = 0;
+  std::set<std::uint64_t> elsewhere;  // rows that another host claimed
   std::uint32_t in_flight_seen = 0, on_wire_seen = 0;
   std::vector<std::string> violations;
   std::unique_ptr<Rows> rows;
@@ -235,12 +238,23 @@ class World {
       act(pipeline->resume(event::CommitFailed{"disk"}, now()));
       return;
     }
-    make_durable();
+    const std::vector<std::uint32_t> refused = make_durable();
     commit_ = {};
-    act(pipeline->resume(event::Committed{}, now()));
+    act(pipeline->resume(event::Committed{refused}, now()));
   }
 
-  void make_durable() { ledger.insert(ledger.end(), commit_.begin(), commit_.end()); }
+  /// @return the indices of what another host had claimed; its own intents stand there
+  std::vector<std::uint32_t> make_durable() {
+    std::vector<std::uint32_t> refused;
+    for (std::uint32_t i = 0; i < commit_.size(); ++i) {
+      ledger.push_back(commit_[i]);
+      if (commit_[i].kind != RecordKind::intent || !is_claimed(++intents)) continue;
+      refused.push_back(i);
+      elsewhere.insert(commit_[i].row.value);
+      ledger.back().nonce.hex.fill('f');
+    }
+    return refused;
+  }
 
   std::string execute(const Exchange& exchange) {
     auto& ids = executed[exchange.row];
@@ -471,6 +485,7 @@ class World {
       fail("sent with a timestamp that is too old", {exchange.row});
     }
     if (!again) check_canary(exchange.row);
+    if (elsewhere.count(exchange.row) > 0) fail("sent, and it is another host's", {exchange.row});
     nonces.insert(nonce);
     if (again && options.replay == Replay::never) fail("a nonce twice", {exchange.row});
     if (again && steady_ - first.first->second > kReplayAgeMax) {
