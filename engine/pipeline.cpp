@@ -78,7 +78,8 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       recent_order_ids_(kRecentOrderIds) {
   expect(options_.max_in_flight >= 1 && options_.max_in_flight <= kInFlightMax, "max_in_flight");
   expect(options_.connections >= 1 && options_.connections <= kConnectionsMax, "connections");
-  expect(rows_.count_of(State::intended) == 0, "open intents must be closed before a run");
+  expect(options_.sharing || rows_.count_of(State::intended) == 0,
+         "open intents must be closed before a run");
   use_key(std::move(writer));
   window_ = std::min(kWindowFirst, options_.max_in_flight);
   free_.reserve(slots_.size());
@@ -95,6 +96,8 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.go.clear();
   actions_.commit = {};
   actions_.wanted_orders = 0;
+  actions_.wanted_range = false;
+  actions_.ranges_over.clear();
   actions_.wake_at.reset();
   actions_.renew_key = false;
   actions_.cancel = false;
@@ -126,10 +129,31 @@ void Pipeline::on(const event::OrderRead& read, Moment /*now*/) {
   std::swap(held.order, *read.order);
   held.phase = Phase::queued;
   held.tries = 0;
+  if (options_.sharing) ranges_.took();
   queued_.push(slot);
 }
 
-void Pipeline::on(const event::InputEnded& /*ended*/, Moment /*now*/) { input_ended_ = true; }
+void Pipeline::on(const event::InputEnded& /*ended*/, Moment now) {
+  if (options_.sharing) ranges_.exhausted(now.steady);
+  input_ended_ = !options_.sharing || ranges_.ended();
+}
+
+/// What was known of its rows is outdated: others may have tried them since.
+void Pipeline::on(const event::RangeClaimed& claimed, Moment now) {
+  expect(claimed.last.value <= rows_.count(), "a range has rows that the batch has not");
+  const Range range{claimed.first, claimed.last};
+  if (!ranges_.claimed(range, now.steady)) return;
+  for (Row row = range.first; row <= range.last; ++row.value) rows_.forget(row);
+  for (const Step& step : claimed.steps) {
+    const bool follows = range.first <= step.row && step.row <= range.last && rows_.apply(step);
+    expect(follows, "the ledger has a record of a range that cannot follow");
+  }
+}
+
+void Pipeline::on(const event::NoRange& none, Moment now) {
+  ranges_.none(none.for_good, now.steady);
+  input_ended_ = ranges_.ended();
+}
 
 void Pipeline::on(const event::InputChanged& /*changed*/, Moment /*now*/) {
   input_ended_ = true;
@@ -292,6 +316,7 @@ void Pipeline::advance(Moment now) {
     go_connected(now);
     send_ready(now);
   }
+  if (options_.sharing) want_range(now);
   want_orders();
   if (!ledger_failed()) start_commit(now);
   set_wake(now);
@@ -405,8 +430,17 @@ void Pipeline::send_ready(Moment now) {
   }
 }
 
+/// While what was read is still being sent, so that the wires do not wait for the ledger.
+void Pipeline::want_range(Moment now) {
+  ranges_.take_over(actions_.ranges_over);
+  const bool soon = queued_.size() < kReadAhead / 2;
+  if (stop_ != Stop::none || !soon || !ranges_.wanted(now.steady)) return;
+  ranges_.ask();
+  actions_.wanted_range = true;
+}
+
 void Pipeline::want_orders() {
-  if (stop_ != Stop::none || input_ended_) return;
+  if (stop_ != Stop::none || input_ended_ || (options_.sharing && !ranges_.reading())) return;
   const auto queued = static_cast<std::uint32_t>(queued_.size());
   const std::uint32_t room = kReadAhead > queued ? kReadAhead - queued : 0;
   actions_.wanted_orders = std::min(room, static_cast<std::uint32_t>(free_.size()));
@@ -446,6 +480,8 @@ void Pipeline::set_wake(Moment now) {
   if (ledger_failed()) return;
   const bool ends = allowance_.has_deadline() && !allowance_.is_over(now);
   if (ends && stop_ == Stop::none) wake(allowance_.over_at(now));
+  const bool range_later = options_.sharing && ranges_.may_ask() && stop_ == Stop::none;
+  if (range_later && queued_.size() < kReadAhead / 2) wake(ranges_.again_at());
   const bool asleep = waiting_.empty() || planted(Planted::waiting_not_woken);
   if (!asleep) wake(slots_[waiting_.front()].not_before);
   const bool held = now.steady < held_until_;
@@ -769,6 +805,11 @@ void Pipeline::wait_or_drop(Slot slot, Moment now) {
   --in_flight_;
   if (stop_ != Stop::none || held.tries >= kAttemptsMax) {
     set_aside_ = set_aside_ || stop_ == Stop::none;
+    // Its range would come again and again.
+    if (set_aside_ && options_.sharing) {
+      ranges_.want_no_more();
+      input_ended_ = ranges_.ended();
+    }
     release(slot);
     return;
   }
@@ -785,6 +826,7 @@ void Pipeline::release(Slot slot) {
   expect(held.phase != Phase::free, "a slot was freed twice");
   const bool reserved = held.phase != Phase::queued && held.phase != Phase::waiting;
   if (reserved) allowance_.release(held.order);
+  if (options_.sharing) ranges_.left(held.order.row);
   held.phase = Phase::free;
   free_.push_back(slot);
 }

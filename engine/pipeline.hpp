@@ -44,6 +44,7 @@
 #include "engine/moment.hpp"
 #include "engine/nonce.hpp"
 #include "engine/order.hpp"
+#include "engine/ranges.hpp"
 #include "engine/rate.hpp"
 #include "engine/renewal.hpp"
 #include "engine/request.hpp"
@@ -76,6 +77,9 @@ inline constexpr milliseconds kGatherMax{4};  ///< records wait so long for othe
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
 inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
 
+/// Of a batch that hosts share through one ledger.
+struct Sharing {};
+
 /// The limits are options like the others.
 struct PipelineOptions : Limits {
   std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId
@@ -85,6 +89,7 @@ struct PipelineOptions : Limits {
   std::uint32_t max_in_flight = 64;
   Replay replay = Replay::never;
   std::optional<KeyLife> key_life;  ///< of a key that can be renewed; nullopt: it cannot
+  std::optional<Sharing> sharing;   ///< nullopt: all rows of the batch are this process's
 };
 
 /// Index of a slot; what io hands back with a reply or a fault.
@@ -96,7 +101,16 @@ struct Started {};
 struct OrderRead {
   Order* order;
 };
-struct InputEnded {};
+struct InputEnded {};  ///< of the range, where rows come in ranges
+/// Asked for by Actions::wanted_range: these rows are this host's to try, and come as OrderRead.
+struct RangeClaimed {
+  Row first;
+  Row last;                     ///< included
+  std::span<const Step> steps;  ///< all that the ledger has of them, each row's in their order
+};
+struct NoRange {
+  bool for_good;  ///< nothing is left to do, nor will be; else it is asked again
+};
 struct InputChanged {};  ///< the file is no longer what was validated: nothing more of it is sent
 /// The last commit action is durable, but for the intents that were refused, because on a shared
 /// ledger another host has an attempt of the same row and number: the insert is the claim.
@@ -132,10 +146,11 @@ struct Tick {};         ///< the wake-up time came
 struct Interrupted {};  ///< the first stops admission, the second gives up waiting
 }  // namespace event
 
-using Event = std::variant<event::Started, event::OrderRead, event::InputEnded, event::InputChanged,
-                           event::Committed, event::CommitFailed, event::Connected, event::Replied,
-                           event::Faulted, event::AppendFailed, event::KeyRenewed,
-                           event::KeyNotRenewed, event::Tick, event::Interrupted>;
+using Event =
+    std::variant<event::Started, event::OrderRead, event::InputEnded, event::RangeClaimed,
+                 event::NoRange, event::InputChanged, event::Committed, event::CommitFailed,
+                 event::Connected, event::Replied, event::Faulted, event::AppendFailed,
+                 event::KeyRenewed, event::KeyNotRenewed, event::Tick, event::Interrupted>;
 
 struct Send {
   Slot slot = 0;
@@ -153,8 +168,10 @@ struct Actions {
   std::vector<Slot> retire;        ///< close the connection that answered it: it may be out of step
   std::vector<Slot> leave;         ///< held and not to be sent after all: to end as a fault
   std::vector<Send> sends;
-  std::vector<Slot> go;               ///< held and connected: its bytes leave now
-  std::uint32_t wanted_orders = 0;    ///< read up to so many rows
+  std::vector<Slot> go;             ///< held and connected: its bytes leave now
+  std::uint32_t wanted_orders = 0;  ///< read up to so many rows
+  bool wanted_range = false;        ///< claim rows, then RangeClaimed or NoRange
+  std::vector<Range> ranges_over;   ///< nothing of them is under way; the ledger knows what is left
   std::optional<SteadyTime> wake_at;  ///< then Tick
   std::string notice;                 ///< something a person should hear of now; mostly empty
   bool renew_key = false;             ///< fetch a key, then KeyRenewed or KeyNotRenewed
@@ -230,6 +247,8 @@ class Pipeline {
   void on(const event::Started& started, Moment now);
   void on(const event::OrderRead& read, Moment now);
   void on(const event::InputEnded& ended, Moment now);
+  void on(const event::RangeClaimed& claimed, Moment now);
+  void on(const event::NoRange& none, Moment now);
   void on(const event::InputChanged& changed, Moment now);
   void on(const event::Committed& committed, Moment now);
   void on(const event::CommitFailed& failed, Moment now);
@@ -253,6 +272,7 @@ class Pipeline {
   void go_connected(Moment now);
   void send_ready(Moment now);
   void start_commit(Moment now);
+  void want_range(Moment now);
   void want_orders();
   [[nodiscard]] bool more_to_admit() const;
   [[nodiscard]] bool more_come_at_once() const;
@@ -311,6 +331,7 @@ class Pipeline {
   Pacer pacer_;
   Allowance allowance_;
   Schedule schedule_;
+  Ranges ranges_;
   AnswerReader reader_;
   Answer answer_;
   WireBuffer written_;  // the request that is being written, and its stages: one for all slots
@@ -335,10 +356,10 @@ class Pipeline {
 
   Stop stop_ = Stop::none;
   std::string stop_detail_;
-  bool input_ended_ = false;
-  bool lines_off_ = false;  // the results file cannot be written
-  bool set_aside_ = false;  // a row used up its attempts
-  bool limited_ = false;    // the next row has to wait for what is under way, because of a limit
+  bool input_ended_ = false;  // no row comes any more
+  bool lines_off_ = false;    // the results file cannot be written
+  bool set_aside_ = false;    // a row used up its attempts
+  bool limited_ = false;      // the next row has to wait for what is under way, because of a limit
   std::vector<Record> unrecorded_;
 
   std::uint32_t in_flight_ = 0;  // intending to settling

@@ -101,5 +101,200 @@ TEST(PipelineShared, RefusalsAllocateNothingOnceTheBuffersHaveGrown) {
   for (std::uint64_t row = 151; row <= 300; ++row) EXPECT_EQ(refuse(row), 0U) << row;
 }
 
+// --- rows that come in ranges
+
+/// A pipeline that shares its batch.
+class Sharing : public ByHand {
+ public:
+  explicit Sharing(const PipelineOptions& options = shared()) : ByHand(options) {}
+  static PipelineOptions shared() {
+    PipelineOptions options = fixed_endpoint();
+    options.sharing = sagorder::Sharing{};
+    return options;
+  }
+  const Actions& claim(std::uint64_t first, std::uint64_t last, std::span<const Step> steps = {}) {
+    return tell(event::RangeClaimed{{first}, {last}, steps});
+  }
+  const Actions& end_range() { return tell(event::InputEnded{}); }
+  /// Reads a row, and has it placed and recorded.
+  void place_whole(std::uint64_t row) {
+    place(send(row), std::to_string(1000 + row));
+    commit();
+  }
+};
+
+TEST(PipelineShared, RowsAreReadOutOfClaimedRangesAlone) {
+  Sharing run;
+  EXPECT_TRUE(run.actions->wanted_range);
+  EXPECT_EQ(run.actions->wanted_orders, 0U);
+  run.tell(event::Tick{});
+  EXPECT_FALSE(run.actions->wanted_range) << "asked once";
+  run.claim(11, 12);
+  EXPECT_FALSE(run.actions->wanted_range);
+  EXPECT_GT(run.actions->wanted_orders, 0U);
+  run.read(11);
+  run.read(12);
+  run.end_range();
+  EXPECT_TRUE(run.actions->wanted_range) << "the next one is claimed while this one is sent";
+  EXPECT_EQ(run.actions->wanted_orders, 0U);
+  EXPECT_FALSE(run.actions->finished);
+}
+
+TEST(PipelineShared, TheRunIsFinishedWhenThereIsNoRangeForGoodAndNothingUnderWay) {
+  Sharing run;
+  run.claim(1, 1);
+  const Slot slot = run.send(1);
+  run.end_range();
+  run.tell(event::NoRange{true});
+  EXPECT_FALSE(run.actions->finished);
+  run.place(slot, "1001");
+  EXPECT_FALSE(run.actions->finished);
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
+TEST(PipelineShared, WhereThereIsNoRangeNowItIsAskedAgain) {
+  Sharing run;
+  run.tell(event::NoRange{false});
+  EXPECT_FALSE(run.actions->finished);
+  EXPECT_FALSE(run.actions->wanted_range);
+  ASSERT_EQ(run.actions->wake_at, run.steady + kRangeWaitFirst);
+  run.steady = *run.actions->wake_at;
+  run.tell(event::Tick{});
+  EXPECT_TRUE(run.actions->wanted_range);
+}
+
+TEST(PipelineShared, ARangeIsOverWhenNothingOfItIsUnderWay) {
+  Sharing run;
+  run.claim(1, 2);
+  const Slot slot = run.send(1);
+  run.end_range();
+  EXPECT_TRUE(run.actions->ranges_over.empty());
+  run.claim(3, 3);
+  run.place_whole(3);
+  run.end_range();
+  ASSERT_EQ(run.actions->ranges_over.size(), 1U);
+  EXPECT_EQ(run.actions->ranges_over[0].first.value, 3U);
+  run.place(slot, "1001");
+  EXPECT_TRUE(run.actions->ranges_over.empty()) << "its outcome is not durable";
+  run.commit();
+  ASSERT_EQ(run.actions->ranges_over.size(), 1U);
+  EXPECT_EQ(run.actions->ranges_over[0].last.value, 2U);
+}
+
+TEST(PipelineShared, OfARangeTakenOverOpenIntentsAreLeftAlone) {
+  Sharing run;
+  const Step steps[] = {{RecordKind::intent, {1}, {1}},       {RecordKind::intent, {2}, {1}},
+                        {RecordKind::not_executed, {2}, {1}}, {RecordKind::intent, {3}, {1}},
+                        {RecordKind::placed, {3}, {1}},       {RecordKind::intent, {4}, {1}},
+                        {RecordKind::in_doubt, {4}, {1}}};
+  run.claim(1, 4, steps);
+  for (const std::uint64_t row : {1U, 3U, 4U}) {
+    run.read(row);
+    EXPECT_TRUE(run.actions->commit.empty()) << row;
+  }
+  run.read(2);
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].row.value, 2U);
+  EXPECT_EQ(run.actions->commit[0].attempt.value, 2U) << "claimed by insert like any other";
+}
+
+TEST(PipelineShared, WhatWasKnownOfAClaimedRangeIsForgotten) {
+  Sharing run;
+  run.claim(1, 1);
+  run.read(1);
+  const std::vector<std::uint32_t> refused = {0};
+  run.tell(event::Committed{refused});
+  run.end_range();
+  ASSERT_EQ(run.state(1), State::intended);
+  ASSERT_TRUE(run.actions->wanted_range);
+  const Step steps[] = {{RecordKind::intent, {1}, {1}}, {RecordKind::not_executed, {1}, {1}}};
+  run.claim(1, 1, steps);
+  run.read(1);
+  ASSERT_EQ(run.actions->commit.size(), 1U) << "the other host was refused for the rate, and died";
+  EXPECT_EQ(run.actions->commit[0].attempt.value, 2U);
+}
+
+TEST(PipelineShared, ARangeThatThisHostStillHasInItsSlotsIsNotReadAgain) {
+  Sharing run;
+  run.claim(1, 2);
+  run.read(1);
+  run.end_range();
+  run.claim(2, 3);
+  EXPECT_EQ(run.actions->wanted_orders, 0U);
+  EXPECT_EQ(run.state(1), State::pending);
+  run.commit();
+  EXPECT_EQ(run.actions->sends.size(), 1U) << "what is in a slot goes on";
+  EXPECT_GT(run.actions->wake_at, run.steady) << "and another range is asked for later";
+}
+
+TEST(PipelineShared, ARecordThatCannotFollowIsAContradiction) {
+  Sharing run;
+  const Step steps[] = {{RecordKind::placed, {1}, {1}}};
+  EXPECT_THROW(run.claim(1, 1, steps), BrokenPromise);
+}
+
+TEST(PipelineShared, ARowTriedTooOftenEndsTheRunOfThisHost) {
+  Sharing run;
+  run.claim(1, 1);
+  run.read(1);
+  run.end_range();
+  run.tell(event::NoRange{false});
+  for (std::uint32_t k = 0; k < kAttemptsMax; ++k) {
+    run.commit();
+    ASSERT_EQ(run.actions->sends.size(), 1U) << k;
+    run.refuse(run.actions->sends[0].slot, "Throttling.User");
+    run.commit();
+    run.steady += seconds(60);
+    run.tell(event::Tick{});
+    if (run.actions->wanted_range) run.tell(event::NoRange{false});
+    run.tell(event::Tick{});
+  }
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.stop(), Stop::max_attempts);
+}
+
+TEST(PipelineShared, AStoppedRunClaimsNothing) {
+  Sharing run;
+  run.tell(event::NoRange{false});
+  run.interrupt();
+  EXPECT_TRUE(run.actions->finished);
+  run.steady += seconds(60);
+  run.tell(event::Tick{});
+  EXPECT_FALSE(run.actions->wanted_range);
+}
+
+TEST(PipelineShared, EveryRowOfEveryRangeIsPlacedAndEveryRangeIsOver) {
+  for (const std::uint64_t rows : {1U, 7U, 64U, 100U}) {
+    World world(200, rows);
+    world.range_rows = rows;
+    EXPECT_TRUE(world.run());
+    world.check();
+    EXPECT_TRUE(world.violations.empty()) << joined(world.violations);
+    EXPECT_EQ(world.count(State::placed), 200U);
+    EXPECT_EQ(world.rows_over, 200U);
+    EXPECT_EQ(world.requests, 200U);
+  }
+}
+
+TEST(PipelineShared, RangesAmongFaultsOfEveryKindKeepThePromises) {
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    World world(30, seed);
+    world.range_rows = 1 + seed % 9;
+    if (seed % 3 == 0) world.options.rate = {50, seconds(1)};
+    world.is_claimed = [&](std::uint64_t) { return world.chance() % 8 == 0; };
+    world.server = [&](std::uint64_t) {
+      constexpr Does kDoes[] = {Does::order,    Does::order,      Does::lose_answer,
+                                Does::throttle, Does::fail_after, Does::refuse_connect};
+      return kDoes[world.chance() % std::size(kDoes)];
+    };
+    world.interrupt_at_step = seed % 5 == 0 ? 40 : 0;
+    EXPECT_TRUE(world.run());
+    world.check();
+    ASSERT_TRUE(world.violations.empty()) << "seed " << seed << "\n" << joined(world.violations);
+  }
+}
+
 }  // namespace
 }  // namespace sagorder::testing

@@ -68,6 +68,7 @@ class World {
   /// Whether another host turns out to have claimed it; the insert is the claim.
   std::function<bool(std::uint64_t intent)> is_claimed = [](std::uint64_t) { return false; };
   std::function<bool(std::uint64_t append)> append_fails = [](std::uint64_t) { return false; };
+  std::uint64_t range_rows = 0;         // in a range, of a batch that is shared; 0: it is not
   std::uint64_t crash_at_step = 0;      // 0: never
   std::uint64_t interrupt_at_step = 0;  // 0: never
   bool shuffled = true;                 // replies and commits end in any order
@@ -83,6 +84,7 @@ class World {
   std::uint64_t held = 0, left = 0;  // requests that were held; that left without a byte
   std::uint64_t requests = 0, commits = 0, intents = 0, appends = 0, steps = 0;
   std::set<std::uint64_t> elsewhere;  // rows that another host claimed
+  std::uint64_t rows_over = 0;        // of the ranges that were told to be over
   std::uint32_t in_flight_seen = 0, on_wire_seen = 0;
   std::vector<std::string> violations;
   std::unique_ptr<Rows> rows;
@@ -100,6 +102,7 @@ class World {
         return false;
       }
       if (steps == interrupt_at_step) act(pipeline->resume(event::Interrupted{}, now()));
+      if (finished_) break;
       if (steps > 1'000'000) {
         violations.push_back("the run does not end");
         return true;
@@ -157,6 +160,9 @@ class World {
     crashed = false;
     finished_ = false;
     next_row_ = 1;
+    last_row_ = range_rows > 0 ? 0 : rows_total;
+    range_asked_ = false;
+    if (range_rows > 0) options.sharing = Sharing{};
     exchanges_.clear();
     connecting_.clear();
     connected_.clear();
@@ -207,13 +213,14 @@ class World {
   }
 
   void step() {
+    if (range_asked_ && chance() % 4 == 0) return finish_claim();
     const std::size_t choices = exchanges_.size() + connecting_.size() + (commit_.empty() ? 0 : 1);
     if (choices == 0 || (wake_at_ && chance() % 8 == 0)) {
       if (wake_at_) {
         steady_ = std::max(steady_, *wake_at_);
         act(pipeline->resume(event::Tick{}, now()));
         look_for_spinning();
-      } else if (choices == 0) {
+      } else if (choices == 0 && !range_asked_) {
         violations.push_back("nothing is under way and nothing will be");
         finished_ = true;
       }
@@ -228,6 +235,20 @@ class World {
     } else {
       finish_commit();
     }
+  }
+
+  void finish_claim() {
+    range_asked_ = false;
+    if (chance() % 8 == 0) return act(pipeline->resume(event::NoRange{false}, now()));
+    if (last_row_ == rows_total) return act(pipeline->resume(event::NoRange{true}, now()));
+    next_row_ = last_row_ + 1;
+    last_row_ = std::min(last_row_ + range_rows, rows_total);
+    std::vector<Step> steps;
+    for (const Record& record : ledger) {
+      const bool of_it = next_row_ <= record.row.value && record.row.value <= last_row_;
+      if (of_it) steps.push_back({record.kind, record.row, record.attempt});
+    }
+    act(pipeline->resume(event::RangeClaimed{{next_row_}, {last_row_}, steps}, now()));
   }
 
   void finish_commit() {
@@ -354,7 +375,7 @@ class World {
       } else if (append_broke_) {
         append_broke_ = false;
         perform(pipeline->resume(event::AppendFailed{"disk full"}, now()));
-      } else if (next_row_ <= rows_total) {
+      } else if (next_row_ <= last_row_) {
         fill_order(next_row_++);
         perform(pipeline->resume(event::OrderRead{&order_}, now()));
       } else {
@@ -368,6 +389,9 @@ class World {
     on_wire_seen = std::max(on_wire_seen, pipeline->on_wire());
     retired += actions.retire.size();
     wanted_ = actions.wanted_orders;
+    range_asked_ = range_asked_ || actions.wanted_range;
+    for (const Range& over : actions.ranges_over)
+      rows_over += over.last.value - over.first.value + 1;
     wake_at_ = actions.wake_at;
     finished_ = actions.finished;
     if (!actions.commit.empty()) {
@@ -532,6 +556,8 @@ class World {
   std::uint32_t wanted_ = 0;
   bool append_broke_ = false;
   std::uint64_t next_row_ = 1;
+  std::uint64_t last_row_ = 0;  // that may be read
+  bool range_asked_ = false;
   std::uint64_t found_in_doubt_ = 0;  // at the start
   std::string last_id_ = "200000000000000";
   std::set<std::string> arrived_;                 // nonces that the server has seen
