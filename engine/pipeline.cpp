@@ -70,6 +70,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       pacer_(options_.rate, options_.burst),
       allowance_(options_, rows),
       schedule_(options_.rate, options_.burst),
+      lease_(options_.sharing.value_or(Sharing{}).lease, options_.rate),
       slots_(options_.max_in_flight + kReadAhead),
       queued_(slots_.size()),
       again_(slots_.size()),
@@ -97,6 +98,7 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.commit = {};
   actions_.wanted_orders = 0;
   actions_.wanted_range = false;
+  actions_.lease.reset();
   actions_.ranges_over.clear();
   actions_.wake_at.reset();
   actions_.renew_key = false;
@@ -148,11 +150,34 @@ void Pipeline::on(const event::RangeClaimed& claimed, Moment now) {
     const bool follows = range.first <= step.row && step.row <= range.last && rows_.apply(step);
     expect(follows, "the ledger has a record of a range that cannot follow");
   }
+  if (!planted(Planted::open_intent_moves)) return;
+  for (Row row = range.first; row <= range.last; ++row.value) {
+    if (rows_.state(row) != State::intended) continue;
+    rows_.apply({RecordKind::not_executed, row, rows_.attempts(row)});
+  }
 }
 
 void Pipeline::on(const event::NoRange& none, Moment now) {
   ranges_.none(none.for_good, now.steady);
   input_ended_ = ranges_.ended();
+}
+
+void Pipeline::on(const event::Leased& leased, Moment now) {
+  if (lease_.failing()) actions_.notice = "the shared ledger answers again";
+  lease_.granted(leased.tokens, leased.until, now.steady);
+  pacer_.follow(leased.factor, leased.paused_for, now.steady);
+}
+
+void Pipeline::on(const event::LeaseFailed& failed, Moment now) {
+  const std::string reason(failed.reason);
+  if (!lease_.failing() && !failed.for_good) {
+    actions_.notice = "the shared ledger does not answer: " + reason +
+                      "; nothing is sent without it, and it is asked again";
+  }
+  lease_.failed();
+  slowed_ = slowed_ || pacer_.lowered() || pacer_.paused_until() > now.steady;
+  if (!failed.for_good || planted(Planted::fenced_goes_on)) return;
+  request_stop(Stop::fenced, "this host was taken for dead and is shut out: " + reason);
 }
 
 void Pipeline::on(const event::InputChanged& /*changed*/, Moment /*now*/) {
@@ -165,7 +190,8 @@ void Pipeline::on(const event::Committed& committed, Moment now) {
   commit_under_way_ = false;
   ++tally_.commits;
   tally_.commit.add(now.steady - committing_since_);
-  if (!committed.refused.empty()) drop_refused(committed.refused);
+  const bool dropped = !committed.refused.empty() && !planted(Planted::refused_is_sent);
+  if (dropped) drop_refused(committed.refused);
   for (std::size_t i = 0; i < committing_.size; ++i) {
     const Record& record = committing_.records[i];
     if (planted(Planted::send_before_commit) && record.kind == RecordKind::intent) continue;
@@ -232,7 +258,10 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
     record.message = "the answer gives an OrderId that another row of this run was given";
   }
   settle(replied.slot, verdict, record, now);
-  if (verdict.effect == Effect::go_on) pacer_.hinted(answer_.hint, now.steady);
+  if (verdict.effect == Effect::go_on) {
+    pacer_.hinted(answer_.hint, now.steady);
+    slowed_ = slowed_ || pacer_.paused_until() > now.steady;
+  }
   react(verdict.effect, key, words_of(answer_), now);
 }
 
@@ -247,6 +276,7 @@ void Pipeline::on(const event::Faulted& faulted, Moment now) {
            "a fault came for a row that is not on the wire");
     expect(fault.bytes_accepted == 0, "a request was written before it was told to go");
     --leased_;
+    if (held.phase == Phase::leased) keep_promise();
   }
   if (held.phase == Phase::leaving) return left(faulted.slot, now);
   ++tally_.faults;
@@ -316,7 +346,10 @@ void Pipeline::advance(Moment now) {
     go_connected(now);
     send_ready(now);
   }
-  if (options_.sharing) want_range(now);
+  if (options_.sharing) {
+    want_range(now);
+    want_lease(now);
+  }
   want_orders();
   if (!ledger_failed()) start_commit(now);
   set_wake(now);
@@ -380,6 +413,7 @@ void Pipeline::admit(Moment now) {
     const Slot slot = from.front();
     limited_ = !may_admit(slots_[slot].order);
     if (limited_) return;
+    if (options_.sharing && !lease_.has_room(now.steady)) return;
     const bool granted =
         (planted(Planted::retries_without_token) && !again_.empty()) || pacer_.admit(now.steady);
     if (!granted) return;
@@ -397,6 +431,7 @@ void Pipeline::go_connected(Moment now) {
       leave(connected_.pop(), why);
       continue;
     }
+    if (!has_token(now)) return;
     const bool granted = planted(Planted::token_before_connection) ||
                          (planted(Planted::retries_without_token) && slots_[slot].tries > 1) ||
                          pacer_.send(now.steady);
@@ -413,10 +448,11 @@ void Pipeline::send_ready(Moment now) {
       not_sent(ready_.pop(), why, now);
       continue;
     }
+    if (!has_token(now, leased_)) return;  // those that are held take theirs first
     if (planted(Planted::token_before_connection) && !pacer_.send(now.steady)) return;
     // Held without a rate, too: the same bytes again, whose minute ends when they leave, and what
-    // must not leave after a deadline, for it may have to connect first.
-    const bool at_once = pacer_.unlimited() && slots_[slot].first_sending &&
+    // must not leave after a deadline, or a lease, for it may have to connect first.
+    const bool at_once = pacer_.unlimited() && slots_[slot].first_sending && !options_.sharing &&
                          (!allowance_.has_deadline() || planted(Planted::late_request_connects));
     if (at_once) {
       pacer_.send(now.steady);
@@ -437,6 +473,39 @@ void Pipeline::want_range(Moment now) {
   if (stop_ != Stop::none || !soon || !ranges_.wanted(now.steady)) return;
   ranges_.ask();
   actions_.wanted_range = true;
+}
+
+/// Rows wait to be admitted, or are intended and not sent.
+bool Pipeline::needs_tokens() const {
+  if (stop_ != Stop::none) return false;
+  return !queued_.empty() || !again_.empty() || lease_.promised() > 0;
+}
+
+/// Also when it needs none, as long as something is under way: that this host lives is told by it.
+void Pipeline::want_lease(Moment now) {
+  if (stop_ == Stop::fenced || ledger_failed() || !lease_.due(needs_tokens(), now.steady)) return;
+  LeaseWish wish;
+  wish.tokens = lease_.ask(needs_tokens(), now.steady);
+  if (slowed_ && !planted(Planted::throttling_kept_to_self)) {
+    wish.factor = pacer_.factor();
+    wish.paused_for = std::max(pacer_.paused_until() - now.steady, nanoseconds(0));
+  }
+  slowed_ = false;
+  actions_.lease = wish;
+}
+
+/// Whether one may be sent now, where hosts share the rate, once `ahead` others were.
+bool Pipeline::has_token(Moment now, std::uint32_t ahead) const {
+  return !options_.sharing || lease_.tokens(now.steady) > ahead ||
+         planted(Planted::sent_without_lease);
+}
+
+void Pipeline::promise_token() {
+  if (options_.sharing) lease_.promise();
+}
+
+void Pipeline::keep_promise() {
+  if (options_.sharing) lease_.keep_promise();
 }
 
 void Pipeline::want_orders() {
@@ -487,8 +556,12 @@ void Pipeline::set_wake(Moment now) {
   const bool held = now.steady < held_until_;
   const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
   if (!commit_under_way_ && gathering_.size > 0) wake(gathering_since_ + kGatherMax);
-  if (!connected_.empty()) wake(pacer_.send_at(now.steady));
-  if (!ready_.empty() && on_wire_ + leased_ < wires) {
+  if (options_.sharing && stop_ != Stop::fenced) {
+    const SteadyTime ask_at = lease_.due_at(needs_tokens(), now.steady);
+    if (ask_at != SteadyTime::max()) wake(ask_at);
+  }
+  if (!connected_.empty() && has_token(now)) wake(pacer_.send_at(now.steady));
+  if (!ready_.empty() && on_wire_ + leased_ < wires && has_token(now, leased_)) {
     const auto ahead = planted(Planted::token_before_connection) ? milliseconds(0) : kLeaseAhead;
     wake(held ? held_until_ : pacer_.send_at(now.steady, leased_) - ahead);
   }
@@ -497,7 +570,8 @@ void Pipeline::set_wake(Moment now) {
   if (stop_ == Stop::none && more_to_admit() && renewal_.next_at() != WallTime::max()) {
     wake(now.steady + (renewal_.next_at() - now.wall));
   }
-  if (stop_ == Stop::none && rows && !limited_ && in_flight_ < window) {
+  const bool room = !options_.sharing || lease_.has_room(now.steady);
+  if (stop_ == Stop::none && rows && room && !limited_ && in_flight_ < window) {
     wake(held ? held_until_ : pacer_.admit_at(now.steady));
   }
 }
@@ -505,6 +579,9 @@ void Pipeline::set_wake(Moment now) {
 /// What the next order to leave, or the end of the run, waits for.
 WaitFor Pipeline::awaited(Moment now) const {
   if (now.steady < held_until_) return WaitFor::connection;
+  if (options_.sharing && needs_tokens() && lease_.tokens(now.steady) == 0) {
+    return lease_.holds(now.steady) ? WaitFor::rate : WaitFor::ledger;
+  }
   const bool paced = !pacer_.unlimited() || pacer_.paused_until() > now.steady;
   const std::uint32_t window = std::min(window_, options_.max_in_flight);
   const bool rows = (!queued_.empty() || !again_.empty()) && renewal_.signs(now.wall);
@@ -562,6 +639,7 @@ void Pipeline::intend(Slot slot, Moment now) {
   held.replay_planned = false;
   ++held.tries;
   ++in_flight_;
+  promise_token();
   allowance_.reserve(held.order);
   ++tally_.intents;
   Record& record = gather(RecordKind::intent, slot, now);
@@ -633,6 +711,7 @@ void Pipeline::go(Slot slot, Moment now) {
   Held& held = slots_[slot];
   expect(held.phase == Phase::connected, "a row was to leave that has no connection");
   if (held.first_sending) held.sent_at = now.steady;
+  if (options_.sharing && !planted(Planted::sent_without_lease)) lease_.take(now.steady);
   --leased_;
   count_sent(slot);
   actions_.go.push_back(slot);
@@ -641,6 +720,7 @@ void Pipeline::go(Slot slot, Moment now) {
 void Pipeline::count_sent(Slot slot) {
   slots_[slot].phase = Phase::sent;
   ++on_wire_;
+  keep_promise();
   expect(on_wire_ + leased_ <= options_.connections, "more requests under way than connections");
   ++tally_.sent;
 }
@@ -669,6 +749,7 @@ void Pipeline::not_sent(Slot slot, std::string_view why, Moment now) {
   const bool doubted = !held.first_sending;
   held.wait = nanoseconds(0);
   held.phase = Phase::settling;
+  keep_promise();
   give_back_wire(held);
   Record& record = gather(doubted ? RecordKind::in_doubt : RecordKind::not_executed, slot, now);
   record.code = doubted ? "NotReplayed" : "NotSent";
@@ -741,6 +822,7 @@ void Pipeline::claimed_elsewhere(Slot slot, const Record& record) {
          "an attempt was refused that cannot follow");
   ++tally_.elsewhere;
   --in_flight_;
+  keep_promise();
   release(slot);
 }
 
@@ -769,6 +851,7 @@ void Pipeline::make_ready_again(Slot slot) {
   Held& held = slots_[slot];
   held.replay_planned = false;
   held.first_sending = false;
+  promise_token();
   if (planted(Planted::replay_signed_anew)) {
     held.stamp.nonce = nonces_.next();
     write_request(held);
@@ -841,6 +924,7 @@ void Pipeline::react(Effect effect, const Key& key, const std::string& words, Mo
       return;
     case Effect::slow_down:  // answers only
       ++tally_.throttled;
+      slowed_ = true;
       pacer_.throttled(answer_.hint, now.steady);
       return;
     case Effect::back_off:

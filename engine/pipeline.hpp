@@ -40,6 +40,7 @@
 #include <vector>
 
 #include "engine/allowance.hpp"
+#include "engine/lease.hpp"
 #include "engine/life.hpp"
 #include "engine/moment.hpp"
 #include "engine/nonce.hpp"
@@ -77,8 +78,11 @@ inline constexpr milliseconds kGatherMax{4};  ///< records wait so long for othe
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
 inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
 
-/// Of a batch that hosts share through one ledger.
-struct Sharing {};
+/// Of a batch that hosts share through one ledger: rows come in ranges, and nothing is sent but
+/// under a lease of the account's tokens (engine/ranges, engine/lease).
+struct Sharing {
+  milliseconds lease = kLeaseLength;
+};
 
 /// The limits are options like the others.
 struct PipelineOptions : Limits {
@@ -110,6 +114,17 @@ struct RangeClaimed {
 };
 struct NoRange {
   bool for_good;  ///< nothing is left to do, nor will be; else it is asked again
+};
+/// Asked for by Actions::lease.
+struct Leased {
+  std::uint32_t tokens;  ///< as many as were asked for, at most
+  SteadyTime until;      ///< by this host's clock, the lease's length from before it was asked
+  double factor = 1.0;   ///< what throttling made of the account's rate, whichever host saw it
+  nanoseconds paused_for{0};
+};
+struct LeaseFailed {
+  std::string_view reason;  ///< for a person
+  bool for_good;            ///< this host was fenced; else the ledger could not be asked
 };
 struct InputChanged {};  ///< the file is no longer what was validated: nothing more of it is sent
 /// The last commit action is durable, but for the intents that were refused, because on a shared
@@ -146,11 +161,11 @@ struct Tick {};         ///< the wake-up time came
 struct Interrupted {};  ///< the first stops admission, the second gives up waiting
 }  // namespace event
 
-using Event =
-    std::variant<event::Started, event::OrderRead, event::InputEnded, event::RangeClaimed,
-                 event::NoRange, event::InputChanged, event::Committed, event::CommitFailed,
-                 event::Connected, event::Replied, event::Faulted, event::AppendFailed,
-                 event::KeyRenewed, event::KeyNotRenewed, event::Tick, event::Interrupted>;
+using Event = std::variant<event::Started, event::OrderRead, event::InputEnded, event::RangeClaimed,
+                           event::NoRange, event::Leased, event::LeaseFailed, event::InputChanged,
+                           event::Committed, event::CommitFailed, event::Connected, event::Replied,
+                           event::Faulted, event::AppendFailed, event::KeyRenewed,
+                           event::KeyNotRenewed, event::Tick, event::Interrupted>;
 
 struct Send {
   Slot slot = 0;
@@ -171,6 +186,7 @@ struct Actions {
   std::vector<Slot> go;             ///< held and connected: its bytes leave now
   std::uint32_t wanted_orders = 0;  ///< read up to so many rows
   bool wanted_range = false;        ///< claim rows, then RangeClaimed or NoRange
+  std::optional<LeaseWish> lease;   ///< ask the account's bucket, then Leased or LeaseFailed
   std::vector<Range> ranges_over;   ///< nothing of them is under way; the ledger knows what is left
   std::optional<SteadyTime> wake_at;  ///< then Tick
   std::string notice;                 ///< something a person should hear of now; mostly empty
@@ -249,6 +265,8 @@ class Pipeline {
   void on(const event::InputEnded& ended, Moment now);
   void on(const event::RangeClaimed& claimed, Moment now);
   void on(const event::NoRange& none, Moment now);
+  void on(const event::Leased& leased, Moment now);
+  void on(const event::LeaseFailed& failed, Moment now);
   void on(const event::InputChanged& changed, Moment now);
   void on(const event::Committed& committed, Moment now);
   void on(const event::CommitFailed& failed, Moment now);
@@ -273,6 +291,11 @@ class Pipeline {
   void send_ready(Moment now);
   void start_commit(Moment now);
   void want_range(Moment now);
+  void want_lease(Moment now);
+  [[nodiscard]] bool needs_tokens() const;
+  [[nodiscard]] bool has_token(Moment now, std::uint32_t ahead = 0) const;
+  void promise_token();
+  void keep_promise();
   void want_orders();
   [[nodiscard]] bool more_to_admit() const;
   [[nodiscard]] bool more_come_at_once() const;
@@ -332,6 +355,7 @@ class Pipeline {
   Allowance allowance_;
   Schedule schedule_;
   Ranges ranges_;
+  Lease lease_;
   AnswerReader reader_;
   Answer answer_;
   WireBuffer written_;  // the request that is being written, and its stages: one for all slots
@@ -358,6 +382,7 @@ class Pipeline {
   std::string stop_detail_;
   bool input_ended_ = false;  // no row comes any more
   bool lines_off_ = false;    // the results file cannot be written
+  bool slowed_ = false;       // by an answer, and the other hosts are not told yet
   bool set_aside_ = false;    // a row used up its attempts
   bool limited_ = false;      // the next row has to wait for what is under way, because of a limit
   std::vector<Record> unrecorded_;

@@ -6,7 +6,7 @@
 namespace sagorder {
 namespace {
 
-constexpr std::array<std::string_view, 49> kNames = {
+constexpr std::array<std::string_view, 58> kNames = {
     "send_before_commit",
     "result_before_commit",
     "failed_commit_ignored",
@@ -56,12 +56,26 @@ constexpr std::array<std::string_view, 49> kNames = {
     "doubt_shown_as_rejected",
     "secret_in_evidence",
     "clipped_before_hidden",
+    "refused_is_sent",
+    "open_intent_moves",
+    "held_range_read_again",
+    "sent_without_lease",
+    "tokens_do_not_expire",
+    "lease_from_its_answer",
+    "lease_is_free",
+    "throttling_kept_to_self",
+    "fenced_goes_on",
 };
-static_assert(kNames.size() == static_cast<std::size_t>(Planted::clipped_before_hidden));
+static_assert(kNames.size() == static_cast<std::size_t>(Planted::fenced_goes_on));
+constexpr auto kOfOneHost = static_cast<std::size_t>(Planted::clipped_before_hidden);
 
 }  // namespace
 
-std::span<const std::string_view> planted_names() { return kNames; }
+std::span<const std::string_view> planted_names() { return std::span(kNames).first(kOfOneHost); }
+
+std::span<const std::string_view> planted_names_of_hosts() {
+  return std::span(kNames).subspan(kOfOneHost);
+}
 
 std::optional<Planted> planted_by_name(std::string_view name) {
   const auto* const found = std::ranges::find(kNames, name);

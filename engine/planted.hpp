@@ -81,6 +81,17 @@ enum class Planted : std::uint8_t {
   doubt_shown_as_rejected,  ///< a row in doubt has the line of a rejected one (I6)
   secret_in_evidence,       ///< the secret is shown where a server echoes it (I15)
   clipped_before_hidden,    ///< a text is clipped first, and half a secret stays (I15)
+
+  // several hosts on one batch: for the simulation that has them (S0 to S9)
+  refused_is_sent,          ///< an intent that another host had claimed is sent all the same (S2)
+  open_intent_moves,        ///< of a range taken over, open intents are tried again (S2)
+  held_range_read_again,    ///< a range that this host still has in its slots is read anew (S0)
+  sent_without_lease,       ///< what has its connection leaves, lease or not (S4)
+  tokens_do_not_expire,     ///< what was leased stays good for ever (S4)
+  lease_from_its_answer,    ///< the lease's length counts from its answer (S4)
+  lease_is_free,            ///< the bucket gives the whole burst, leased or not (S5)
+  throttling_kept_to_self,  ///< what one host saw of throttling is not told to the others (S7)
+  fenced_goes_on,           ///< a host that was fenced asks again and again (S8)
 };
 
 #ifdef SAGORDER_PLANTED_BUGS
@@ -89,8 +100,9 @@ inline Planted planted_bug = Planted::none;  ///< set once, before anything runs
 
 inline bool planted(Planted bug) { return planted_bug == bug; }
 
-/// In the order of the enum, `none` left out.
+/// In the order of the enum, `none` left out: those of one host, and those of several.
 std::span<const std::string_view> planted_names();
+std::span<const std::string_view> planted_names_of_hosts();
 std::optional<Planted> planted_by_name(std::string_view name);
 
 #else

@@ -11,11 +11,9 @@ namespace {
 
 constexpr seconds kRound{1};                 // throttling answers this close count as one
 constexpr milliseconds kPauseUnhinted{100};  // when the gateway gives no hint
-constexpr double kFactorMin = 1.0 / 64;
-constexpr double kClimbPerSecond = 0.05;   // of the asked (or measured) rate
-constexpr double kFactorFree = 2.0;        // unlimited again once at twice the measured rate
-constexpr milliseconds kMeasuredOver{20};  // a shorter time says little about a rate
-constexpr double kMeasuredMin = 10.0;      // orders a second, if throttled before anything is known
+constexpr double kFactorFree = 2.0;          // unlimited again once at twice the measured rate
+constexpr milliseconds kMeasuredOver{20};    // a shorter time says little about a rate
+constexpr double kMeasuredMin = 10.0;  // orders a second, if throttled before anything is known
 
 std::optional<std::uint64_t> parse_count(std::string_view& text) {
   std::uint64_t value = 0;
@@ -155,6 +153,14 @@ void Pacer::hinted(const RateHint& hint, SteadyTime now) {
   if (hint.remain == 0U && hint.time_left) {
     paused_until_ = std::max(paused_until_, now + *hint.time_left);
   }
+}
+
+void Pacer::follow(double factor, nanoseconds pause, SteadyTime now) {
+  paused_until_ = std::max(paused_until_, now + pause);
+  recover(now);
+  if (interval_.count() == 0 || factor >= factor_) return;
+  recovered_at_ = now;
+  set_factor(std::max(kFactorMin, factor), now);
 }
 
 void Pacer::recover(SteadyTime now) {

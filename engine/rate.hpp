@@ -31,6 +31,8 @@ struct RateLimit {
 inline constexpr std::uint64_t kRateCountMax = 1'000'000;  ///< orders a window
 inline constexpr seconds kRateWindowMax{86'400};
 inline constexpr std::uint64_t kBurstMax = 1'000'000;
+inline constexpr double kFactorMin = 1.0 / 64;   ///< throttling lowers the rate no further
+inline constexpr double kClimbPerSecond = 0.05;  ///< back, of the asked (or measured) rate
 
 /// `10/s`, `200/60s`, `5/m`, `5`, `unlimited`. nullopt: not a rate.
 std::optional<RateLimit> parse_rate(std::string_view text);
@@ -73,6 +75,8 @@ class Pacer {
   void throttled(const RateHint& hint, SteadyTime now);
   /// Hints of a good answer: nothing remains, so wait for the next window.
   void hinted(const RateHint& hint, SteadyTime now);
+  /// What throttling that another host saw makes of the account's rate: never more than it is here.
+  void follow(double factor, nanoseconds pause, SteadyTime now);
   /// Climbs back; call it now and then (any frequency).
   void recover(SteadyTime now);
 
@@ -81,6 +85,8 @@ class Pacer {
   /// Orders a second as asked for; 0: unlimited.
   [[nodiscard]] double asked_rate() const;
   [[nodiscard]] bool lowered() const;
+  /// Current rate / asked rate; 1 without a rate, for what was measured is this host's alone.
+  [[nodiscard]] double factor() const { return interval_.count() > 0 ? factor_ : 1.0; }
   [[nodiscard]] bool unlimited() const { return interval_.count() == 0 && !lowered(); }
   [[nodiscard]] SteadyTime paused_until() const { return paused_until_; }
 

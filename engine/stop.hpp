@@ -24,6 +24,7 @@ enum class Stop : std::uint8_t {
   payment,
   certificate,
   input_changed,
+  fenced,     ///< another host was told that this one is dead: its rows may be settled elsewhere
   abandoned,  ///< second interrupt: answers under way are not waited for
   output_failed,
   ledger_failed,

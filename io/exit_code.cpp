@@ -31,6 +31,7 @@ std::optional<ExitCode> stopped(Stop stop) {
     case Stop::max_attempts:
     case Stop::unreachable:
     case Stop::payment:
+    case Stop::fenced:
       return ExitCode::limit;
     case Stop::abandoned:
     case Stop::output_failed:

@@ -226,6 +226,8 @@ std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
       return "The server could not prove who it is; check --endpoint and --ca-file, then:";
     case Stop::input_changed:
       return "Restore the input as it was, then the same command goes on:";
+    case Stop::fenced:
+      return "Other hosts go on with the rows that are left; to take part again, the same command:";
     case Stop::output_failed:
     case Stop::ledger_failed:
       return "Make room or mend the disk, then the same command goes on:";

@@ -103,10 +103,13 @@ TEST(PipelineShared, RefusalsAllocateNothingOnceTheBuffersHaveGrown) {
 
 // --- rows that come in ranges
 
-/// A pipeline that shares its batch.
+/// A pipeline that shares its batch, and has asked for rows and a lease. Without a rate.
 class Sharing : public ByHand {
  public:
-  explicit Sharing(const PipelineOptions& options = shared()) : ByHand(options) {}
+  explicit Sharing(const PipelineOptions& options = shared()) : ByHand(options) {
+    EXPECT_TRUE(actions->wanted_range);
+    grant();
+  }
   static PipelineOptions shared() {
     PipelineOptions options = fixed_endpoint();
     options.sharing = sagorder::Sharing{};
@@ -116,6 +119,33 @@ class Sharing : public ByHand {
     return tell(event::RangeClaimed{{first}, {last}, steps});
   }
   const Actions& end_range() { return tell(event::InputEnded{}); }
+  /// Grants all that was asked for.
+  const Actions& grant() {
+    EXPECT_TRUE(actions->lease.has_value());
+    const std::uint32_t tokens = actions->lease ? actions->lease->tokens : 0;
+    return tell(event::Leased{tokens, steady + kLeaseLength});
+  }
+  const Actions& cannot_ask() { return tell(event::LeaseFailed{"no route to host", false}); }
+  const Actions& pass(nanoseconds span) {
+    steady += span;
+    wall += std::chrono::duration_cast<milliseconds>(span);
+    return tell(event::Tick{});
+  }
+  const Actions& connect(Slot slot) { return tell(event::Connected{slot}); }
+  /// Reads a row and makes its intent durable. @return the slot that has its connection and leaves
+  Slot send(std::uint64_t row) {
+    const Slot slot = hold(row);
+    EXPECT_EQ(connect(slot).go, std::vector<Slot>{slot});
+    return slot;
+  }
+  /// The same, up to the connection.
+  Slot hold(std::uint64_t row) {
+    read(row);
+    commit();
+    EXPECT_EQ(actions->sends.size(), 1U);
+    EXPECT_TRUE(actions->sends.at(0).hold);
+    return actions->sends.at(0).slot;
+  }
   /// Reads a row, and has it placed and recorded.
   void place_whole(std::uint64_t row) {
     place(send(row), std::to_string(1000 + row));
@@ -125,7 +155,6 @@ class Sharing : public ByHand {
 
 TEST(PipelineShared, RowsAreReadOutOfClaimedRangesAlone) {
   Sharing run;
-  EXPECT_TRUE(run.actions->wanted_range);
   EXPECT_EQ(run.actions->wanted_orders, 0U);
   run.tell(event::Tick{});
   EXPECT_FALSE(run.actions->wanted_range) << "asked once";
@@ -244,12 +273,15 @@ TEST(PipelineShared, ARowTriedTooOftenEndsTheRunOfThisHost) {
   for (std::uint32_t k = 0; k < kAttemptsMax; ++k) {
     run.commit();
     ASSERT_EQ(run.actions->sends.size(), 1U) << k;
-    run.refuse(run.actions->sends[0].slot, "Throttling.User");
+    const Slot slot = run.actions->sends[0].slot;
+    run.connect(slot);
+    run.refuse(slot, "Throttling.User");
     run.commit();
-    run.steady += seconds(60);
-    run.tell(event::Tick{});
-    if (run.actions->wanted_range) run.tell(event::NoRange{false});
-    run.tell(event::Tick{});
+    run.pass(seconds(60));
+    if (run.actions->finished) break;
+    const bool wanted_range = run.actions->wanted_range;
+    run.grant();
+    if (wanted_range) run.tell(event::NoRange{false});
   }
   EXPECT_TRUE(run.actions->finished);
   EXPECT_EQ(run.pipeline.stop(), Stop::max_attempts);
@@ -260,8 +292,7 @@ TEST(PipelineShared, AStoppedRunClaimsNothing) {
   run.tell(event::NoRange{false});
   run.interrupt();
   EXPECT_TRUE(run.actions->finished);
-  run.steady += seconds(60);
-  run.tell(event::Tick{});
+  run.pass(seconds(60));
   EXPECT_FALSE(run.actions->wanted_range);
 }
 
@@ -293,6 +324,223 @@ TEST(PipelineShared, RangesAmongFaultsOfEveryKindKeepThePromises) {
     EXPECT_TRUE(world.run());
     world.check();
     ASSERT_TRUE(world.violations.empty()) << "seed " << seed << "\n" << joined(world.violations);
+  }
+}
+
+// --- the lease
+
+TEST(PipelineShared, WithoutALeaseNothingIsIntended) {
+  ByHand run(Sharing::shared());
+  ASSERT_TRUE(run.actions->lease.has_value());
+  run.tell(event::RangeClaimed{{1}, {2}, {}});
+  run.read(1);
+  EXPECT_TRUE(run.actions->commit.empty());
+  run.tell(event::Leased{0, run.steady + kLeaseLength});
+  EXPECT_EQ(run.actions->commit.size(), 1U);
+}
+
+TEST(PipelineShared, AnIntentThatIsDurableAfterTheLeaseWaitsForTheNextOne) {
+  Sharing run;
+  run.claim(1, 1);
+  run.read(1);
+  run.pass(kLeaseLength);
+  ASSERT_TRUE(run.actions->lease.has_value());
+  const Actions& after = run.tell(event::Committed{});
+  EXPECT_TRUE(after.sends.empty());
+  run.tell(event::Leased{0, run.steady + kLeaseLength});
+  EXPECT_EQ(run.actions->sends.size(), 1U);
+}
+
+TEST(PipelineShared, AHostThatStoodStillAsksBeforeItSends) {
+  Sharing run;
+  run.claim(1, 1);
+  const Slot slot = run.hold(1);
+  run.steady += seconds(40);  // no event came meanwhile: the process stood still
+  EXPECT_TRUE(run.connect(slot).go.empty());
+  ASSERT_TRUE(run.actions->lease.has_value());
+  run.grant();
+  EXPECT_EQ(run.actions->go, std::vector<Slot>{slot});
+}
+
+TEST(PipelineShared, AnAnswerThatWaitedWhileTheHostStoodStillIsNoLease) {
+  Sharing run;
+  run.claim(1, 1);
+  const Slot slot = run.hold(1);
+  run.pass(kLeaseLength);
+  ASSERT_TRUE(run.actions->lease.has_value());
+  const SteadyTime until = run.steady + kLeaseLength;
+  run.connect(slot);
+  run.steady += seconds(40);
+  run.tell(event::Leased{0, until});
+  EXPECT_TRUE(run.actions->go.empty());
+  ASSERT_TRUE(run.actions->lease.has_value()) << "it asks again at once";
+  run.grant();
+  EXPECT_EQ(run.actions->go, std::vector<Slot>{slot});
+}
+
+TEST(PipelineShared, WithoutTheLedgerItFallsSilentSaysSoAndGoesOnByItself) {
+  Sharing run;
+  run.claim(1, 1);
+  const Slot slot = run.hold(1);
+  run.pass(kLeaseLength);
+  run.cannot_ask();
+  EXPECT_NE(run.actions->notice.find("no route to host"), std::string::npos);
+  EXPECT_TRUE(run.connect(slot).go.empty());
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(run.actions->wake_at.has_value());
+    EXPECT_LE(*run.actions->wake_at - run.steady, kLeaseRetryMax);
+    run.pass(*run.actions->wake_at - run.steady);
+    ASSERT_TRUE(run.actions->lease.has_value());
+    run.cannot_ask();
+    EXPECT_TRUE(run.actions->notice.empty()) << "it was said";
+    EXPECT_TRUE(run.actions->go.empty());
+  }
+  run.pass(*run.actions->wake_at - run.steady);
+  run.grant();
+  EXPECT_EQ(run.actions->notice, "the shared ledger answers again");
+  EXPECT_EQ(run.actions->go, std::vector<Slot>{slot});
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
+TEST(PipelineShared, AnIntentThatGrewTooOldWithoutALeaseIsTakenBack) {
+  Sharing run;
+  run.claim(1, 1);
+  const Slot slot = run.hold(1);
+  run.pass(kLeaseLength);
+  run.connect(slot);
+  run.pass(kStampAgeMax);
+  EXPECT_EQ(run.actions->leave, std::vector<Slot>{slot});
+  run.fault(slot, FaultKind::cancelled, 0);
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].kind, RecordKind::not_executed);
+  EXPECT_EQ(run.actions->commit[0].code, "NotSent");
+}
+
+TEST(PipelineShared, AFencedHostStopsForGood) {
+  Sharing run;
+  run.claim(1, 3);
+  const Slot sent = run.send(1);
+  const Slot held = run.hold(2);
+  run.pass(kLeaseLength);
+  ASSERT_TRUE(run.actions->lease.has_value());
+  run.tell(event::LeaseFailed{"fenced by another host", true});
+  EXPECT_EQ(run.pipeline.stop(), Stop::fenced);
+  EXPECT_NE(run.pipeline.stop_detail().find("fenced by another host"), std::string::npos);
+  EXPECT_EQ(run.actions->leave, std::vector<Slot>{held});
+  run.fault(held, FaultKind::cancelled, 0);
+  run.commit();
+  run.pass(seconds(60));
+  EXPECT_FALSE(run.actions->lease.has_value()) << "it does not ask again";
+  run.place(sent, "1001");
+  EXPECT_FALSE(run.actions->finished) << "what it sent is recorded";
+  run.commit();
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(1), State::placed);
+  EXPECT_EQ(run.state(2), State::pending);
+}
+
+TEST(PipelineShared, ThatItLivesIsToldWhileAnAnswerIsAwaited) {
+  Sharing run;
+  run.claim(1, 1);
+  run.send(1);
+  run.end_range();
+  run.tell(event::NoRange{true});
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(run.actions->wake_at.has_value());
+    EXPECT_LE(*run.actions->wake_at - run.steady, kHeartbeat);
+    run.pass(*run.actions->wake_at - run.steady);
+    ASSERT_TRUE(run.actions->lease.has_value());
+    EXPECT_EQ(run.actions->lease->tokens, 0U);
+    run.grant();
+  }
+}
+
+PipelineOptions with_rate() {
+  PipelineOptions options = Sharing::shared();
+  options.rate = {10, seconds(1)};
+  options.burst = 8;
+  return options;
+}
+
+TEST(PipelineShared, NoMoreAreIntendedThanThereAreTokens) {
+  Sharing run(with_rate());
+  run.claim(1, 9);
+  for (std::uint64_t row = 1; row <= 9; ++row) run.read(row);
+  run.commit();
+  run.commit();
+  EXPECT_EQ(run.pipeline.in_flight(), 2U) << "as many as were asked for at first";
+  run.pass(kLeaseLength);
+  run.tell(event::Leased{0, run.steady + kLeaseLength});
+  EXPECT_EQ(run.pipeline.in_flight(), 2U);
+}
+
+TEST(PipelineShared, ARowThatFoundNoConnectionGivesItsTokenBack) {
+  Sharing run(with_rate());
+  run.claim(1, 9);
+  Slot slot = run.hold(1);
+  for (int i = 0; i < 2; ++i) {  // as often as there are tokens
+    run.fault(slot, FaultKind::connect_failed, 0);
+    run.commit();
+    run.pass((1 + i) * kBackoffFirst);
+    ASSERT_EQ(run.actions->commit.size(), 1U) << i;
+    run.commit();
+    ASSERT_EQ(run.actions->sends.size(), 1U) << i;
+    slot = run.actions->sends[0].slot;
+  }
+  EXPECT_EQ(run.connect(slot).go, std::vector<Slot>{slot});
+}
+
+TEST(PipelineShared, ThrottlingIsToldWithTheNextAskAndFollowed) {
+  Sharing run(with_rate());
+  run.claim(1, 2);
+  const Slot slot = run.send(1);
+  run.refuse(slot, "Throttling.User");
+  run.commit();
+  run.pass(milliseconds(50));
+  run.read(2);
+  if (!run.actions->lease) run.pass(milliseconds(500));
+  ASSERT_TRUE(run.actions->lease.has_value());
+  EXPECT_EQ(run.actions->lease->factor, 0.5);
+  run.grant();
+  run.pass(seconds(1));
+  ASSERT_TRUE(run.actions->lease.has_value());
+  EXPECT_EQ(run.actions->lease->factor, 1.0) << "told once";
+  run.tell(event::Leased{0, run.steady + kLeaseLength, 0.125, seconds(3)});
+  EXPECT_EQ(run.pipeline.pacer().factor(), 0.125) << "another host saw worse";
+  EXPECT_EQ(run.pipeline.pacer().paused_until(), run.steady + seconds(3));
+}
+
+TEST(PipelineShared, WhatCouldNotBeToldIsToldAgain) {
+  Sharing run(with_rate());
+  run.claim(1, 1);
+  run.refuse(run.send(1), "Throttling.User");
+  run.commit();
+  run.pass(seconds(1));
+  ASSERT_TRUE(run.actions->lease.has_value());
+  run.cannot_ask();
+  run.pass(seconds(2));
+  ASSERT_TRUE(run.actions->lease.has_value());
+  EXPECT_LT(run.actions->lease->factor, 1.0);
+}
+
+TEST(PipelineShared, LeasesAmongFaultsOfEveryKindKeepThePromises) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    World world(30, seed);
+    world.range_rows = 10;
+    if (seed % 3 != 0) world.options.rate = {seed % 2 == 0 ? 5U : 200U, seconds(1)};
+    world.options.replay = seed % 5 == 0 ? Replay::same_bytes : Replay::never;
+    world.is_claimed = [&](std::uint64_t) { return world.chance() % 8 == 0; };
+    world.ask_fails = [&](std::uint64_t) { return world.chance() % 4 == 0; };
+    world.server = [&](std::uint64_t) {
+      constexpr Does kDoes[] = {Does::order,    Does::order,      Does::lose_answer,
+                                Does::throttle, Does::fail_after, Does::refuse_connect};
+      return kDoes[world.chance() % std::size(kDoes)];
+    };
+    world.interrupt_at_step = seed % 7 == 0 ? 100 : 0;
+    EXPECT_TRUE(world.run());
+    world.check();
+    ASSERT_TRUE(world.violations.empty()) << "seed " << seed << "\n" << joined(world.violations);
+    EXPECT_TRUE(world.count(State::pending) == 0 || seed % 7 == 0) << seed;
   }
 }
 

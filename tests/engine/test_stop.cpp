@@ -25,6 +25,7 @@ TEST(Stop, EachHasItsName) {
       {Stop::payment, "payment"},
       {Stop::certificate, "certificate"},
       {Stop::input_changed, "input_changed"},
+      {Stop::fenced, "fenced"},
       {Stop::abandoned, "abandoned"},
       {Stop::output_failed, "output_failed"},
       {Stop::ledger_failed, "ledger_failed"},

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/account.hpp"
 #include "engine/pipeline.hpp"
 
 namespace sagorder::testing {
@@ -68,7 +69,9 @@ class World {
   /// Whether another host turns out to have claimed it; the insert is the claim.
   std::function<bool(std::uint64_t intent)> is_claimed = [](std::uint64_t) { return false; };
   std::function<bool(std::uint64_t append)> append_fails = [](std::uint64_t) { return false; };
-  std::uint64_t range_rows = 0;         // in a range, of a batch that is shared; 0: it is not
+  std::uint64_t range_rows = 0;  // in a range, of a batch that is shared; 0: it is not
+  /// Whether the ledger cannot be asked, while the batch is shared.
+  std::function<bool(std::uint64_t ask)> ask_fails = [](std::uint64_t) { return false; };
   std::uint64_t crash_at_step = 0;      // 0: never
   std::uint64_t interrupt_at_step = 0;  // 0: never
   bool shuffled = true;                 // replies and commits end in any order
@@ -85,6 +88,7 @@ class World {
   std::uint64_t requests = 0, commits = 0, intents = 0, appends = 0, steps = 0;
   std::set<std::uint64_t> elsewhere;  // rows that another host claimed
   std::uint64_t rows_over = 0;        // of the ranges that were told to be over
+  std::uint64_t asks = 0;             // for leases
   std::uint32_t in_flight_seen = 0, on_wire_seen = 0;
   std::vector<std::string> violations;
   std::unique_ptr<Rows> rows;
@@ -162,7 +166,9 @@ class World {
     next_row_ = 1;
     last_row_ = range_rows > 0 ? 0 : rows_total;
     range_asked_ = false;
-    if (range_rows > 0) options.sharing = Sharing{};
+    wish_.reset();
+    leases_.clear();
+    if (range_rows > 0) share();
     exchanges_.clear();
     connecting_.clear();
     connected_.clear();
@@ -214,13 +220,14 @@ class World {
 
   void step() {
     if (range_asked_ && chance() % 4 == 0) return finish_claim();
+    if (wish_ && chance() % 4 == 0) return finish_ask();
     const std::size_t choices = exchanges_.size() + connecting_.size() + (commit_.empty() ? 0 : 1);
     if (choices == 0 || (wake_at_ && chance() % 8 == 0)) {
       if (wake_at_) {
         steady_ = std::max(steady_, *wake_at_);
         act(pipeline->resume(event::Tick{}, now()));
         look_for_spinning();
-      } else if (choices == 0 && !range_asked_) {
+      } else if (choices == 0 && !range_asked_ && !wish_) {
         violations.push_back("nothing is under way and nothing will be");
         finished_ = true;
       }
@@ -249,6 +256,36 @@ class World {
       if (of_it) steps.push_back({record.kind, record.row, record.attempt});
     }
     act(pipeline->resume(event::RangeClaimed{{next_row_}, {last_row_}, steps}, now()));
+  }
+
+  void share() {
+    options.sharing = Sharing{};
+    options.burst = default_shared_burst(options.rate, options.sharing->lease);
+    const AccountTerms terms{options.rate, options.burst, options.sharing->lease};
+    account_.emplace(terms, steady_.time_since_epoch());
+  }
+
+  void finish_ask() {
+    const LeaseWish wish = *wish_;
+    wish_.reset();
+    if (ask_fails(++asks)) {
+      return act(pipeline->resume(event::LeaseFailed{"no route", false}, now()));
+    }
+    const LeaseGrant grant = account_->lease(wish, steady_.time_since_epoch());
+    const SteadyTime until = asked_at_ + options.sharing->lease;
+    leases_.push_back({options.rate.unlimited() ? UINT32_MAX : grant.tokens, until});
+    act(pipeline->resume(event::Leased{grant.tokens, until, grant.factor, grant.paused_for},
+                         now()));
+  }
+
+  void use_lease(std::uint64_t row) {
+    if (!options.sharing) return;
+    for (auto& [tokens, until] : leases_) {
+      if (tokens == 0 || until <= steady_) continue;
+      --tokens;
+      return;
+    }
+    fail("sent without a lease", {row});
   }
 
   void finish_commit() {
@@ -390,6 +427,11 @@ class World {
     retired += actions.retire.size();
     wanted_ = actions.wanted_orders;
     range_asked_ = range_asked_ || actions.wanted_range;
+    if (actions.lease) {
+      if (wish_) violations.push_back("two asks for a lease at a time");
+      wish_ = actions.lease;
+      asked_at_ = steady_;
+    }
     for (const Range& over : actions.ranges_over)
       rows_over += over.last.value - over.first.value + 1;
     wake_at_ = actions.wake_at;
@@ -510,6 +552,7 @@ class World {
     }
     if (!again) check_canary(exchange.row);
     if (elsewhere.count(exchange.row) > 0) fail("sent, and it is another host's", {exchange.row});
+    use_lease(exchange.row);
     nonces.insert(nonce);
     if (again && options.replay == Replay::never) fail("a nonce twice", {exchange.row});
     if (again && steady_ - first.first->second > kReplayAgeMax) {
@@ -558,6 +601,10 @@ class World {
   std::uint64_t next_row_ = 1;
   std::uint64_t last_row_ = 0;  // that may be read
   bool range_asked_ = false;
+  std::optional<LeaseWish> wish_;  // an ask that is under way
+  SteadyTime asked_at_;
+  std::optional<Account> account_;
+  std::vector<std::pair<std::uint32_t, SteadyTime>> leases_;
   std::uint64_t found_in_doubt_ = 0;  // at the start
   std::string last_id_ = "200000000000000";
   std::set<std::string> arrived_;                 // nonces that the server has seen
