@@ -214,10 +214,10 @@ SqliteLedger::~SqliteLedger() = default;
 
 bool SqliteLedger::created() const { return state_->created; }
 
-const std::string& SqliteLedger::path() const { return state_->path; }
+std::string SqliteLedger::place() const { return state_->path; }
 
 /// There is no log beside the file that could be lost.
-void SqliteLedger::before_new_log(std::function<void()> /*renew*/) {}
+void SqliteLedger::before_new_log(const std::function<void()>& /*renew*/) {}
 
 Facts SqliteLedger::facts() {
   Facts facts;

@@ -34,7 +34,7 @@ void Approval::keep_to(const Validation& validation, std::string_view input_sha2
 
 bool Approval::is_over(WallTime today) const { return plan_ && plan_->expires_at() <= today; }
 
-void Approval::take(SqliteLedger& ledger, const Facts& facts) {
+void Approval::take(Ledger& ledger, const Facts& facts) {
   if (!plan_) return;
   ledger.set_facts({{std::string(kFactPlan), plan_->digest()}});
   kill_point("plan:in-ledger");

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger.hpp"
 #include "io/plan.hpp"
 #include "io/plan_uses.hpp"
 
@@ -28,7 +28,7 @@ class Approval {
 
   /// Before the first send. The ledger first: between the two a crash leaves a plan that nobody
   /// took.
-  void take(SqliteLedger& ledger, const Facts& facts);
+  void take(Ledger& ledger, const Facts& facts);
   /// Takes back what `take` took anew: no byte of a request left.
   void give_back(const Facts& facts);
 

@@ -9,6 +9,7 @@
 #include "engine/wording.hpp"
 #include "io/choices.hpp"
 #include "io/completion.hpp"
+#include "io/database_address.hpp"
 #include "io/exit_code.hpp"
 #include "io/log.hpp"
 #include "io/version.hpp"
@@ -159,7 +160,10 @@ CLI::Option& add_output(CLI::App& command, Arguments& given) {
 }
 
 void add_ledger(CLI::App& command, Arguments& given) {
-  Group(command, "Output").text("--ledger", "PATH", given.ledger, "default: RESULTS.ledger");
+  Group(command, "Output")
+      .text("--ledger", "PATH|URI", given.ledger,
+            "a file, or a database: postgresql://USER@HOST/DATABASE, its password in PGPASSWORD or "
+            "~/.pgpass (default: RESULTS.ledger)");
 }
 
 void add_reporting(CLI::App& command, Arguments& given) {
@@ -748,7 +752,7 @@ Manual program_manual() {
 
 std::string shown_argument(std::string_view argument) {
   const bool cut = argument.size() > kShownMax;
-  return printable(argument.substr(0, kShownMax)) + (cut ? "..." : "");
+  return printable(without_password(argument).substr(0, kShownMax)) + (cut ? "..." : "");
 }
 
 /// What CLI11 reads, and where it writes to.

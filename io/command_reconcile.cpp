@@ -13,7 +13,7 @@
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
 #include "io/going_on.hpp"
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger_place.hpp"
 #include "io/lister.hpp"
 #include "io/query_client.hpp"
 #include "io/settlement.hpp"
@@ -49,12 +49,12 @@ class Reconciliation {
  private:
   void open() {
     const std::string& path = settings_.ledger;
-    refuse_missing_ledger(path);
     if (settings_.apply) {
       settlement_.emplace(settings_);
     } else {
-      if (is_running(path)) throw LedgerBusy(path + ": a run is going on");
-      reading_ = SqliteLedger::open_for_reading(path);
+      LedgerSeen seen = look_at_ledger(settings_);
+      if (seen.running) throw LedgerBusy(path + ": a run is going on");
+      reading_ = std::move(seen.ledger);
     }
     facts_ = ledger().facts();
     rows_.emplace(replay_rows(ledger(), rows_of(facts_, path), path));
@@ -94,7 +94,7 @@ class Reconciliation {
   }
 
   void explain_by(const std::string& path) {
-    const auto other = SqliteLedger::open_for_reading(path);
+    const auto other = look_at_other_ledger(path);
     const Rows rows = replay_rows(*other, rows_of(other->facts(), path), path);
     if (rows.count_of(State::in_doubt) + rows.count_of(State::intended) > 0) rivals_ = true;
     other->outcomes([&](const Record& record) {
@@ -204,8 +204,8 @@ class Reconciliation {
 
   const Settings& settings_;
   Log& log_;
-  std::optional<Settlement> settlement_;   // with --apply: holds the ledger throughout
-  std::unique_ptr<SqliteLedger> reading_;  // else
+  std::optional<Settlement> settlement_;  // with --apply: holds the ledger throughout
+  std::unique_ptr<Ledger> reading_;       // else
   Facts facts_;
   std::optional<Rows> rows_;
   std::map<Row, Doubt> doubts_;

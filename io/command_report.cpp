@@ -11,7 +11,7 @@
 #include "io/driver.hpp"
 #include "io/file.hpp"
 #include "io/going_on.hpp"
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger_place.hpp"
 #include "io/report_page.hpp"
 #include "io/results_file.hpp"
 #include "io/results_lines.hpp"
@@ -105,7 +105,7 @@ std::vector<std::string> columns_of(const Facts& facts, const std::string& path)
   return columns.get<std::vector<std::string>>();
 }
 
-void read_records(SqliteLedger& ledger, Report& report, const std::string& path) {
+void read_records(Ledger& ledger, Report& report, const std::string& path) {
   ledger.records([&](const Record& record) {
     if (report.see(record)) return;
     throw LedgerError(path + ": row " + std::to_string(record.row.value) + " has a record (" +
@@ -147,10 +147,8 @@ ReportFrame frame_of(const Settings& settings, const Facts& facts, const Report&
 
 ExitCode report_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
-  refuse_missing_ledger(path);
+  const auto [ledger, running] = look_at_ledger(settings);
   refuse_bad_page(settings.report);
-  const bool running = is_running(path);
-  const auto ledger = SqliteLedger::open_for_reading(path);
   const Facts facts = ledger->facts();
   refuse_other_results(settings, fact(facts, kFactOutputPath, path));
   Report report(rows_of(facts, path), starts_of(facts));

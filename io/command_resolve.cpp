@@ -11,7 +11,6 @@ namespace sagorder::io {
 
 ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
-  refuse_missing_ledger(path);
   Settlement batch(settings);
   const Resolution& said = settings.resolution;
   const bool before = batch.settle({&said, 1}).front().before;

@@ -9,7 +9,7 @@
 
 #include "io/commands.hpp"
 #include "io/file.hpp"
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger_place.hpp"
 #include "io/standing.hpp"
 
 namespace sagorder::io {
@@ -88,11 +88,10 @@ void say_what_it_is(RowsOf status, std::uint64_t count, const std::vector<std::s
 
 ExitCode rows_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
-  refuse_missing_ledger(path);
-  if (is_running(path)) {
+  const auto [ledger, running] = look_at_ledger(settings);
+  if (running) {
     throw LedgerBusy(path + ": a run is going on, and what becomes of the rows is not known yet");
   }
-  const auto ledger = SqliteLedger::open_for_reading(path);
   const Facts facts = ledger->facts();
   const Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
 

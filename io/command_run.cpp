@@ -17,7 +17,7 @@
 #include "io/entrance.hpp"
 #include "io/going_on.hpp"
 #include "io/kill_point.hpp"
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger_place.hpp"
 #include "io/metrics.hpp"
 #include "io/process.hpp"
 #include "io/references.hpp"
@@ -286,9 +286,8 @@ class Run {
   }
 
   void open_existing_ledger() {
-    FileIdentity identity;
-    if (!identity_of(settings_.ledger, identity)) return;
-    ledger_ = std::make_unique<SqliteLedger>(settings_.ledger);
+    ledger_ = open_ledger_if_there(settings_, input_.sha256());
+    if (!ledger_) return;
     facts_ = ledger_->facts();
     entrance_.refuse_other_input(facts_);
   }
@@ -396,7 +395,7 @@ class Run {
 
   void make_ledger() {
     if (!ledger_) {
-      ledger_ = std::make_unique<SqliteLedger>(settings_.ledger);
+      ledger_ = open_or_make_ledger(settings_, input_.sha256());
       entrance_.refuse_if_made_meanwhile(*ledger_);
     }
     Facts changed;
@@ -650,7 +649,7 @@ class Run {
   Validation validation_;
   References references_;
   Credentials credentials_;
-  std::unique_ptr<SqliteLedger> ledger_;
+  std::unique_ptr<Ledger> ledger_;
   Facts facts_;
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled

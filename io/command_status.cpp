@@ -8,7 +8,7 @@
 #include "io/commands.hpp"
 #include "io/driver.hpp"
 #include "io/going_on.hpp"
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger_place.hpp"
 #include "io/run_history.hpp"
 #include "io/standing.hpp"
 
@@ -24,7 +24,7 @@ struct Doubt {
 using Doubts = std::map<std::uint64_t, Doubt>;  // by row
 
 /// @param running what is under way is no doubt then
-Doubts doubts_of(SqliteLedger& ledger, const Rows& rows, bool running) {
+Doubts doubts_of(Ledger& ledger, const Rows& rows, bool running) {
   const auto is_doubt = [&](Row row) {
     const State state = rows.state(row);
     return state == State::in_doubt || (state == State::intended && !running);
@@ -191,9 +191,7 @@ std::optional<RunKnown> last_run_of(const Facts& facts) {
 
 ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
-  refuse_missing_ledger(path);
-  const bool running = is_running(path);
-  const auto ledger = SqliteLedger::open_for_reading(path);
+  const auto [ledger, running] = look_at_ledger(settings);
   const Facts facts = ledger->facts();
   const Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
   const Counts counts = count(rows, facts, running);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "io/choices.hpp"
+#include "io/database_address.hpp"
 
 namespace sagorder::io {
 
@@ -130,6 +131,7 @@ std::uint64_t rows_of(const Facts& facts, const std::string& path) {
 }
 
 std::string absolute(const std::string& path) {
+  if (is_database(path)) return path;
   return path == "-" ? "standard input" : std::filesystem::weakly_canonical(path).string();
 }
 

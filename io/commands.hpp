@@ -89,7 +89,8 @@ std::string fact(const Facts& facts, std::string_view name, const std::string& p
 /// `rows` of the facts as a number.
 std::uint64_t rows_of(const Facts& facts, const std::string& path);
 
-/// A path as the facts keep it; `-` is standard input.
+/// A path as the facts keep it; `-` is standard input, and the address of a database stays as it
+/// is.
 std::string absolute(const std::string& path);
 
 /// Another pass over a validated input; a Refusal if it is no longer what was validated.

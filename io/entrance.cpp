@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <system_error>
 
+#include "io/database_address.hpp"
 #include "io/driver.hpp"
 #include "io/file.hpp"
 #include "io/kill_point.hpp"
+#include "io/ledger_place.hpp"
 #include "io/results_file.hpp"
 
 namespace sagorder::io {
@@ -17,6 +19,9 @@ std::string id_of(const Facts& facts) {
   const auto found = facts.find(kFactLedgerId);
   return found == facts.end() ? "" : found->second;
 }
+
+constexpr std::string_view kOrAgain =
+    "\nor, if every order is to be placed a second time, add --again";
 
 /// The last one first.
 std::vector<std::string> runs_of(const Facts& facts) {
@@ -122,13 +127,15 @@ void Entrance::refuse(Obstacle obstacle, const Batch& batch) const {
 }
 
 void Entrance::refuse_as_older(const Batch& last) const {
-  throw Refusal(ExitCode::input,
-                fmt::format("{}: is an older copy of a ledger, or its -wal file is missing: a run "
-                            "of this batch that it knows nothing of was begun with {}; nothing was "
-                            "sent",
-                            settings_.ledger, last.ledger),
-                "put the later ledger back, with its -wal file; an older one would order again "
-                "what it has forgotten");
+  const bool database = is_database(settings_.ledger);
+  throw Refusal(
+      ExitCode::input,
+      fmt::format("{}: is an older copy of a ledger{}: a run of this batch that it knows "
+                  "nothing of was begun with {}; nothing was sent",
+                  settings_.ledger, database ? "" : ", or its -wal file is missing", last.ledger),
+      fmt::format("put the later ledger back{}; an older one would order again what it "
+                  "has forgotten",
+                  database ? "" : ", with its -wal file"));
 }
 
 void Entrance::refuse_as_before(const Batch& before) const {
@@ -141,6 +148,7 @@ void Entrance::refuse_as_before(const Batch& before) const {
 
 /// `status` cannot tell of a ledger that is not there, so nobody is sent to ask it.
 std::string Entrance::way_on(const Batch& before) const {
+  if (is_database(before.ledger)) return way_to(before);
   std::error_code unsure;  // what cannot be looked at may be there
   const auto status = std::filesystem::status(before.ledger, unsure);
   if (status.type() == std::filesystem::file_type::not_found) {
@@ -150,11 +158,13 @@ std::string Entrance::way_on(const Batch& before) const {
         "time: look in the console first",
         before.ledger);
   }
-  constexpr std::string_view kOrAgain =
-      "\nor, if every order is to be placed a second time, add --again";
   if (before.ledger == absolute(settings_.ledger)) {
     return fmt::format("that ledger is no longer the one it was; put it back{}", kOrAgain);
   }
+  return way_to(before);
+}
+
+std::string Entrance::way_to(const Batch& before) {
   const std::string usual = before.output + ".ledger";
   const std::string ledger =
       before.ledger == usual ? "" : " --ledger " + shell_quoted(before.ledger);
@@ -174,14 +184,13 @@ void Entrance::refuse_if_different(const Rows& rows, const Facts& facts, std::st
       "the last command of this batch was:  " + fact(facts, kFactCommand, settings_.ledger));
 }
 
-void Entrance::refuse_if_made_meanwhile(const SqliteLedger& ledger) const {
+void Entrance::refuse_if_made_meanwhile(const Ledger& ledger) const {
   // One that another process made meanwhile was not replayed: nothing may be sent from it.
   if (judge_hold({.made_by_another = !ledger.created()})) refuse_as_made_meanwhile();
 }
 
 void Entrance::refuse_if_there_by_now() const {
-  FileIdentity identity;
-  if (judge_hold({.made_by_another = identity_of(settings_.ledger, identity)})) {
+  if (judge_hold({.made_by_another = is_ledger_there(settings_, input_.sha256())})) {
     refuse_as_made_meanwhile();
   }
 }
@@ -191,7 +200,7 @@ void Entrance::refuse_as_made_meanwhile() const {
 }
 
 /// Between the two a crash leaves the memory at a run that the ledger knows as the one before.
-void Entrance::remember(SqliteLedger& ledger, const Facts& facts) {
+void Entrance::remember(Ledger& ledger, const Facts& facts) {
   const std::string id = fact(facts, kFactLedgerId, settings_.ledger);
   const std::vector<std::string> known = runs_of(facts);
   std::string last = known.empty() ? "" : known.front();
@@ -205,8 +214,8 @@ void Entrance::remember(SqliteLedger& ledger, const Facts& facts) {
   kill_point("remember:before");
   ledger.set_facts({{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}});
   kill_point("remember:run-drawn");
-  const Batch batch{absolute(settings_.output), absolute(ledger.path()), id,
-                    timestamp(now().wall),      settings_.command_line,  run};
+  const Batch batch{absolute(settings_.output), absolute(ledger.place()), id,
+                    timestamp(now().wall),      settings_.command_line,   run};
   if (!input_.file_sha256().empty()) {
     Batch by_bytes = batch;
     by_bytes.run.clear();  // which run was last is told by the text's entry alone

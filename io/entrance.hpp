@@ -11,7 +11,7 @@
 #include "engine/life.hpp"
 #include "io/batches.hpp"
 #include "io/commands.hpp"
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger.hpp"
 #include "io/orders_file.hpp"
 
 namespace sagorder::io {
@@ -33,12 +33,12 @@ class Entrance {
   void refuse_if_different(const Rows& rows, const Facts& facts, std::string_view name,
                            const std::string& value, std::string_view option) const;
   /// Of a ledger that was not there when the checks began.
-  void refuse_if_made_meanwhile(const SqliteLedger& ledger) const;
+  void refuse_if_made_meanwhile(const Ledger& ledger) const;
   /// For a start that found no ledger.
   void refuse_if_there_by_now() const;
 
   /// Draws this run's token into the ledger, then remembers the batch with it.
-  void remember(SqliteLedger& ledger, const Facts& facts);
+  void remember(Ledger& ledger, const Facts& facts);
   /// Takes back what `remember` remembered anew: no byte of a request left.
   void forget(const Facts& facts);
 
@@ -51,6 +51,7 @@ class Entrance {
   [[noreturn]] void refuse_as_older(const Batch& last) const;
   [[noreturn]] void refuse_as_before(const Batch& before) const;
   [[nodiscard]] std::string way_on(const Batch& before) const;
+  [[nodiscard]] static std::string way_to(const Batch& before);
   [[noreturn]] void refuse_as_made_meanwhile() const;
 
   const Settings& settings_;

@@ -16,12 +16,14 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "engine/life.hpp"
 
 namespace sagorder::io {
 
-/// The ledger cannot be read or written (exit 74). The text names the file and the cause.
+/// The ledger cannot be read or written (exit 74). The text names the file, or the database without
+/// any password, and the cause.
 struct LedgerError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -58,6 +60,24 @@ class Ledger {
 
   /// Every outcome record, in the order of commits.
   virtual void outcomes(const std::function<void(const Record&)>& visit) = 0;
+
+  /// Every record, whole, in the order of commits, of one state of the ledger.
+  virtual void records(const std::function<void(const Record&)>& visit) = 0;
+
+  /// Adds References of rows, durably; a row that has one keeps the last.
+  virtual void add_references(std::span<const std::pair<Row, std::string>> references) = 0;
+  /// Every row that has a Reference, ascending. A file to which none was ever added throws.
+  virtual void references(const std::function<void(Row, std::string_view)>& visit) = 0;
+
+  /// True if this object made the ledger: it has no facts and no records yet.
+  [[nodiscard]] virtual bool created() const = 0;
+  /// The file's path, or the database's address with the batch.
+  [[nodiscard]] virtual std::string place() const = 0;
+
+  /// Called before the first commit after what was committed by then has left a log that can be
+  /// lost by itself; it may set facts. What it throws fails the commit. A ledger without such a log
+  /// never calls it.
+  virtual void before_new_log(const std::function<void()>& /*renew*/) {}
 };
 
 }  // namespace sagorder::io

@@ -459,7 +459,7 @@ SqliteLedger::~SqliteLedger() = default;
 
 bool SqliteLedger::created() const { return state_->created; }
 
-const std::string& SqliteLedger::path() const { return state_->database.path; }
+std::string SqliteLedger::place() const { return state_->database.path; }
 
 Facts SqliteLedger::facts() {
   Facts facts;
@@ -486,8 +486,8 @@ void SqliteLedger::set_facts(const Facts& facts) {
   kill_point("facts:durable");
 }
 
-void SqliteLedger::before_new_log(std::function<void()> renew) {
-  state_->before_new_log = std::move(renew);
+void SqliteLedger::before_new_log(const std::function<void()>& renew) {
+  state_->before_new_log = renew;
 }
 
 void SqliteLedger::commit(std::span<const Record> records) {

@@ -44,13 +44,10 @@ class SqliteLedger final : public Ledger {
   SqliteLedger(const SqliteLedger&) = delete;
   SqliteLedger& operator=(const SqliteLedger&) = delete;
 
-  /// True if this object made the ledger: it has no facts and no records yet.
-  [[nodiscard]] bool created() const;
-  [[nodiscard]] const std::string& path() const;
-
-  /// Called before the first commit after each checkpoint, by which what the log held came into the
-  /// file; it may set facts. What it throws fails the commit.
-  void before_new_log(std::function<void()> renew);
+  [[nodiscard]] bool created() const override;
+  [[nodiscard]] std::string place() const override;
+  /// After each checkpoint, by which what the log held came into the file.
+  void before_new_log(const std::function<void()>& renew) override;
 
   [[nodiscard]] Facts facts() override;
   void set_facts(const Facts& facts) override;
@@ -60,14 +57,11 @@ class SqliteLedger final : public Ledger {
   void intents(const std::function<void(const Record&)>& visit) override;
   void outcomes(const std::function<void(const Record&)>& visit) override;
 
-  /// Adds References of rows, durably; a row that has one keeps the last. Ledgers of older programs
-  /// get the table, which those do not mind.
-  void add_references(std::span<const std::pair<Row, std::string>> references);
-  /// Every row that has a Reference, ascending. Throws LedgerError if none was ever added.
-  void references(const std::function<void(Row, std::string_view)>& visit);
-
-  /// Every record, whole, in the order of commits, of one state of the ledger.
-  void records(const std::function<void(const Record&)>& visit);
+  /// Ledgers of older programs get the table, which those do not mind.
+  void add_references(std::span<const std::pair<Row, std::string>> references) override;
+  /// Throws LedgerError if none was ever added.
+  void references(const std::function<void(Row, std::string_view)>& visit) override;
+  void records(const std::function<void(const Record&)>& visit) override;
 
  private:
   struct State;

@@ -10,6 +10,7 @@
 #include "engine/wording.hpp"
 #include "io/commands.hpp"
 #include "io/kill_point.hpp"
+#include "io/ledger_sqlite.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -193,7 +194,7 @@ void require_references(const Validation& validation, const std::string& input) 
                 "add the column, or leave --history out");
 }
 
-void keep_references(SqliteLedger& ledger, OrdersFile& input, const IntakeOptions& options,
+void keep_references(Ledger& ledger, OrdersFile& input, const IntakeOptions& options,
                      const Validation& validation) {
   if (!validation.reference || ledger.facts().contains(kFactReferences)) return;
   std::vector<std::pair<Row, std::string>> gathered;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "engine/intake.hpp"
-#include "io/ledger_sqlite.hpp"
+#include "io/ledger.hpp"
 #include "io/repeats.hpp"
 #include "io/validation.hpp"
 
@@ -60,7 +60,7 @@ std::string no_ledgers(const std::string& directory);
 void require_references(const Validation& validation, const std::string& input);
 
 /// Writes the References of a batch into its ledger, durably, unless they are there already.
-void keep_references(SqliteLedger& ledger, OrdersFile& input, const IntakeOptions& options,
+void keep_references(Ledger& ledger, OrdersFile& input, const IntakeOptions& options,
                      const Validation& validation);
 
 }  // namespace sagorder::io

@@ -13,6 +13,7 @@
 
 #include "io/arguments.hpp"
 #include "io/choices.hpp"
+#include "io/database_address.hpp"
 #include "io/file.hpp"
 #include "io/proxy.hpp"
 #include "io/transcoder.hpp"
@@ -356,6 +357,19 @@ bool keeps_results(Command command) {
   return command != Command::check && command != Command::doctor && command != Command::config;
 }
 
+/// Of ledgers that are in a database. Nothing of an address is repeated: a password may be in it.
+void require_addresses(const std::string& ledger, const std::vector<std::string>& others) {
+  const auto require = [](const char* option, const std::string& place) {
+    if (!is_database(place)) return;
+    if (const auto wrong = wrong_with_address(place)) {
+      throw UsageError(std::string(option) + ": the address of the database: " + *wrong, {},
+                       option);
+    }
+  };
+  require("--ledger", ledger);
+  for (const std::string& other : others) require("--explained-by", other);
+}
+
 void take_paths(const Arguments& given, Settings& settings) {
   if (settings.command == Command::run || settings.command == Command::check) {
     require_path("ORDERS", given.input);
@@ -380,13 +394,15 @@ void take_paths(const Arguments& given, Settings& settings) {
   if (settings.ledger.empty() && !settings.output.empty()) {
     settings.ledger = settings.output + ".ledger";
   }
+  require_addresses(settings.ledger, given.explained_by);
   const std::string no_file;
+  const bool database = is_database(settings.ledger);
   const auto beside = [&](const char* end) {
-    return settings.ledger.empty() ? no_file : settings.ledger + end;
+    return settings.ledger.empty() || database ? no_file : settings.ledger + end;
   };
   require_distinct({{"the input", settings.input == "-" ? no_file : settings.input},
                     {"the results", settings.output},
-                    {"the ledger", settings.ledger},
+                    {"the ledger", database ? no_file : settings.ledger},
                     {"the ledger's log", beside("-wal")},
                     {"the index of the ledger's log", beside("-shm")},
                     {"the ledger's journal", beside("-journal")},

@@ -6,6 +6,7 @@
 
 #include "io/driver.hpp"
 #include "io/kill_point.hpp"
+#include "io/ledger_place.hpp"
 #include "io/standing.hpp"
 
 namespace sagorder::io {
@@ -26,7 +27,7 @@ Record record_of(const Resolution& resolution, Attempt attempt) {
 }
 
 /// Commits and folds in what a crash left open, so that it can be resolved like any doubt.
-void close_open_intents(SqliteLedger& ledger, Rows& rows) {
+void close_open_intents(Ledger& ledger, Rows& rows) {
   const std::vector<Record> records = open_as_in_doubt(rows, now().wall);
   if (records.empty()) return;
   ledger.commit(records);
@@ -46,9 +47,9 @@ std::vector<std::string> columns_of(const Facts& facts, const std::string& path)
 }  // namespace
 
 Settlement::Settlement(const Settings& settings)
-    : ledger_(settings.ledger),
-      facts_(ledger_.facts()),
-      rows_(replay_rows(ledger_, rows_of(facts_, settings.ledger), settings.ledger)),
+    : ledger_(open_ledger(settings)),
+      facts_(ledger_->facts()),
+      rows_(replay_rows(*ledger_, rows_of(facts_, settings.ledger), settings.ledger)),
       columns_(columns_of(facts_, settings.ledger)),
       results_(results_path(settings, facts_), columns_) {
   const ResultsFile::Scan scan = results_.scan([](const ResultKey&) {});
@@ -56,7 +57,7 @@ Settlement::Settlement(const Settings& settings)
     throw OutputError(settings.output + ": is not the results file of this ledger");
   }
   kill_point("resolve:before-intents-closed");
-  close_open_intents(ledger_, rows_);
+  close_open_intents(*ledger_, rows_);
   kill_point("resolve:intents-closed");
 }
 
@@ -80,7 +81,7 @@ void Settlement::refuse_unless_in_doubt(Row row) const {
 /// An order is one row's. A number given by mistake would leave the other order forgotten.
 void Settlement::refuse_if_taken(const Resolution& resolution) {
   if (!resolution.placed) return;
-  ledger_.outcomes([&](const Record& record) {
+  ledger_->outcomes([&](const Record& record) {
     const bool taken = record.order_id == resolution.order_id && record.row != resolution.row &&
                        rows_.state(record.row) == State::placed;
     if (!taken) return;
@@ -94,7 +95,7 @@ void Settlement::refuse_if_taken(const Resolution& resolution) {
 /// Words that a script repeats may be about an attempt that is long settled.
 void Settlement::refuse_if_said_of_earlier(const Record& said) {
   if (said.kind != RecordKind::resolved_not_placed) return;
-  ledger_.outcomes([&](const Record& record) {
+  ledger_->outcomes([&](const Record& record) {
     const bool same = record.row == said.row && record.kind == said.kind &&
                       record.message == said.message && record.attempt.value < said.attempt.value;
     if (!same) return;
@@ -112,7 +113,7 @@ void Settlement::refuse_if_said_of_earlier(const Record& said) {
 std::optional<Record> Settlement::said_before(const Record& said) {
   const bool placed = said.kind == RecordKind::resolved_placed;
   if (rows_.state(said.row) != (placed ? State::placed : State::pending)) return std::nullopt;
-  auto last = ledger_.outcome_of(said.row);
+  auto last = ledger_->outcome_of(said.row);
   const bool same = last && last->kind == said.kind && last->order_id == said.order_id &&
                     last->sag_id == said.sag_id && last->message == said.message;
   if (!same) last.reset();
@@ -142,7 +143,7 @@ std::vector<Settlement::Settled> Settlement::settle(std::span<const Resolution> 
   }
   if (!fresh.empty()) {
     kill_point("resolve:before-commit");
-    ledger_.commit(fresh);
+    ledger_->commit(fresh);
     kill_point("resolve:committed");
     for (const Record& record : fresh) rows_.apply({record.kind, record.row, record.attempt});
   }

@@ -3,13 +3,13 @@
 // results get their line or lose it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "io/commands.hpp"
-#include "io/ledger_sqlite.hpp"
 #include "io/results_file.hpp"
 
 namespace sagorder::io {
@@ -27,7 +27,7 @@ class Settlement {
   /// recorded, if one of them cannot be settled so.
   std::vector<Settled> settle(std::span<const Resolution> resolutions);
 
-  [[nodiscard]] SqliteLedger& ledger() { return ledger_; }
+  [[nodiscard]] Ledger& ledger() { return *ledger_; }
   [[nodiscard]] const Rows& rows() const { return rows_; }
   [[nodiscard]] const Facts& facts() const { return facts_; }
   /// There was no results file: the next run writes it anew.
@@ -43,7 +43,7 @@ class Settlement {
   std::optional<Record> said_before(const Record& said);
   void update_results(const std::vector<Record>& records);
 
-  SqliteLedger ledger_;
+  std::unique_ptr<Ledger> ledger_;
   Facts facts_;
   Rows rows_;
   std::vector<std::string> columns_;

@@ -18,6 +18,10 @@ struct LedgerMaker {
   std::string name;
   /// Opens the ledger at this place, or makes it; throws LedgerBusy if another holds it.
   std::function<std::unique_ptr<Ledger>(const std::string& path)> open;
+  /// What messages call it.
+  std::function<std::string(const std::string& path)> called = [](const std::string& path) {
+    return path;
+  };
 };
 
 inline void PrintTo(const LedgerMaker& maker, std::ostream* out) { *out << maker.name; }

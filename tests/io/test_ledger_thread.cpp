@@ -20,6 +20,11 @@ class HeldLedger final : public Ledger {
   std::optional<Record> outcome_of(Row) override { return std::nullopt; }
   void intents(const std::function<void(const Record&)>&) override {}
   void outcomes(const std::function<void(const Record&)>&) override {}
+  void records(const std::function<void(const Record&)>&) override {}
+  void add_references(std::span<const std::pair<Row, std::string>>) override {}
+  void references(const std::function<void(Row, std::string_view)>&) override {}
+  bool created() const override { return true; }
+  std::string place() const override { return "held"; }
 
   void commit(std::span<const Record> records) override {
     while (!let_go) std::this_thread::yield();

@@ -1,0 +1,532 @@
+#include "io/ledger_postgres.hpp"
+
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <utility>
+#include <vector>
+
+#include "io/kill_point.hpp"
+#include "io/postgres.hpp"
+#include "io/postgres_schema.hpp"
+
+namespace sagorder::io {
+namespace {
+
+constexpr int kHoldPatienceMs = 2'000;  // the server may take a moment to notice a killed holder
+constexpr std::string_view kLockNotAvailable = "55P03";
+constexpr std::size_t kNamedDigits = 12;  // of a batch, in messages
+constexpr int kOrdinalBits = 20;
+static_assert(kGroupMax == std::size_t{1} << kOrdinalBits);
+constexpr int kFetched = 8'192;  // records in one answer
+
+// One statement for the whole group. Where another process serves the session all of a sudden,
+// nothing is written.
+constexpr const char* kCommit = R"sql(
+WITH place AS MATERIALIZED (
+  SELECT nextval('sagorder.commit_number') << 20 AS base WHERE pg_backend_pid() = $3),
+begun AS (
+  INSERT INTO sagorder.attempt(run, "row", number, host, seq, at_ms, nonce)
+  SELECT $1, a."row", a.number, $2, place.base + a.ordinal, a.at_ms, a.nonce
+  FROM place, unnest($4, $5, $6, $7, $8) AS a("row", number, ordinal, at_ms, nonce)),
+told AS (
+  INSERT INTO sagorder.outcome(run, "row", seq, kind, attempt, host, at_ms, http_status,
+    latency_ms, order_id, sag_id, request_id, code, message, evidence)
+  SELECT $1, o."row", place.base + o.ordinal, o.kind, o.attempt, $2, o.at_ms, o.http_status,
+    o.latency_ms, o.order_id, o.sag_id, o.request_id, o.code, o.message, o.evidence
+  FROM place, unnest($9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    AS o("row", attempt, ordinal, at_ms, kind, http_status, latency_ms, order_id, sag_id,
+         request_id, code, message, evidence))
+SELECT count(*) FROM place)sql";
+
+constexpr std::string_view kOutcomeColumns =
+    "kind, \"row\", attempt, at_ms, http_status, latency_ms, order_id, sag_id, request_id, code, "
+    "message, evidence";
+
+bool is_kind(std::int64_t number) { return number >= 0 && number < kRecordKinds; }
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "an unnamed host";
+}
+
+/// The number of a batch's lock, out of its digest.
+std::int64_t lock_of(std::string_view digest) {
+  std::uint64_t number = 0;
+  std::from_chars(digest.data(), digest.data() + 16, number, 16);
+  return static_cast<std::int64_t>(number);
+}
+
+/// A group by columns, as the statement takes it. The storage is used again.
+struct Columns {
+  enum Text : std::uint8_t { order_id, sag_id, request_id, code, message, evidence };
+
+  struct Numbers {
+    std::vector<std::int64_t> row, attempt, ordinal, at;
+    void clear() {
+      for (auto* each : {&row, &attempt, &ordinal, &at}) each->clear();
+    }
+    void add(const Record& record, std::size_t place) {
+      row.push_back(static_cast<std::int64_t>(record.row.value));
+      attempt.push_back(record.attempt.value);
+      ordinal.push_back(static_cast<std::int64_t>(place));
+      at.push_back(record.at.time_since_epoch().count());
+    }
+    void bind(PgValues& values) const {
+      values.numbers(row).numbers(attempt).numbers(ordinal).numbers(at);
+    }
+  };
+
+  Numbers begun;
+  std::vector<std::string_view> nonce;
+  Numbers told;
+  std::vector<std::int64_t> kind, http_status, latency;
+  std::array<std::vector<std::string_view>, 6> texts;
+
+  void take(std::span<const Record> records) {
+    begun.clear();
+    told.clear();
+    for (auto* each : {&kind, &http_status, &latency}) each->clear();
+    for (auto& each : texts) each.clear();
+    nonce.clear();
+    for (std::size_t i = 0; i < records.size(); ++i) add(records[i], i);
+  }
+
+  void add(const Record& record, std::size_t place) {
+    if (record.kind == RecordKind::intent) {
+      begun.add(record, place);
+      nonce.push_back(record.nonce.view());
+      return;
+    }
+    told.add(record, place);
+    kind.push_back(static_cast<std::int64_t>(record.kind));
+    http_status.push_back(record.http_status);
+    latency.push_back(record.latency.count());
+    texts[order_id].push_back(record.order_id);
+    texts[sag_id].push_back(record.sag_id);
+    texts[request_id].push_back(record.request_id);
+    texts[code].push_back(record.code);
+    texts[message].push_back(record.message);
+    texts[evidence].push_back(record.evidence);
+  }
+
+  void bind(PgValues& values) const {
+    begun.bind(values);
+    values.texts(nonce);
+    told.bind(values);
+    values.numbers(kind).numbers(http_status).numbers(latency);
+    for (const auto& each : texts) values.texts(each);
+  }
+};
+
+}  // namespace
+
+struct PostgresLedger::State {
+  State(const DatabaseAddress& at, Postgres::Use use)
+      : address(at), database(at, use), reading(use == Postgres::Use::reading) {}
+
+  DatabaseAddress address;
+  Postgres database;
+  bool reading;
+  bool created = false;
+  bool failed = false;
+  int readers = 0;  // cursors that are open
+  std::int64_t run = 0;
+  std::int64_t host = 0;
+  std::string digest;
+  Columns columns;
+
+  bool find(const BatchWanted& wanted);
+  bool find_by_digest(const std::string& beginning);
+  bool find_by_output(const std::string& output);
+  [[noreturn]] void refuse_several(const PgRows& batches) const;
+  void take(std::int64_t id, std::string_view whole_digest);
+  void make();
+  void hold();
+  [[noreturn]] void refuse_as_held();
+  void register_host();
+  void require_writable() const;
+  void write(const std::function<void()>& act);
+  PgRows about_run(const char* sql, std::string_view what) {
+    return database.query(sql, PgValues().number(run), what);
+  }
+  void each(const std::string& sql, std::string_view what,
+            const std::function<void(const PgRows&, int)>& visit);
+  [[nodiscard]] Record outcome(const PgRows& rows, int row) const;
+  [[nodiscard]] RecordKind kind(std::int64_t number) const;
+};
+
+bool PostgresLedger::State::find(const BatchWanted& wanted) {
+  if (!has_schema(database)) return false;
+  const std::string& digest_wanted = wanted.digest.empty() ? address.batch : wanted.digest;
+  return digest_wanted.empty() ? find_by_output(wanted.output) : find_by_digest(digest_wanted);
+}
+
+bool PostgresLedger::State::find_by_digest(const std::string& beginning) {
+  const PgRows batches = database.query(
+      "SELECT id, input_sha256, created_at, '' FROM sagorder.run "
+      "WHERE starts_with(input_sha256, $1) ORDER BY id LIMIT 11",
+      PgValues().text(beginning), "look for the batch");
+  if (batches.count() == 0) return false;
+  if (batches.count() > 1) refuse_several(batches);
+  take(batches.number(0, 0), batches.text(0, 1));
+  return true;
+}
+
+/// The batch whose results these are; where there is one batch alone, that one.
+bool PostgresLedger::State::find_by_output(const std::string& output) {
+  const PgRows all = database.query(
+      "SELECT id, input_sha256, created_at, coalesce(value, '') FROM sagorder.run LEFT JOIN "
+      "sagorder.fact ON fact.run = id AND name = 'output_path' ORDER BY id",
+      "look for the batch");
+  if (all.count() == 0) return false;
+  std::optional<int> found;
+  for (int i = 0; i < all.count(); ++i) {
+    if (all.count() > 1 && all.text(i, 3) != output) continue;
+    if (found) refuse_several(all);
+    found = i;
+  }
+  if (!found) refuse_several(all);
+  take(all.number(*found, 0), all.text(*found, 1));
+  return true;
+}
+
+void PostgresLedger::State::refuse_several(const PgRows& batches) const {
+  constexpr int kListed = 10;
+  std::string text = address.uri + ": has several batches, and it cannot be told which is meant:";
+  for (int i = 0; i < batches.count() && i < kListed; ++i) {
+    text += "\n  #" + std::string(batches.text(i, 1).substr(0, kNamedDigits)) + " of " +
+            std::string(batches.text(i, 2)) + " " + std::string(batches.text(i, 3));
+  }
+  throw SeveralBatches(text);
+}
+
+void PostgresLedger::State::take(std::int64_t id, std::string_view whole_digest) {
+  run = id;
+  digest = whole_digest;
+  database.call_it(address.uri + "#" + digest.substr(0, kNamedDigits));
+}
+
+void PostgresLedger::State::make() {
+  constexpr std::string_view kWhat = "make the batch";
+  database.run("BEGIN", kWhat);
+  const PgRows made =
+      database.query("INSERT INTO sagorder.run(input_sha256) VALUES ($1) RETURNING id",
+                     PgValues().text(digest), kWhat);
+  take(made.number(0, 0), std::string(digest));
+  add_partitions(database, run);
+  kill_point("ledger:before-tables");
+  database.run("COMMIT", kWhat);
+  kill_point("ledger:tables-made");
+  created = true;
+}
+
+/// The lock is the session's: it goes with it, however it ends.
+void PostgresLedger::State::hold() {
+  constexpr std::string_view kWhat = "lock the batch";
+  database.run("SET lock_timeout = " + std::to_string(kHoldPatienceMs), kWhat);
+  try {
+    database.query("SELECT pg_advisory_lock($1)", PgValues().number(lock_of(digest)), kWhat);
+  } catch (const LedgerError&) {
+    if (database.state_of_failure() != kLockNotAvailable) throw;
+    refuse_as_held();
+  }
+  database.run("SET lock_timeout = 0", kWhat);
+}
+
+void PostgresLedger::State::refuse_as_held() {
+  const PgRows holder = database.query(
+      "SELECT name, process, begun_at FROM sagorder.run JOIN sagorder.host ON host.id = run.holder "
+      "WHERE input_sha256 = $1",
+      PgValues().text(digest), "ask who holds the batch");
+  const std::string who = holder.count() == 0 ? "another host"
+                                              : std::string(holder.text(0, 0)) + " (process " +
+                                                    std::string(holder.text(0, 1)) + ", since " +
+                                                    std::string(holder.text(0, 2)) + ")";
+  throw LedgerBusy(address.uri + "#" + digest.substr(0, kNamedDigits) +
+                   ": another sagorder is at work with this batch: " + who);
+}
+
+void PostgresLedger::State::register_host() {
+  const PgRows added = database.query(
+      "WITH this AS (INSERT INTO sagorder.host(run, name, process) VALUES ($1, $2, $3) "
+      "RETURNING id) UPDATE sagorder.run SET holder = this.id FROM this WHERE run.id = $1 "
+      "RETURNING this.id",
+      PgValues().number(run).text(host_name()).number(::getpid()), "note who holds the batch");
+  if (added.count() != 1) throw LedgerError(database.name() + ": the batch was removed meanwhile");
+  host = added.number(0, 0);
+}
+
+void PostgresLedger::State::require_writable() const {
+  if (reading) throw LedgerError(database.name() + ": is open for reading only");
+  if (failed) {
+    throw LedgerError(database.name() +
+                      ": an earlier commit failed; nothing more is written to it");
+  }
+  if (readers > 0) throw LedgerError(database.name() + ": cannot commit while it is read");
+}
+
+/// All of `act`, durable, or nothing ever after.
+void PostgresLedger::State::write(const std::function<void()>& act) {
+  require_writable();
+  failed = true;  // until it is durable
+  kill_point("commit:before-begin");
+  try {
+    act();
+  } catch (const LedgerError& error) {
+    if (!database.lost()) throw;
+    throw LedgerError(std::string(error.what()) +
+                      ". Whether the last records are durable is not known, so nothing more is "
+                      "sent; the same command looks it up and goes on");
+  }
+  kill_point("commit:durable");
+  failed = false;
+}
+
+/// Through a cursor, so that memory stays flat, and of one state of the tables.
+void PostgresLedger::State::each(const std::string& sql, std::string_view what,
+                                 const std::function<void(const PgRows&, int)>& visit) {
+  const std::string cursor = "reading_" + std::to_string(readers);
+  struct Open {
+    State& state;
+    ~Open() {
+      state.database.wait_for(kAnswerPatience);
+      if (--state.readers > 0 || state.database.lost()) return;
+      try {
+        state.database.run("ROLLBACK", "end reading");
+      } catch (const LedgerError&) {
+        state.failed = true;  // what is written next would be within what was read
+      }
+    }
+  };
+  if (readers == 0) database.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", what);
+  ++readers;
+  const Open open{*this};
+  database.wait_for(kReadingPatience);
+  database.run("DECLARE " + cursor + " NO SCROLL CURSOR FOR " + sql, what);
+  const std::string fetch = "FETCH " + std::to_string(kFetched) + " FROM " + cursor;
+  while (true) {
+    const PgRows rows = database.query(fetch.c_str(), what);
+    for (int row = 0; row < rows.count(); ++row) visit(rows, row);
+    if (rows.count() < kFetched) break;
+  }
+  database.run("CLOSE " + cursor, what);
+}
+
+RecordKind PostgresLedger::State::kind(std::int64_t number) const {
+  if (is_kind(number)) return static_cast<RecordKind>(number);
+  throw LedgerError(database.name() + ": is damaged: a record of an unknown kind");
+}
+
+/// Of the columns that kOutcomeColumns names, the first ones of a row.
+Record PostgresLedger::State::outcome(const PgRows& rows, int row) const {
+  Record record;
+  record.kind = kind(rows.number(row, 0));
+  record.row = Row{static_cast<std::uint64_t>(rows.number(row, 1))};
+  record.attempt = Attempt{static_cast<std::uint32_t>(rows.number(row, 2))};
+  record.at = WallTime(milliseconds(rows.number(row, 3)));
+  record.http_status = static_cast<int>(rows.number(row, 4));
+  record.latency = milliseconds(rows.number(row, 5));
+  record.order_id = rows.text(row, 6);
+  record.sag_id = rows.text(row, 7);
+  record.request_id = rows.text(row, 8);
+  record.code = rows.text(row, 9);
+  record.message = rows.text(row, 10);
+  record.evidence = rows.text(row, 11);
+  return record;
+}
+
+namespace {
+
+Nonce nonce_of(std::string_view hex) {
+  Nonce nonce;
+  if (hex.size() == nonce.hex.size()) hex.copy(nonce.hex.data(), hex.size());
+  return nonce;
+}
+
+/// `columns` of a run's attempts and, as if they were columns of those, `others` of its outcomes.
+std::string both(std::int64_t run, std::string_view columns, std::string_view others) {
+  const std::string number = std::to_string(run);
+  return "SELECT * FROM (SELECT " + std::string(columns) +
+         ", seq FROM sagorder.attempt WHERE run = " + number + " UNION ALL SELECT " +
+         std::string(others) + ", seq FROM sagorder.outcome WHERE run = " + number +
+         ") AS every ORDER BY seq";
+}
+
+}  // namespace
+
+PostgresLedger::PostgresLedger(std::unique_ptr<State> state) : state_(std::move(state)) {}
+PostgresLedger::~PostgresLedger() = default;
+
+PostgresLedger::PostgresLedger(const DatabaseAddress& address, const std::string& digest)
+    : state_(std::make_unique<State>(address, Postgres::Use::writing)) {
+  State& state = *state_;
+  migrate(state.database);
+  state.digest = digest;
+  state.hold();
+  if (!state.find({.digest = digest})) state.make();
+  state.register_host();
+}
+
+std::unique_ptr<PostgresLedger> PostgresLedger::open_if_there(const DatabaseAddress& address,
+                                                              const BatchWanted& wanted) {
+  auto state = std::make_unique<State>(address, Postgres::Use::writing);
+  if (!state->find(wanted)) return nullptr;
+  migrate(state->database);
+  state->hold();
+  state->register_host();
+  return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
+}
+
+std::unique_ptr<PostgresLedger> PostgresLedger::open_for_reading(const DatabaseAddress& address,
+                                                                 const BatchWanted& wanted) {
+  auto state = std::make_unique<State>(address, Postgres::Use::reading);
+  if (!state->find(wanted)) return nullptr;
+  return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
+}
+
+bool PostgresLedger::held() {
+  const auto lock = static_cast<std::uint64_t>(lock_of(state_->digest));
+  const PgRows rows = state_->database.query(
+      "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND "
+      "granted "
+      "AND classid::bigint = $1 AND objid::bigint = $2 AND database = (SELECT oid FROM pg_database "
+      "WHERE datname = current_database()))",
+      PgValues()
+          .number(static_cast<std::int64_t>(lock >> 32))
+          .number(static_cast<std::int64_t>(lock & 0xffffffff)),
+      "ask whether a run is going on");
+  return rows.is_true(0, 0);
+}
+
+bool PostgresLedger::created() const { return state_->created; }
+
+std::string PostgresLedger::place() const { return state_->database.name(); }
+
+Facts PostgresLedger::facts() {
+  const PgRows rows =
+      state_->about_run("SELECT name, value FROM sagorder.fact WHERE run = $1", "read its facts");
+  Facts facts;
+  for (int i = 0; i < rows.count(); ++i) facts.emplace(rows.text(i, 0), rows.text(i, 1));
+  return facts;
+}
+
+void PostgresLedger::set_facts(const Facts& facts) {
+  std::vector<std::string_view> names;
+  std::vector<std::string_view> values;
+  for (const auto& [name, value] : facts) {
+    names.push_back(name);
+    values.push_back(value);
+  }
+  state_->write([&] {
+    state_->database.query(
+        "INSERT INTO sagorder.fact(run, name, value) SELECT $1, name, coalesce(value, '') "
+        "FROM unnest($2, $3) AS f(name, value) "
+        "ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
+        PgValues().number(state_->run).texts(names).texts(values), "write its facts");
+  });
+}
+
+void PostgresLedger::commit(std::span<const Record> records) {
+  State& state = *state_;
+  if (records.empty()) return state.require_writable();
+  if (records.size() > kGroupMax) {
+    throw LedgerError(state.database.name() + ": a group of more than a million records");
+  }
+  state.columns.take(records);
+  PgValues values;
+  values.number(state.run).number(state.host).number(state.database.backend());
+  state.columns.bind(values);
+  state.write([&] {
+    const PgRows written = state.database.query_prepared("commit", kCommit, values, "commit");
+    if (written.number(0, 0) == 1) return;
+    throw LedgerError(
+        state.database.name() +
+        ": another process of the server answers than the one that holds the lock: a "
+        "pooler stands in between. Nothing was written; connect to the server itself");
+  });
+}
+
+void PostgresLedger::replay(const std::function<void(const Step&)>& visit) {
+  State& state = *state_;
+  state.each(
+      both(state.run, "0 AS kind, \"row\", number", "kind, \"row\", attempt"), "read its records",
+      [&](const PgRows& rows, int i) {
+        visit({state.kind(rows.number(i, 0)), Row{static_cast<std::uint64_t>(rows.number(i, 1))},
+               Attempt{static_cast<std::uint32_t>(rows.number(i, 2))}});
+      });
+}
+
+std::optional<Record> PostgresLedger::outcome_of(Row row) {
+  State& state = *state_;
+  static const std::string kSql = "SELECT " + std::string(kOutcomeColumns) +
+                                  " FROM sagorder.outcome WHERE run = $1 AND \"row\" = $2 AND "
+                                  "kind <> 5 ORDER BY seq DESC LIMIT 1";
+  const PgRows rows = state.database.query_prepared(
+      "outcome_of", kSql.c_str(),
+      PgValues().number(state.run).number(static_cast<std::int64_t>(row.value)), "read an outcome");
+  if (rows.count() == 0) return std::nullopt;
+  return state.outcome(rows, 0);
+}
+
+void PostgresLedger::intents(const std::function<void(const Record&)>& visit) {
+  State& state = *state_;
+  Record record;
+  state.each("SELECT \"row\", number, at_ms, nonce FROM sagorder.attempt WHERE run = " +
+                 std::to_string(state.run) + " ORDER BY seq",
+             "read its intents", [&](const PgRows& rows, int i) {
+               record.row = Row{static_cast<std::uint64_t>(rows.number(i, 0))};
+               record.attempt = Attempt{static_cast<std::uint32_t>(rows.number(i, 1))};
+               record.at = WallTime(milliseconds(rows.number(i, 2)));
+               record.nonce = nonce_of(rows.text(i, 3));
+               visit(record);
+             });
+}
+
+void PostgresLedger::outcomes(const std::function<void(const Record&)>& visit) {
+  State& state = *state_;
+  state.each("SELECT " + std::string(kOutcomeColumns) + " FROM sagorder.outcome WHERE run = " +
+                 std::to_string(state.run) + " AND kind <> 5 ORDER BY seq",
+             "read its outcomes",
+             [&](const PgRows& rows, int i) { visit(state.outcome(rows, i)); });
+}
+
+void PostgresLedger::records(const std::function<void(const Record&)>& visit) {
+  State& state = *state_;
+  constexpr int kNonceColumn = 12;
+  state.each(both(state.run,
+                  "0 AS kind, \"row\", number, at_ms, 0, 0::bigint, '', '', '', '', '', '', nonce",
+                  std::string(kOutcomeColumns) + ", ''"),
+             "read its records", [&](const PgRows& rows, int i) {
+               Record record = state.outcome(rows, i);
+               record.nonce = nonce_of(rows.text(i, kNonceColumn));
+               visit(record);
+             });
+}
+
+void PostgresLedger::add_references(std::span<const std::pair<Row, std::string>> references) {
+  std::vector<std::int64_t> rows;
+  std::vector<std::string_view> values;
+  for (const auto& [row, value] : references) {
+    rows.push_back(static_cast<std::int64_t>(row.value));
+    values.push_back(value);
+  }
+  state_->write([&] {
+    state_->database.query(
+        "INSERT INTO sagorder.reference(run, \"row\", value) SELECT $1, r.\"row\", "
+        "coalesce(r.value, '') FROM unnest($2, $3) AS r(\"row\", value) "
+        "ON CONFLICT (run, \"row\") DO UPDATE SET value = excluded.value",
+        PgValues().number(state_->run).numbers(rows).texts(values), "write References");
+  });
+}
+
+void PostgresLedger::references(const std::function<void(Row, std::string_view)>& visit) {
+  state_->each("SELECT \"row\", value FROM sagorder.reference WHERE run = " +
+                   std::to_string(state_->run) + " ORDER BY \"row\"",
+               "read its References", [&](const PgRows& rows, int i) {
+                 visit(Row{static_cast<std::uint64_t>(rows.number(i, 0))}, rows.text(i, 1));
+               });
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,88 @@
+// The ledger in a PostgreSQL database: the schema `sagorder`, made by io/postgres_schema.
+//
+//   run(id, input_sha256, holder)    a batch; the same content is the same batch from every host
+//   fact(run, name, value)           the facts
+//   host(id, run, name, ...)         each process that opened it for writing
+//   attempt(run, row, number, ...)   attempts that may have been sent; its key is the claim
+//   outcome(run, row, seq, ...)      every other record
+//   reference(run, row, value)       the rows' References, if the input has such a column
+//   orders                           a view for people: one line a row, with its state
+//
+// attempt and outcome have a partition for each run, and rows are only ever appended. `seq` orders
+// the records of a run: a commit draws a number of the database's, and counts its records behind
+// it.
+//
+// A group is one statement, and so one transaction: with synchronous_commit=on it is durable when
+// the server is ready for the next. If the connection is lost before, nobody knows whether it is;
+// the commit fails, and the object's use for writing ends.
+//
+// One process holds a batch at a time, by a lock of its session. It is gone with the session, so
+// that it needs no tidying, and nothing is committed without it, for both are of one session.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "io/database_address.hpp"
+#include "io/ledger.hpp"
+
+namespace sagorder::io {
+
+inline constexpr std::size_t kGroupMax = std::size_t{1} << 20;  ///< records of one commit
+
+/// It cannot be told which of a database's batches is meant; the text lists them.
+struct SeveralBatches : LedgerError {
+  using LedgerError::LedgerError;
+};
+
+/// Which batch of a database is meant.
+struct BatchWanted {
+  std::string digest = {};  ///< of its input, or the beginning; empty: not known
+  std::string output = {};  ///< absolute path of its results; for where several batches are there
+};
+
+class PostgresLedger final : public Ledger {
+ public:
+  /// Opens the batch of this input for writing, or makes it, and locks it. Throws LedgerBusy with
+  /// the name of the host that holds it, or LedgerError.
+  /// @param digest 64 hex digits
+  PostgresLedger(const DatabaseAddress& address, const std::string& digest);
+
+  /// The same, of a batch that is there. nullptr: there is none. Throws SeveralBatches, too.
+  static std::unique_ptr<PostgresLedger> open_if_there(const DatabaseAddress& address,
+                                                       const BatchWanted& wanted);
+
+  /// Without a lock, also while a run holds it; commit and set_facts throw. nullptr: there is none.
+  static std::unique_ptr<PostgresLedger> open_for_reading(const DatabaseAddress& address,
+                                                          const BatchWanted& wanted);
+
+  ~PostgresLedger() override;
+  PostgresLedger(const PostgresLedger&) = delete;
+  PostgresLedger& operator=(const PostgresLedger&) = delete;
+
+  /// Whether a process holds the batch now; of one that is open for reading.
+  [[nodiscard]] bool held();
+
+  [[nodiscard]] bool created() const override;
+  [[nodiscard]] std::string place() const override;
+  [[nodiscard]] Facts facts() override;
+  void set_facts(const Facts& facts) override;
+  void commit(std::span<const Record> records) override;
+  void replay(const std::function<void(const Step&)>& visit) override;
+  [[nodiscard]] std::optional<Record> outcome_of(Row row) override;
+  void intents(const std::function<void(const Record&)>& visit) override;
+  void outcomes(const std::function<void(const Record&)>& visit) override;
+  void records(const std::function<void(const Record&)>& visit) override;
+  void add_references(std::span<const std::pair<Row, std::string>> references) override;
+  void references(const std::function<void(Row, std::string_view)>& visit) override;
+
+ private:
+  struct State;
+  explicit PostgresLedger(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sagorder::io

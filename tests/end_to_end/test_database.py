@@ -1,0 +1,233 @@
+"""A batch whose ledger is in PostgreSQL: the same promises and the same commands as with a file.
+
+The server is a real one of the tests' own (database.py). Chances come from one seed, printed at the
+start; SAGORDER_SEED=N repeats it.
+"""
+
+import pathlib
+import random
+import socket
+import subprocess
+import time
+import unittest
+
+from database import Server, copy_ledger
+from harness import (
+    ALL_PLACED,
+    BUSY,
+    IN_DOUBT,
+    INPUT,
+    PATIENT,
+    UNWRITABLE,
+    USAGE,
+    Batch,
+    Gateway,
+    random_seed,
+)
+
+SEED = random_seed()
+PASSWORD = "geheim-4711"
+
+
+def setUpModule():
+    print(f"seed {SEED}")
+    DatabaseTest.server = unittest.enterModuleContext(Server())
+
+
+class DatabaseBatch(Batch):
+    """A batch of a database of its own. Its records are looked at in a copy."""
+
+    def __init__(self, server, gateway, *options, **more):
+        self.server = server
+        self.uri = server.new_database()
+        more["env"] = {"PGPASSWORD": PASSWORD, **more.get("env", {})}
+        super().__init__(gateway, "--ledger", self.uri, *options, **more)
+
+    def ledger_records(self, *, live=False):
+        copy_ledger(self.server, self.uri, self.ledger)
+        return super().ledger_records()
+
+    def violations(self, **more):
+        copy_ledger(self.server, self.uri, self.ledger)
+        return super().violations(**more)
+
+    def look(self, command, *extra):
+        return self.sagorder(command, self.output, "--ledger", self.uri, *extra)
+
+
+class DatabaseTest(unittest.TestCase):
+    server = None
+
+    def batch(self, *options, gateway=None, **more):
+        gateway = gateway or self.enterContext(Gateway(latency="2ms-20ms"))
+        return self.enterContext(DatabaseBatch(self.server, gateway, *PATIENT, *options, **more))
+
+
+def wait_for_orders(batch, count, process, seconds=30):
+    deadline = time.monotonic() + seconds
+    while len(batch.gateway.executed()) < count:
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(f"the orders did not come: {batch.log.read_text()}")
+        time.sleep(0.005)
+
+
+class PromisesTest(DatabaseTest):
+    def test_killed_and_resumed(self):
+        chance = random.Random(SEED)
+        batch = self.batch(rows=400, rate="400/s")
+        for _ in range(3):
+            process = batch.start()
+            wait_for_orders(batch, len(batch.gateway.executed()) + chance.randint(1, 80), process)
+            process.kill()
+            process.wait()
+        runs = batch.run_until_finished()
+        self.assertEqual(batch.violations(), [], f"seed {SEED}")
+        self.assertIn(runs[-1].returncode, (ALL_PLACED, IN_DOUBT), runs[-1].stderr)
+        self.assertEqual(len(set(batch.executed_rows())), len(batch.executed_rows()))
+        again = batch.run()
+        self.assertEqual(again.returncode, runs[-1].returncode)
+        self.assertEqual(batch.violations(), [])
+
+    def test_the_server_crashes(self):
+        """What was committed is kept; an unknown commit is looked up by the next run."""
+        batch = self.batch(rows=300, rate="400/s")
+        process = batch.start()
+        wait_for_orders(batch, 100, process)
+        self.server.crash()
+        self.assertEqual(process.wait(60), UNWRITABLE, batch.log.read_text())
+        executed = len(batch.executed_rows())
+        self.assertLess(executed, 300)
+        refused = batch.run()
+        self.assertEqual(refused.returncode, UNWRITABLE, refused.stderr)
+        self.assertIn("cannot connect", refused.stderr)
+        self.assertEqual(len(batch.executed_rows()), executed)
+        self.server.start()
+        runs = batch.run_until_finished()
+        self.assertIn(runs[-1].returncode, (ALL_PLACED, IN_DOUBT), runs[-1].stderr)
+        self.assertEqual(batch.violations(), [])
+
+    def test_one_host_at_a_time(self):
+        batch = self.batch(rows=200, rate="20/s")
+        process = batch.start()
+        wait_for_orders(batch, 1, process)
+        second = batch.run()
+        self.assertEqual(second.returncode, BUSY, second.stderr)
+        self.assertIn(socket.gethostname(), second.stderr)
+        self.assertIn(f"process {process.pid}", second.stderr)
+        status = batch.look("status")
+        self.assertIn("a run is going on", status.stdout)
+        self.assertEqual(batch.look("rows", "--status", "not_sent").returncode, BUSY)
+        process.kill()
+        process.wait()
+
+    def test_the_same_content_is_the_same_batch(self):
+        """From another place, with another output: nothing is ordered twice."""
+        batch = self.batch(rows=20)
+        self.assertEqual(batch.run().returncode, ALL_PLACED)
+        elsewhere = self.enterContext(Batch(batch.gateway, "--ledger", batch.uri, rows=20))
+        done = elsewhere.run()
+        self.assertEqual(done.returncode, ALL_PLACED, done.stderr)
+        self.assertEqual(len(batch.gateway.executed()), 20)
+        self.assertEqual(len(elsewhere.results()), 20)
+        digest = self.server.sql("SELECT input_sha256 FROM sagorder.run", batch.uri)[0][0]
+        elsewhere.write_orders(10)
+        elsewhere.options[elsewhere.options.index(batch.uri)] = f"{batch.uri}#{digest[:10]}"
+        other = elsewhere.run()
+        self.assertEqual(other.returncode, INPUT, other.stderr)
+        self.assertEqual(len(batch.gateway.executed()), 20)
+
+
+class CommandsTest(DatabaseTest):
+    def test_doubts_are_seen_and_settled(self):
+        gateway = self.enterContext(Gateway(faults="close-after@3"))
+        batch = self.batch(gateway=gateway, rows=12, env={"SAGORDER_MAX_DOUBTS": "5"})
+        done = batch.run()
+        self.assertEqual(done.returncode, IN_DOUBT, done.stderr)
+        (row,) = [line["Row"] for line in batch.results() if line["Status"] == "in_doubt"]
+        status = batch.look("status")
+        self.assertRegex(status.stdout, r"in doubt +1\n")
+        self.assertIn(f"resolve {batch.output} --ledger '{batch.uri}'", status.stdout)
+        rows = batch.look("rows", "--status", "in_doubt")
+        self.assertEqual(rows.stdout.splitlines()[1].split(",")[2], row)
+        page = batch.look("report", "-o", "page.html")
+        self.assertIn("12 rows, 11 placed, 1 in doubt", page.stdout, page.stderr)
+        early = batch.look("reconcile")
+        self.assertEqual(early.returncode, IN_DOUBT, early.stderr)
+        self.assertIn("too early", early.stdout)
+        (order,) = [each for each in gateway.executed() if each["user_count"] == int(row)]
+        settled = batch.look("resolve", "--row", row, "--placed", order["order_id"])
+        self.assertEqual(settled.returncode, ALL_PLACED, settled.stderr)
+        self.assertEqual(batch.statuses(), {"placed": 12})
+        self.assertEqual(batch.violations(), [])
+        self.assertEqual(
+            self.server.sql("SELECT state, count(*) FROM sagorder.orders GROUP BY 1", batch.uri),
+            [["placed", "12"]],
+        )
+
+    def test_what_is_not_there(self):
+        batch = self.batch(rows=3)
+        missing = batch.look("status")
+        self.assertEqual(missing.returncode, USAGE, missing.stderr)
+        self.assertIn("no ledger", missing.stderr)
+        made = self.server.sql("SELECT 1 FROM pg_namespace WHERE nspname = 'sagorder'", batch.uri)
+        self.assertEqual(made, [])
+
+    def test_a_pooler_is_refused(self):
+        pooler = self.server.start_pooler()
+        batch = self.batch(rows=3)
+        batch.options[batch.options.index(batch.uri)] = self.server.uri(folder=pooler)
+        done = batch.run()
+        self.assertEqual(done.returncode, UNWRITABLE, done.stderr)
+        self.assertIn("pooler", done.stderr)
+        self.assertEqual(batch.gateway.executed(), [])
+
+
+class SecrecyTest(DatabaseTest):
+    def test_a_password_is_shown_nowhere(self):
+        """PGPASSWORD is asked for and used, and is in nothing that is written."""
+        batch = self.batch(rows=20)
+        name = batch.uri.split("/")[3].split("?")[0]
+        asked = self.server.ask_for(PASSWORD, name)
+        batch.options[batch.options.index(batch.uri)] = asked
+        batch.uri = asked
+        wrong = batch.run(env={"PGPASSWORD": "another"})
+        self.assertEqual(wrong.returncode, UNWRITABLE, wrong.stderr)
+        self.assertIn("password authentication failed", wrong.stderr)
+        outputs = [
+            batch.run("--log-format", "json"),
+            batch.look("status"),
+            batch.look("status", "--json"),
+            batch.look("report", "-o", "page.html"),
+            batch.sagorder("config", "show"),
+        ]
+        self.assertEqual(outputs[0].returncode, ALL_PLACED, outputs[0].stderr)
+        for done in outputs:
+            self.assertNotIn(PASSWORD, done.stdout + done.stderr)
+        facts = subprocess.run(
+            ["psql", "-XAtq", "-c", "SELECT value FROM sagorder.fact", batch.uri],
+            env=batch.env,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        self.assertIn("orders.csv", facts)
+        self.assertNotIn(PASSWORD, facts)
+        for path in pathlib.Path(batch.folder).rglob("*"):
+            if path.is_file():
+                self.assertNotIn(PASSWORD.encode(), path.read_bytes(), path)
+
+    def test_a_password_is_no_argument(self):
+        batch = self.batch(rows=3)
+        for uri in (
+            f"postgresql://u:{PASSWORD}@localhost/x",
+            f"postgresql://localhost/x?password={PASSWORD}",
+            f"postgresql://u:{PASSWORD}@localhost:port/x",
+        ):
+            for arguments in (("--ledger", uri), (uri,), ("--ledgr", uri), (f"--ledgr={uri}",)):
+                done = batch.sagorder("status", batch.output, *arguments)
+                self.assertEqual(done.returncode, USAGE, done.stderr)
+                self.assertNotIn(PASSWORD, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
