@@ -19,11 +19,19 @@ KINDS = ("address", "thread")
 # The engine has no threads, and its tests have an `operator new` of their own, as has TSan.
 PROGRAMS = ["sagorder", "sagorder-gateway", "sagorder-kill-points"]
 TARGETS = {
-    "address": [*PROGRAMS, "engine_tests", "io_tests", "gateway_tests"],
+    "address": [
+        *PROGRAMS,
+        *("engine_tests", "io_tests", "gateway_tests"),
+        *("fuzz_corpora", "simulation", "ledger_in_memory_tests"),
+    ],
     "thread": [*PROGRAMS, "io_tests", "gateway_tests"],
 }
-ALREADY = ("campaign_", "kill_points_")  # they run programs of their own, or look at a Release
-NEVER = {"address": ALREADY, "thread": (*ALREADY, "engine_")}
+# They run programs of their own, or look at a Release.
+ALREADY = ("campaign_", "kill_points_", "simulation_planted", "bench_")
+NEVER = {
+    "address": ALREADY,
+    "thread": (*ALREADY, "engine_", "fuzz_", "simulation", "ledger_in_memory"),
+}
 SHORT = ("engine_tests", "gateway_tests", "io_tests", "end_to_end_threads")
 OPTIONS = {
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
