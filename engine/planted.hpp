@@ -84,7 +84,7 @@ enum class Planted : std::uint8_t {
 
   // several hosts on one batch: for the simulation that has them (S0 to S9)
   refused_is_sent,          ///< an intent that another host had claimed is sent all the same (S2)
-  open_intent_moves,        ///< of a range taken over, open intents are tried again (S2)
+  open_intent_moves,        ///< of a range taken over, open intents are tried again (S9)
   held_range_read_again,    ///< a range that this host still has in its slots is read anew (S0)
   sent_without_lease,       ///< what has its connection leaves, lease or not (S4)
   tokens_do_not_expire,     ///< what was leased stays good for ever (S4)

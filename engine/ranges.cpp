@@ -8,23 +8,27 @@
 namespace sagorder {
 
 bool Ranges::holds(const Range& range) const {
-  return std::any_of(held_.begin(), held_.end(), [&](const Held& held) {
+  const auto its = std::find_if(held_.begin(), held_.end(), [&](const Held& held) {
     return held.range.first <= range.last && range.first <= held.range.last;
   });
+  if (its == held_.end()) return false;
+  expect(its->range.first == range.first && its->range.last == range.last, "ranges overlap");
+  return true;
 }
 
 bool Ranges::claimed(const Range& range, SteadyTime now) {
   expect(asked_, "a range came that was not asked for");
   expect(range.first.value >= 1 && range.first <= range.last, "a range without rows");
   asked_ = false;
-  if (ended_ || (holds(range) && !planted(Planted::held_range_read_again))) {
+  if (holds(range) && !planted(Planted::held_range_read_again)) {
     wait(now);
     return false;
   }
-  reading_ = true;
+  held_.push_back({range, 0, ended_});
+  some_are_over_ = some_are_over_ || ended_;
+  reading_ = !ended_;
   fruitless_ = true;
-  held_.push_back({range});
-  return true;
+  return reading_;
 }
 
 void Ranges::none(bool for_good, SteadyTime now) {

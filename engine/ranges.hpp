@@ -43,8 +43,9 @@ class Ranges {
   [[nodiscard]] bool ended() const { return ended_ && !reading_; }
 
   void ask() { asked_ = true; }
-  /// @return whether its rows are to be read. Not if no more are wanted, nor of one that this host
-  /// holds already: others took it for dead meanwhile, and gave back what it still has in slots.
+  /// @return whether its rows are to be read. Not if no more are wanted: then it is over. Nor if
+  /// this host holds it already, because others took it for dead meanwhile and gave back what it
+  /// still has in slots: then it is over once, when the rows in them are.
   bool claimed(const Range& range, SteadyTime now);
   void none(bool for_good, SteadyTime now);
   void exhausted(SteadyTime now);

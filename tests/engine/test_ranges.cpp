@@ -80,13 +80,23 @@ TEST(Ranges, NoMoreAreHeldThanTheLimit) {
 }
 
 TEST(Ranges, OneThatIsHeldIsNotTakenTwice) {
-  for (const Range again : {Range{{5}, {6}}, Range{{1}, {5}}, Range{{6}, {9}}, Range{{1}, {9}}}) {
+  Ranges ranges;
+  claim(ranges, 5, 6, 1);
+  ranges.ask();
+  EXPECT_FALSE(ranges.claimed({{5}, {6}}, kNow));
+  EXPECT_FALSE(ranges.reading());
+  EXPECT_FALSE(ranges.wanted(kNow)) << "it would come again at once";
+  EXPECT_TRUE(over(ranges).empty());
+  ranges.left({5});
+  EXPECT_EQ(over(ranges), (std::vector<std::uint64_t>{5})) << "once";
+}
+
+TEST(Ranges, OnesThatOverlapAreAContradiction) {
+  for (const Range again : {Range{{1}, {5}}, Range{{6}, {9}}, Range{{1}, {9}}, Range{{6}, {6}}}) {
     Ranges ranges;
     claim(ranges, 5, 6, 1);
     ranges.ask();
-    EXPECT_FALSE(ranges.claimed(again, kNow));
-    EXPECT_FALSE(ranges.reading());
-    EXPECT_FALSE(ranges.wanted(kNow)) << "it would come again at once";
+    EXPECT_THROW(ranges.claimed(again, kNow), BrokenPromise);
   }
 }
 
@@ -110,6 +120,7 @@ TEST(Ranges, EndWhenThereIsNoneForGoodOrNoneIsWanted) {
   third.want_no_more();
   EXPECT_FALSE(third.claimed({{1}, {2}}, kNow)) << "it was asked for before";
   EXPECT_TRUE(third.ended());
+  EXPECT_EQ(over(third), (std::vector<std::uint64_t>{1})) << "it is given back";
 }
 
 TEST(Ranges, WhatWasNotAskedForIsAContradiction) {

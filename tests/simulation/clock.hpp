@@ -39,6 +39,11 @@ enum class Act : std::uint8_t {
   jump,           ///< the wall clock jumps: host, life
   second,         ///< somebody starts a second process
   change_input,   ///< somebody edits the input under a run: host, life
+  // of several hosts on one batch
+  begin,   ///< a process begins: host
+  asked,   ///< a question reaches the shared ledger: life, ask
+  told,    ///< its answer is here, or is not waited for any more: life, ask
+  settle,  ///< somebody settles what dead hosts left open
 };
 
 struct Due {

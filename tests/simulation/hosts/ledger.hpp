@@ -1,0 +1,104 @@
+// The shared ledger, as its statements leave it: each call is one transaction, and what it did is
+// kept through every failure (its copies are synchronous). What io's statements have to keep:
+//
+//   commit   the insert of an intent is the claim: the key is (row, number). The same intent again,
+//            by its nonce, is the same claim, so that a commit of which nothing was heard can be
+//            said again. An outcome that cannot follow, because somebody settled the row meanwhile,
+//            is passed over. A fenced host claims nothing.
+//   claim    the lowest free range, else the lowest of a host that counts as dead; the same claim
+//            again, by its number, gives the same range. It names the claims that the host still
+//            holds: of another, whose answer was lost, it knows nothing, and that one is free
+//   over     of the range of one claim: it is done if every row of it has its outcome, or an open
+//            intent of a dead host; else it is free again. A row that turns out not to have been
+//            executed makes its range one to do again
+//   lease    a sign of life, and tokens of the account's bucket; a fenced host gets nothing
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "engine/account.hpp"
+#include "engine/life.hpp"
+#include "engine/ranges.hpp"
+#include "tests/simulation/hosts/oracle.hpp"
+#include "tests/simulation/hosts/plan.hpp"
+#include "tests/simulation/hosts/server.hpp"
+
+namespace sagorder::simulation::hosts {
+
+/// A range, and the claim that gave it, counted by its host.
+struct ClaimedRange {
+  Range range;
+  std::uint32_t number = 0;
+};
+
+struct Claim {
+  std::optional<Range> range;
+  bool for_good = false;
+  std::vector<Step> steps;
+};
+
+class Ledger {
+ public:
+  Ledger(const Plan& plan, const Clock& clock, Oracle& oracle);
+
+  void begin(Life life);
+  /// It ended in good order: what it holds is free at once.
+  void end(Life life) { lives_.at(life).gone = true; }
+  /// @return indices of the intents that are another's
+  std::vector<std::uint32_t> commit(Life life, std::span<const Record> records);
+  Claim claim(Life life, std::uint32_t number, std::span<const ClaimedRange> held);
+  void over(Life life, const ClaimedRange& over);
+  /// nullopt: it was fenced
+  std::optional<LeaseGrant> lease(Life life, const LeaseWish& wish);
+
+  /// What dead hosts left open is settled by the truth, once they are fenced and nothing of it is
+  /// on its way any more.
+  void resolve(const Server& server);
+
+  [[nodiscard]] const Rows& rows() const { return rows_; }
+  [[nodiscard]] const std::vector<Record>& records() const { return records_; }
+  [[nodiscard]] bool is_dead(Life life) const;
+  [[nodiscard]] bool is_fenced(Life life) const { return lives_.at(life).fenced; }
+  /// Whose the last attempt of a row is; there is one.
+  [[nodiscard]] Life holder(Row row) const;
+  [[nodiscard]] std::uint32_t open_of(Life life) const;
+  [[nodiscard]] std::size_t fenced() const;
+
+ private:
+  struct Known {
+    Time alive_at = 0;
+    bool fenced = false;
+    bool gone = false;
+  };
+  struct Held {
+    Range range;
+    std::optional<Life> holder;
+    std::uint32_t number = 0;  // of the claim
+    bool done = false;
+  };
+  struct Attempted {
+    Nonce nonce;
+    Life life = 0;
+  };
+  bool claim_row(Life life, const Record& intent);
+  void keep(const Record& record);
+  [[nodiscard]] bool is_done(const Range& range) const;
+  Claim give(Held& held, Life life, std::uint32_t number);
+
+  const Plan& plan_;
+  const Clock& clock_;
+  Oracle& oracle_;
+  Rows rows_;
+  std::vector<Record> records_;
+  std::map<std::pair<std::uint64_t, std::uint32_t>, Attempted> attempts_;
+  std::vector<Held> ranges_;
+  std::map<Life, Known> lives_;
+  Account account_;
+};
+
+}  // namespace sagorder::simulation::hosts
