@@ -91,7 +91,7 @@ std::string_view name_of(csv::Delimiter delimiter) {
 }
 
 // The values may all have moved: to judge them one by one would only mislead.
-Complaint wrong_width(const csv::Record& record, std::size_t expected, Row row) {
+[[gnu::cold]] Complaint wrong_width(const csv::Record& record, std::size_t expected, Row row) {
   const std::size_t found = record.fields.size();
   const bool more = found > expected;
   const std::string delimiter(name_of(record.delimiter));

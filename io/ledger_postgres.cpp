@@ -216,9 +216,9 @@ void PostgresLedger::State::make() {
                      PgValues().text(digest), kWhat);
   take(made.number(0, 0), std::string(digest));
   add_partitions(database, run);
-  kill_point("ledger:before-tables");
+  kill_point("database:before-tables");
   database.run("COMMIT", kWhat);
-  kill_point("ledger:tables-made");
+  kill_point("database:tables-made");
   created = true;
 }
 
@@ -271,7 +271,7 @@ void PostgresLedger::State::require_writable() const {
 void PostgresLedger::State::write(const std::function<void()>& act) {
   require_writable();
   failed = true;  // until it is durable
-  kill_point("commit:before-begin");
+  kill_point("database:before-commit");
   try {
     act();
   } catch (const LedgerError& error) {
@@ -280,7 +280,7 @@ void PostgresLedger::State::write(const std::function<void()>& act) {
                       ". Whether the last records are durable is not known, so nothing more is "
                       "sent; the same command looks it up and goes on");
   }
-  kill_point("commit:durable");
+  kill_point("database:durable");
   failed = false;
 }
 

@@ -82,7 +82,8 @@ def kill_points():
         names += re.findall(r'\bkill_point\("([^"]+)"\)', path.read_text(encoding="utf-8"))
     if len(set(names)) != len(names):
         raise RuntimeError("two kill points have the same name")
-    return names
+    # Those of a ledger in a database need one; tests/end_to_end/test_database.py has it.
+    return [name for name in names if not name.startswith("database:")]
 
 
 POINTS = kill_points()

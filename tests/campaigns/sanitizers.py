@@ -21,10 +21,10 @@ PROGRAMS = ["sagorder", "sagorder-gateway", "sagorder-kill-points"]
 TARGETS = {
     "address": [
         *PROGRAMS,
-        *("engine_tests", "io_tests", "gateway_tests"),
+        *("engine_tests", "io_tests", "postgres_tests", "gateway_tests"),
         *("fuzz_corpora", "simulation", "ledger_in_memory_tests"),
     ],
-    "thread": [*PROGRAMS, "io_tests", "gateway_tests"],
+    "thread": [*PROGRAMS, "io_tests", "postgres_tests", "gateway_tests"],
 }
 # They run programs of their own, or look at a Release.
 ALREADY = ("campaign_", "kill_points_", "simulation_planted", "bench_")

@@ -802,7 +802,7 @@ TEST(Pool, ARequestLargerThanTheSocketsBuffersIsWrittenOnceAndCounted) {
   boost::asio::io_context context;
   const TlsContext tls(TrustedAuthority::get().ca_file);
   int replies = 0;
-  Pool pool(context, tls, options_of(1, patience() / 2), [&](const Completion& done) {
+  Pool pool(context, tls, options_of(1, patience()), [&](const Completion& done) {
     replies += done.reply != nullptr && done.reply->body == "id=1" ? 1 : 100;
   });
   std::string wire = request_of(1);
