@@ -95,8 +95,6 @@ class Reader {
   Result next(std::string_view bytes, bool last, Record& record);
 
  private:
-  Result parse(std::string_view bytes, bool last, std::uint64_t& line, Record& record) const;
-
   Limits limits_;
   Delimiter delimiter_ = Delimiter::comma;
   std::uint64_t line_ = 1;
