@@ -1,5 +1,6 @@
 #include "io/ledger_postgres.hpp"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,12 +10,15 @@
 
 #include "io/kill_point.hpp"
 #include "io/postgres.hpp"
+#include "io/postgres_hosts.hpp"
 #include "io/postgres_schema.hpp"
 
 namespace sagorder::io {
 namespace {
 
 constexpr int kHoldPatienceMs = 2'000;  // the server may take a moment to notice a killed holder
+constexpr std::string_view kAlone = "pg_advisory_lock";
+constexpr std::string_view kTogether = "pg_advisory_lock_shared";
 constexpr std::string_view kLockNotAvailable = "55P03";
 constexpr std::size_t kNamedDigits = 12;  // of a batch, in messages
 constexpr int kOrdinalBits = 20;
@@ -39,6 +43,27 @@ told AS (
     AS o("row", attempt, ordinal, at_ms, kind, http_status, latency_ms, order_id, sag_id,
          request_id, code, message, evidence))
 SELECT count(*) FROM place)sql";
+
+// The same, but an intent that is there already is left out. Those that were written are told by
+// their places in the group. By rows, so that two hosts never wait for each other in a circle.
+constexpr const char* kClaim = R"sql(
+WITH place AS MATERIALIZED (
+  SELECT nextval('sagorder.commit_number') << 20 AS base WHERE pg_backend_pid() = $3
+    AND EXISTS (SELECT FROM sagorder.host WHERE id = $2 AND fenced_at IS NULL)),
+begun AS (
+  INSERT INTO sagorder.attempt(run, "row", number, host, seq, at_ms, nonce)
+  SELECT $1, a."row", a.number, $2, place.base + a.ordinal, a.at_ms, a.nonce
+  FROM place, unnest($4, $5, $6, $7, $8) AS a("row", number, ordinal, at_ms, nonce)
+  ORDER BY a."row", a.number ON CONFLICT DO NOTHING RETURNING seq),
+told AS (
+  INSERT INTO sagorder.outcome(run, "row", seq, kind, attempt, host, at_ms, http_status,
+    latency_ms, order_id, sag_id, request_id, code, message, evidence)
+  SELECT $1, o."row", place.base + o.ordinal, o.kind, o.attempt, $2, o.at_ms, o.http_status,
+    o.latency_ms, o.order_id, o.sag_id, o.request_id, o.code, o.message, o.evidence
+  FROM place, unnest($9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
+    AS o("row", attempt, ordinal, at_ms, kind, http_status, latency_ms, order_id, sag_id,
+         request_id, code, message, evidence))
+SELECT coalesce(begun.seq - place.base, -1) FROM place LEFT JOIN begun ON true ORDER BY 1)sql";
 
 constexpr std::string_view kOutcomeColumns =
     "kind, \"row\", attempt, at_ms, http_status, latency_ms, order_id, sag_id, request_id, code, "
@@ -136,6 +161,7 @@ struct PostgresLedger::State {
   std::int64_t host = 0;
   std::string digest;
   Columns columns;
+  std::unique_ptr<PostgresHosts> hosts;  // of a batch that is shared
 
   bool find(const BatchWanted& wanted);
   bool find_by_digest(const std::string& beginning);
@@ -143,8 +169,9 @@ struct PostgresLedger::State {
   [[noreturn]] void refuse_several(const PgRows& batches) const;
   void take(std::int64_t id, std::string_view whole_digest);
   void make();
-  void hold();
+  void hold(std::string_view lock);
   [[noreturn]] void refuse_as_held();
+  PgValues bound(std::span<const Record> records);
   void register_host();
   void require_writable() const;
   void write(const std::function<void()>& act);
@@ -211,9 +238,14 @@ void PostgresLedger::State::take(std::int64_t id, std::string_view whole_digest)
 void PostgresLedger::State::make() {
   constexpr std::string_view kWhat = "make the batch";
   database.run("BEGIN", kWhat);
-  const PgRows made =
-      database.query("INSERT INTO sagorder.run(input_sha256) VALUES ($1) RETURNING id",
-                     PgValues().text(digest), kWhat);
+  const PgRows made = database.query(
+      "INSERT INTO sagorder.run(input_sha256) VALUES ($1) ON CONFLICT DO NOTHING RETURNING id",
+      PgValues().text(digest), kWhat);
+  if (made.count() == 0) {  // one that shares it was quicker
+    database.run("ROLLBACK", kWhat);
+    find({.digest = digest});
+    return;
+  }
   take(made.number(0, 0), std::string(digest));
   add_partitions(database, run);
   kill_point("database:before-tables");
@@ -223,11 +255,12 @@ void PostgresLedger::State::make() {
 }
 
 /// The lock is the session's: it goes with it, however it ends.
-void PostgresLedger::State::hold() {
+void PostgresLedger::State::hold(std::string_view lock) {
   constexpr std::string_view kWhat = "lock the batch";
   database.run("SET lock_timeout = " + std::to_string(kHoldPatienceMs), kWhat);
   try {
-    database.query("SELECT pg_advisory_lock($1)", PgValues().number(lock_of(digest)), kWhat);
+    database.query(fmt::format("SELECT {}($1)", lock).c_str(), PgValues().number(lock_of(digest)),
+                   kWhat);
   } catch (const LedgerError&) {
     if (database.state_of_failure() != kLockNotAvailable) throw;
     refuse_as_held();
@@ -364,7 +397,7 @@ PostgresLedger::PostgresLedger(const DatabaseAddress& address, const std::string
   State& state = *state_;
   migrate(state.database);
   state.digest = digest;
-  state.hold();
+  state.hold(kAlone);
   if (!state.find({.digest = digest})) state.make();
   state.register_host();
 }
@@ -374,8 +407,21 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_if_there(const DatabaseAddr
   auto state = std::make_unique<State>(address, Postgres::Use::writing);
   if (!state->find(wanted)) return nullptr;
   migrate(state->database);
-  state->hold();
+  state->hold(kAlone);
   state->register_host();
+  return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
+}
+
+std::unique_ptr<PostgresLedger> PostgresLedger::open_to_share(const DatabaseAddress& address,
+                                                              const std::string& digest) {
+  auto state = std::make_unique<State>(address, Postgres::Use::writing);
+  migrate(state->database);
+  state->digest = digest;
+  state->hold(kTogether);
+  if (!state->find({.digest = digest})) state->make();
+  state->register_host();
+  state->hosts =
+      std::make_unique<PostgresHosts>(address, state->database.name(), state->run, state->host);
   return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
 }
 
@@ -428,16 +474,21 @@ void PostgresLedger::set_facts(const Facts& facts) {
   });
 }
 
+PgValues PostgresLedger::State::bound(std::span<const Record> records) {
+  if (records.size() > kGroupMax) {
+    throw LedgerError(database.name() + ": a group of more than a million records");
+  }
+  columns.take(records);
+  PgValues values;
+  values.number(run).number(host).number(database.backend());
+  columns.bind(values);
+  return values;
+}
+
 void PostgresLedger::commit(std::span<const Record> records) {
   State& state = *state_;
   if (records.empty()) return state.require_writable();
-  if (records.size() > kGroupMax) {
-    throw LedgerError(state.database.name() + ": a group of more than a million records");
-  }
-  state.columns.take(records);
-  PgValues values;
-  values.number(state.run).number(state.host).number(state.database.backend());
-  state.columns.bind(values);
+  const PgValues values = state.bound(records);
   state.write([&] {
     const PgRows written = state.database.query_prepared("commit", kCommit, values, "commit");
     if (written.number(0, 0) == 1) return;
@@ -447,6 +498,62 @@ void PostgresLedger::commit(std::span<const Record> records) {
         "pooler stands in between. Nothing was written; connect to the server itself");
   });
 }
+
+std::vector<std::uint32_t> PostgresLedger::claim(std::span<const Record> records) {
+  State& state = *state_;
+  static_cast<void>(hosts_at_work());
+  const PgValues values = state.bound(records);
+  std::vector<bool> written(records.size());
+  state.write([&] {
+    const PgRows places = state.database.query_prepared("claim", kClaim, values, "commit");
+    if (places.count() == 0) {
+      throw Fenced(state.database.name() +
+                   ": this host was fenced, or another process of the server answers than before. "
+                   "Nothing was written, and nothing more is sent");
+    }
+    for (int i = 0; i < places.count(); ++i) {
+      if (places.number(i, 0) >= 0) written[static_cast<std::size_t>(places.number(i, 0))] = true;
+    }
+  });
+  std::vector<std::uint32_t> refused;
+  for (std::uint32_t i = 0; i < records.size(); ++i) {
+    if (records[i].kind == RecordKind::intent && !written[i]) refused.push_back(i);
+  }
+  return refused;
+}
+
+PostgresHosts& PostgresLedger::hosts_at_work() const {
+  if (state_->hosts) return *state_->hosts;
+  throw LedgerError(state_->database.name() + ": is not open to be shared");
+}
+
+std::int64_t PostgresLedger::host() const { return state_->host; }
+
+void PostgresLedger::make_ranges(std::uint64_t rows, std::uint64_t canary) {
+  hosts_at_work().make_ranges(rows, canary);
+}
+
+RangeAnswer PostgresLedger::claim_range(std::uint64_t canary, std::uint64_t left_out) {
+  return hosts_at_work().claim_range(canary, left_out);
+}
+
+void PostgresLedger::end_range(Row first, std::uint64_t left_out) {
+  hosts_at_work().end_range(first, left_out);
+}
+
+LeaseAnswer PostgresLedger::lease(const BucketTerms& terms, const LeaseAsk& ask) {
+  return hosts_at_work().lease(terms, ask);
+}
+
+void PostgresLedger::release(const Share& share) { hosts_at_work().release(share); }
+
+std::vector<HostSeen> PostgresLedger::hosts() { return hosts_at_work().hosts(); }
+
+std::vector<OpenIntent> PostgresLedger::open_intents() { return hosts_at_work().open_intents(); }
+
+bool PostgresLedger::fence(std::int64_t host) { return hosts_at_work().fence(host); }
+
+void PostgresLedger::leave() { hosts_at_work().leave(); }
 
 void PostgresLedger::replay(const std::function<void(const Step&)>& visit) {
   State& state = *state_;

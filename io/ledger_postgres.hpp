@@ -16,8 +16,9 @@
 // the server is ready for the next. If the connection is lost before, nobody knows whether it is;
 // the commit fails, and the object's use for writing ends.
 //
-// One process holds a batch at a time, by a lock of its session. It is gone with the session, so
-// that it needs no tidying, and nothing is committed without it, for both are of one session.
+// One process holds a batch at a time, by a lock of its session; or hosts share it, and then all of
+// them hold that lock together. It is gone with the session, so that it needs no tidying, and
+// nothing is committed without it, for both are of one session.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,7 @@
 #include <string_view>
 
 #include "io/database_address.hpp"
-#include "io/ledger.hpp"
+#include "io/shared_ledger.hpp"
 
 namespace sagorder::io {
 
@@ -44,7 +45,9 @@ struct BatchWanted {
   std::string output = {};  ///< absolute path of its results; for where several batches are there
 };
 
-class PostgresLedger final : public Ledger {
+class PostgresHosts;
+
+class PostgresLedger final : public SharedLedger {
  public:
   /// Opens the batch of this input for writing, or makes it, and locks it. Throws LedgerBusy with
   /// the name of the host that holds it, or LedgerError.
@@ -54,6 +57,11 @@ class PostgresLedger final : public Ledger {
   /// The same, of a batch that is there. nullptr: there is none. Throws SeveralBatches, too.
   static std::unique_ptr<PostgresLedger> open_if_there(const DatabaseAddress& address,
                                                        const BatchWanted& wanted);
+
+  /// Opens the batch of this input, or makes it, to share it with other hosts. Throws LedgerBusy if
+  /// one holds it alone.
+  static std::unique_ptr<PostgresLedger> open_to_share(const DatabaseAddress& address,
+                                                       const std::string& digest);
 
   /// Without a lock, also while a run holds it; commit and set_facts throw. nullptr: there is none.
   static std::unique_ptr<PostgresLedger> open_for_reading(const DatabaseAddress& address,
@@ -79,9 +87,23 @@ class PostgresLedger final : public Ledger {
   void add_references(std::span<const std::pair<Row, std::string>> references) override;
   void references(const std::function<void(Row, std::string_view)>& visit) override;
 
+  // Of a batch that is open to be shared; else they throw LedgerError.
+  [[nodiscard]] std::vector<std::uint32_t> claim(std::span<const Record> records) override;
+  [[nodiscard]] std::int64_t host() const override;
+  void make_ranges(std::uint64_t rows, std::uint64_t canary) override;
+  [[nodiscard]] RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out) override;
+  void end_range(Row first, std::uint64_t left_out) override;
+  [[nodiscard]] LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) override;
+  void release(const Share& share) override;
+  [[nodiscard]] std::vector<HostSeen> hosts() override;
+  [[nodiscard]] std::vector<OpenIntent> open_intents() override;
+  [[nodiscard]] bool fence(std::int64_t host) override;
+  void leave() override;
+
  private:
   struct State;
   explicit PostgresLedger(std::unique_ptr<State> state);
+  [[nodiscard]] PostgresHosts& hosts_at_work() const;
   std::unique_ptr<State> state_;
 };
 

@@ -36,7 +36,10 @@ CREATE TABLE sagorder.run(
   id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   input_sha256 text NOT NULL UNIQUE,
   created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  holder integer);
+  holder integer,
+  orders bigint NOT NULL DEFAULT 0, seats bigint NOT NULL DEFAULT 0,
+  seat_months bigint NOT NULL DEFAULT 0);
+COMMENT ON COLUMN sagorder.run.orders IS 'reserved of --max-orders by the hosts that are at work';
 CREATE TABLE sagorder.fact(
   run integer NOT NULL REFERENCES sagorder.run ON DELETE CASCADE,
   name text NOT NULL, value text NOT NULL, PRIMARY KEY (run, name));
@@ -49,16 +52,19 @@ CREATE TABLE sagorder.host(
   name text NOT NULL, process integer NOT NULL,
   begun_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   heartbeat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  fenced_at timestamptz);
+  left_at timestamptz, fenced_at timestamptz);
 CREATE TABLE sagorder.range(
   run integer NOT NULL REFERENCES sagorder.run ON DELETE CASCADE,
   "first" bigint NOT NULL, "last" bigint NOT NULL,
   host integer REFERENCES sagorder.host, done boolean NOT NULL DEFAULT false,
   PRIMARY KEY (run, "first"));
+CREATE INDEX ON sagorder.range(run, "first") WHERE NOT done;
 CREATE TABLE sagorder.rate(
   account text PRIMARY KEY,
-  tokens double precision NOT NULL, at timestamptz NOT NULL,
-  factor double precision NOT NULL DEFAULT 1, paused_until timestamptz);
+  level double precision NOT NULL, at timestamptz NOT NULL,
+  factor double precision NOT NULL DEFAULT 1,
+  paused_until timestamptz NOT NULL DEFAULT '-infinity',
+  per_second double precision NOT NULL, capacity double precision NOT NULL);
 
 CREATE TABLE sagorder.attempt(
   run integer NOT NULL, "row" bigint NOT NULL, number integer NOT NULL,

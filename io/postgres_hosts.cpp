@@ -1,0 +1,321 @@
+#include "io/postgres_hosts.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <utility>
+
+namespace sagorder::io {
+namespace {
+
+// A host is not alive: it left, was fenced, or was not heard of for its life ($3, milliseconds).
+constexpr const char* kClaimRange = R"sql(
+WITH chosen AS (
+  SELECT r."first" FROM sagorder.range AS r LEFT JOIN sagorder.host AS h ON h.id = r.host
+  WHERE r.run = $1 AND NOT r.done AND r."first" <= $4
+    AND (r.host IS NULL OR h.left_at IS NOT NULL OR h.fenced_at IS NOT NULL
+         OR h.heartbeat_at < clock_timestamp() - $3 * interval '1 millisecond')
+  ORDER BY r.host IS NOT NULL, r."first" LIMIT 1 FOR UPDATE OF r SKIP LOCKED)
+UPDATE sagorder.range AS r SET host = $2 FROM chosen
+WHERE r.run = $1 AND r."first" = chosen."first"
+  AND EXISTS (SELECT FROM sagorder.host WHERE id = $2 AND fenced_at IS NULL)
+RETURNING r."first", r."last")sql";
+
+// Rows of a range by their last record: how many have one, and of how many it lets them be tried
+// again (not_executed, resolved_not_placed).
+constexpr const char* kEndRange = R"sql(
+UPDATE sagorder.range AS r SET host = NULL, done = (
+  SELECT count(*) - count(*) FILTER (WHERE last.kind IN (1, 7)) >= r."last" - r."first" + 1 - $4
+  FROM (SELECT DISTINCT ON ("row") "row", kind FROM (
+          SELECT "row", seq, 0 AS kind FROM sagorder.attempt
+          WHERE run = $1 AND "row" BETWEEN r."first" AND r."last"
+          UNION ALL
+          SELECT "row", seq, kind FROM sagorder.outcome
+          WHERE run = $1 AND "row" BETWEEN r."first" AND r."last" AND kind <> 5) AS every
+        ORDER BY "row", seq DESC) AS last)
+WHERE r.run = $1 AND r."first" = $2 AND r.host = $3)sql";
+
+// The heartbeat, the bucket and the limits in one statement, on the database's clock. The bucket is
+// engine/account's arithmetic: `level` are tokens that were given and that time has not paid for.
+// Rows are locked in one order by all: host, rate, run.
+constexpr const char* kLease = R"sql(
+WITH beat AS (
+  UPDATE sagorder.host SET heartbeat_at = clock_timestamp()
+  WHERE id = $2 AND fenced_at IS NULL AND left_at IS NULL RETURNING id),
+bucket AS MATERIALIZED (
+  SELECT r.*, greatest(clock_timestamp(), r.at) AS now
+  FROM sagorder.rate AS r, beat WHERE r.account = $3 FOR UPDATE OF r),
+passed AS (
+  SELECT *, extract(epoch FROM now - at)::float8 AS elapsed,
+    (per_second = $4::float8 AND capacity = $5::float8)
+      OR at < now - $12 * interval '1 millisecond' AS agreed FROM bucket),
+paid AS (
+  SELECT *, greatest(0, level - per_second * factor * elapsed) AS left_level,
+    least(greatest($8::float8, $7::float8),
+      CASE WHEN now >= paused_until THEN least(1, factor + $6::float8 * elapsed) ELSE factor END)
+      AS new_factor,
+    greatest(paused_until, now + $9 * interval '1 microsecond') AS new_pause FROM passed
+  WHERE agreed),
+given AS (
+  SELECT *, CASE WHEN new_pause > now THEN 0 WHEN $4::float8 = 0 THEN $10
+                 ELSE least($10, greatest(0, floor($5::float8 - left_level)))::bigint END AS tokens
+  FROM paid),
+drawn AS (
+  UPDATE sagorder.rate AS r SET level = given.left_level + given.tokens, at = given.now,
+    factor = given.new_factor, paused_until = given.new_pause, per_second = $4::float8,
+    capacity = $5::float8
+  FROM given WHERE r.account = given.account RETURNING given.*),
+limits AS MATERIALIZED (
+  SELECT run.orders, run.seats, run.seat_months FROM sagorder.run, drawn
+  WHERE id = $1 FOR NO KEY UPDATE OF run),
+shared AS (
+  SELECT least(w.orders, greatest(0, w.orders_most - l.orders)) AS orders,
+    least(w.seats, greatest(0, w.seats_most - l.seats)) AS seats,
+    least(w.seat_months, greatest(0, w.seat_months_most - l.seat_months)) AS seat_months
+  FROM limits AS l, (SELECT ($11::bigint[])[1] AS orders, ($11::bigint[])[2] AS seats,
+    ($11::bigint[])[3] AS seat_months, ($11::bigint[])[4] AS orders_most,
+    ($11::bigint[])[5] AS seats_most, ($11::bigint[])[6] AS seat_months_most) AS w),
+reserved AS (
+  UPDATE sagorder.run SET orders = run.orders + shared.orders, seats = run.seats + shared.seats,
+    seat_months = run.seat_months + shared.seat_months
+  FROM shared WHERE id = $1 AND (shared.orders, shared.seats, shared.seat_months) <> (0, 0, 0))
+SELECT drawn.tokens, drawn.new_factor,
+  (extract(epoch FROM greatest(interval '0', drawn.new_pause - drawn.now)) * 1e6)::bigint,
+  shared.orders, shared.seats, shared.seat_months
+FROM drawn, shared)sql";
+
+constexpr const char* kHostColumns =
+    "h.id, h.name, h.process, (extract(epoch FROM h.begun_at) * 1000)::bigint, "
+    "(extract(epoch FROM h.heartbeat_at) * 1000)::bigint, h.left_at IS NULL AND h.fenced_at IS "
+    "NULL "
+    "AND h.heartbeat_at >= clock_timestamp() - $2 * interval '1 millisecond', "
+    "h.fenced_at IS NOT NULL";
+
+constexpr const char* kOpen =
+    "sagorder.attempt AS a WHERE a.run = $1 AND NOT EXISTS (SELECT FROM sagorder.outcome AS o "
+    "WHERE "
+    "o.run = $1 AND o.\"row\" = a.\"row\" AND o.attempt = a.number)";
+
+std::int64_t life_ms() { return milliseconds(kHostLife).count(); }
+
+std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
+std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
+
+HostSeen host_of(const PgRows& rows, int row, int column) {
+  HostSeen host;
+  host.id = rows.number(row, column);
+  host.host = {std::string(rows.text(row, column + 1)), rows.number(row, column + 2)};
+  host.begun = WallTime(milliseconds(rows.number(row, column + 3)));
+  host.heartbeat = WallTime(milliseconds(rows.number(row, column + 4)));
+  host.alive = rows.is_true(row, column + 5);
+  host.fenced = rows.is_true(row, column + 6);
+  return host;
+}
+
+/// A number with a fraction, as text that is read back as the same.
+std::string exactly(double number) { return fmt::format("{}", number); }
+
+}  // namespace
+
+PostgresHosts::PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
+                             std::int64_t host)
+    : database_(address, Postgres::Use::writing), run_(run), host_(host) {
+  database_.call_it(std::move(name));
+  begin();
+}
+
+void PostgresHosts::begin() {
+  constexpr std::string_view kWhat = "join the hosts that are at work";
+  database_.run("BEGIN", kWhat);
+  database_.query("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", of_run(), kWhat);
+  const PgRows others = database_.query(
+      "SELECT count(*) FROM sagorder.host WHERE run = $1 AND id <> $2 AND left_at IS NULL AND "
+      "fenced_at IS NULL AND heartbeat_at >= clock_timestamp() - $3 * interval '1 millisecond'",
+      of_run().number(host_).number(life_ms()), kWhat);
+  if (others.number(0, 0) == 0) {
+    database_.query("UPDATE sagorder.run SET orders = 0, seats = 0, seat_months = 0 WHERE id = $1",
+                    of_run(), kWhat);
+    database_.query("UPDATE sagorder.range SET host = NULL, done = false WHERE run = $1", of_run(),
+                    kWhat);
+  }
+  database_.query("UPDATE sagorder.host SET heartbeat_at = clock_timestamp() WHERE id = $1",
+                  PgValues().number(host_), kWhat);
+  database_.run("COMMIT", kWhat);
+}
+
+void PostgresHosts::make_ranges(std::uint64_t rows, std::uint64_t canary) {
+  constexpr std::string_view kWhat = "make the ranges of its rows";
+  // Whoever makes them holds the batch's row: others wait, and then find them.
+  database_.run("BEGIN", kWhat);
+  database_.query("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", of_run(), kWhat);
+  database_.query(
+      "INSERT INTO sagorder.range(run, \"first\", \"last\") SELECT $1, r.low, r.high FROM ("
+      "SELECT 1 AS low, least($3, $2) AS high WHERE $3 > 0 UNION ALL "
+      "SELECT b, least(b + $4 - 1, $2) FROM generate_series(least($3, $2) + 1, $2, $4) AS b) AS r "
+      "WHERE NOT EXISTS (SELECT FROM sagorder.range WHERE run = $1)",
+      of_run().number(as_signed(rows)).number(as_signed(canary)).number(as_signed(kRangeRows)),
+      kWhat);
+  database_.run("COMMIT", kWhat);
+}
+
+RangeAnswer PostgresHosts::claim_range(std::uint64_t canary, std::uint64_t left_out) {
+  constexpr std::string_view kWhat = "take a range of rows";
+  std::int64_t furthest = as_signed(kNoLimit);
+  if (canary > 0) {
+    const PgRows placed = database_.query(
+        "SELECT count(DISTINCT \"row\") FROM sagorder.outcome "
+        "WHERE run = $1 AND \"row\" <= $2 AND kind IN (2, 6)",
+        of_run().number(as_signed(canary)), kWhat);
+    if (as_unsigned(placed.number(0, 0)) + left_out < canary) furthest = as_signed(canary);
+  }
+  const PgRows claimed = database_.query_prepared(
+      "claim_range", kClaimRange, of_run().number(host_).number(life_ms()).number(furthest), kWhat);
+  if (claimed.count() == 0) {
+    const PgRows left = database_.query(
+        "SELECT EXISTS (SELECT FROM sagorder.range WHERE run = $1 AND NOT done)", of_run(), kWhat);
+    return {std::nullopt, !left.is_true(0, 0)};
+  }
+  const std::int64_t first = claimed.number(0, 0);
+  const std::int64_t last = claimed.number(0, 1);
+  return {ClaimedRange{Row{as_unsigned(first)}, Row{as_unsigned(last)}, steps_of(first, last)},
+          false};
+}
+
+std::vector<Step> PostgresHosts::steps_of(std::int64_t first, std::int64_t last) {
+  const PgRows rows = database_.query_prepared(
+      "steps_of",
+      "SELECT * FROM (SELECT 0 AS kind, \"row\", number, seq FROM sagorder.attempt WHERE run = $1 "
+      "AND \"row\" BETWEEN $2 AND $3 UNION ALL SELECT kind, \"row\", attempt, seq FROM "
+      "sagorder.outcome WHERE run = $1 AND \"row\" BETWEEN $2 AND $3) AS every ORDER BY seq",
+      of_run().number(first).number(last), "read the records of a range");
+  std::vector<Step> steps;
+  for (int i = 0; i < rows.count(); ++i) {
+    const std::int64_t kind = rows.number(i, 0);
+    if (kind < 0 || kind >= kRecordKinds) {
+      throw LedgerError(database_.name() + ": is damaged: a record of an unknown kind");
+    }
+    steps.push_back({static_cast<RecordKind>(kind), Row{as_unsigned(rows.number(i, 1))},
+                     Attempt{static_cast<std::uint32_t>(rows.number(i, 2))}});
+  }
+  return steps;
+}
+
+void PostgresHosts::end_range(Row first, std::uint64_t left_out) {
+  database_.query_prepared(
+      "end_range", kEndRange,
+      of_run().number(as_signed(first.value)).number(host_).number(as_signed(left_out)),
+      "give a range of rows back");
+}
+
+LeaseAnswer PostgresHosts::lease(const BucketTerms& terms, const LeaseAsk& ask) {
+  constexpr std::string_view kWhat = "lease orders of the account's rate";
+  const std::int64_t wish[] = {as_signed(ask.share.orders),      as_signed(ask.share.seats),
+                               as_signed(ask.share.seat_months), as_signed(ask.limits.orders),
+                               as_signed(ask.limits.seats),      as_signed(ask.limits.seat_months)};
+  PgValues values = of_run();
+  values.number(host_).text(terms.account);
+  values.text(exactly(terms.per_second)).text(exactly(terms.capacity));
+  values.text(exactly(terms.climb_per_second)).text(exactly(terms.factor_min));
+  values.text(exactly(ask.factor));
+  values.number(std::chrono::ceil<std::chrono::microseconds>(ask.paused_for).count());
+  values.number(ask.tokens).numbers(wish).number(life_ms());
+  PgRows given = database_.query_prepared("lease", kLease, values, kWhat);
+  if (given.count() == 0) {  // the account's first, or it is refused
+    database_.query(
+        "INSERT INTO sagorder.rate(account, level, at, per_second, capacity) VALUES "
+        "($1, 0, clock_timestamp(), $2::float8, $3::float8) ON CONFLICT DO NOTHING",
+        PgValues()
+            .text(terms.account)
+            .text(exactly(terms.per_second))
+            .text(exactly(terms.capacity)),
+        kWhat);
+    given = database_.query_prepared("lease", kLease, values, kWhat);
+  }
+  if (given.count() == 0) refuse_lease(terms);
+  LeaseAnswer answer;
+  answer.tokens = static_cast<std::uint32_t>(given.number(0, 0));
+  answer.factor = std::strtod(std::string(given.text(0, 1)).c_str(), nullptr);
+  answer.paused_for = std::chrono::microseconds(given.number(0, 2));
+  answer.share = {as_unsigned(given.number(0, 3)), as_unsigned(given.number(0, 4)),
+                  as_unsigned(given.number(0, 5))};
+  return answer;
+}
+
+void PostgresHosts::refuse_lease(const BucketTerms& terms) {
+  const PgRows why = database_.query(
+      "SELECT (SELECT fenced_at IS NULL AND left_at IS NULL FROM sagorder.host WHERE id = $1), "
+      "(SELECT concat(per_second, '/s, and ', capacity, ' at once') FROM sagorder.rate WHERE "
+      "account = $2)",
+      PgValues().number(host_).text(terms.account), "ask why there is no lease");
+  if (!why.is_true(0, 0)) {
+    throw Fenced(database_.name() +
+                 ": this host was fenced: it was not heard of for so long that others took it for "
+                 "dead, and settled what it had under way. It sends nothing more; the same command "
+                 "begins anew");
+  }
+  throw LedgerError(database_.name() + ": other hosts share the account at " +
+                    std::string(why.text(0, 1)) + ", and this one was told " +
+                    exactly(terms.per_second) + "/s, and " + exactly(terms.capacity) +
+                    " at once; give all of them the same --rate and --burst");
+}
+
+void PostgresHosts::release(const Share& share) {
+  database_.query(
+      "UPDATE sagorder.run SET orders = greatest(0, orders - $2), seats = greatest(0, seats - $3), "
+      "seat_months = greatest(0, seat_months - $4) WHERE id = $1",
+      of_run()
+          .number(as_signed(share.orders))
+          .number(as_signed(share.seats))
+          .number(as_signed(share.seat_months)),
+      "give back what was reserved");
+}
+
+std::vector<HostSeen> PostgresHosts::hosts() {
+  static const std::string kSql = fmt::format(
+      "SELECT {}, (SELECT count(*) FROM {} AND a.host = h.id) FROM sagorder.host AS h "
+      "WHERE h.run = $1 ORDER BY h.id",
+      kHostColumns, kOpen);
+  const PgRows rows =
+      database_.query(kSql.c_str(), of_run().number(life_ms()), "ask which hosts are at work");
+  std::vector<HostSeen> hosts;
+  for (int i = 0; i < rows.count(); ++i) {
+    hosts.push_back(host_of(rows, i, 0));
+    hosts.back().open_intents = as_unsigned(rows.number(i, 7));
+  }
+  return hosts;
+}
+
+std::vector<OpenIntent> PostgresHosts::open_intents() {
+  static const std::string kSql = fmt::format(
+      "SELECT a.\"row\", a.number, {} FROM (SELECT a.* FROM {}) AS a JOIN sagorder.host "
+      "AS h ON h.id = a.host ORDER BY a.\"row\"",
+      kHostColumns, kOpen);
+  const PgRows rows =
+      database_.query(kSql.c_str(), of_run().number(life_ms()), "read what is under way");
+  std::vector<OpenIntent> open;
+  for (int i = 0; i < rows.count(); ++i) {
+    open.push_back({Row{as_unsigned(rows.number(i, 0))},
+                    Attempt{static_cast<std::uint32_t>(rows.number(i, 1))}, host_of(rows, i, 2)});
+  }
+  return open;
+}
+
+bool PostgresHosts::fence(std::int64_t host) {
+  // The heartbeat is looked at under the row's lock, so that none can come in between.
+  const PgRows fenced = database_.query(
+      "UPDATE sagorder.host SET fenced_at = coalesce(fenced_at, clock_timestamp()) WHERE id = $1 "
+      "AND run = $2 AND (left_at IS NOT NULL OR fenced_at IS NOT NULL OR heartbeat_at < "
+      "clock_timestamp() - $3 * interval '1 millisecond') RETURNING id",
+      PgValues().number(host).number(run_).number(life_ms()), "fence a host");
+  return fenced.count() == 1;
+}
+
+void PostgresHosts::leave() {
+  constexpr std::string_view kWhat = "leave the batch";
+  database_.query("UPDATE sagorder.range SET host = NULL WHERE run = $1 AND host = $2 AND NOT done",
+                  of_run().number(host_), kWhat);
+  database_.query("UPDATE sagorder.host SET left_at = clock_timestamp() WHERE id = $1",
+                  PgValues().number(host_), kWhat);
+}
+
+}  // namespace sagorder::io

@@ -1,0 +1,42 @@
+// Hosts that share a batch in PostgreSQL: ranges, leases and heartbeats, on a connection of their
+// own. What each of them means is in io/shared_ledger.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "io/postgres.hpp"
+#include "io/shared_ledger.hpp"
+
+namespace sagorder::io {
+
+class PostgresHosts {
+ public:
+  /// @param host the process's own number in the table of hosts
+  PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
+                std::int64_t host);
+
+  void make_ranges(std::uint64_t rows, std::uint64_t canary);
+  RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out);
+  void end_range(Row first, std::uint64_t left_out);
+  LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask);
+  void release(const Share& share);
+  std::vector<HostSeen> hosts();
+  std::vector<OpenIntent> open_intents();
+  bool fence(std::int64_t host);
+  void leave();
+
+ private:
+  /// The first of the hosts that are at work together counts the limits anew, and has all ranges
+  /// looked through again: rows of them may have become pending since.
+  void begin();
+  [[nodiscard]] PgValues of_run() const { return PgValues().number(run_); }
+  std::vector<Step> steps_of(std::int64_t first, std::int64_t last);
+  [[noreturn]] void refuse_lease(const BucketTerms& terms);
+
+  Postgres database_;
+  std::int64_t run_;
+  std::int64_t host_;
+};
+
+}  // namespace sagorder::io

@@ -1,0 +1,143 @@
+// What a ledger can do beyond the port when several hosts share one batch through it.
+//
+//   claim        the insert of an intent is the claim: of two hosts one has the row and number
+//   ranges       a host takes rows by the range; a dead host's ranges go to others
+//   lease        one statement renews the heartbeat, takes tokens of the account's one bucket, and
+//                reserves of the limits, all on the database's clock
+//   fence        a host that is taken for dead is kept from coming back
+//
+// A row with an intent and no outcome never moves, whatever becomes of its range: the one who takes
+// the range over is told of the attempt, and leaves it. What a range is given for is not to try in
+// vain; that no row is tried twice rests on the claim alone.
+//
+// A host is alive as long as its heartbeat is younger than kHostLife. That is longer than any
+// lease, so what a dead host had leased is over, by its own clock, too.
+//
+// Ranges, leases and hosts go over a connection of their own: those calls may come from another
+// thread than commits do, but one at a time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/life.hpp"
+#include "engine/moment.hpp"
+#include "io/ledger.hpp"
+
+namespace sagorder::io {
+
+inline constexpr seconds kHostLife{30};
+inline constexpr std::uint64_t kRangeRows = 1'000;  ///< of a range, but for the first and last
+
+/// This host was fenced: others took it for dead. It stops for good.
+struct Fenced : LedgerError {
+  using LedgerError::LedgerError;
+};
+
+/// What a host says of itself.
+struct HostName {
+  std::string name;
+  std::int64_t process = 0;
+};
+
+/// Rows that are this host's to try, both ends included, and all that the ledger has of them, each
+/// row's in its order.
+struct ClaimedRange {
+  Row first;
+  Row last;
+  std::vector<Step> steps;
+};
+
+/// @param range nullopt: there is none now  @param for_good nor will there be: all are done
+struct RangeAnswer {
+  std::optional<ClaimedRange> range;
+  bool for_good = false;
+};
+
+/// Of the batch's limits: orders, seats, seat-months.
+struct Share {
+  std::uint64_t orders = 0;
+  std::uint64_t seats = 0;
+  std::uint64_t seat_months = 0;
+  bool operator==(const Share&) const = default;
+};
+
+/// The account's bucket as one host sees it; hosts that are at work together have to agree.
+struct BucketTerms {
+  std::string account;
+  double per_second = 0;  ///< 0: unlimited
+  double capacity = 0;    ///< tokens that may be given at once: the burst less those of a lease
+  double climb_per_second = 0;  ///< of the factor, once nothing pauses
+  double factor_min = 0;
+};
+
+struct LeaseAsk {
+  std::uint32_t tokens = 0;
+  double factor = 1.0;        ///< below 1: what a throttling answer made of the rate
+  nanoseconds paused_for{0};  ///< nothing is to be sent for so long
+  Share share = {};           ///< to be reserved, beyond what this host has
+  Share limits = {};          ///< of all hosts together; kNoLimit: none
+};
+inline constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 62;
+
+struct LeaseAnswer {
+  std::uint32_t tokens = 0;
+  double factor = 1.0;        ///< of the rate, for all hosts now
+  nanoseconds paused_for{0};  ///< nothing is sent for so long
+  Share share;                ///< what of `share` was reserved
+};
+
+/// A process that is or was at work with the batch.
+struct HostSeen {
+  std::int64_t id = 0;
+  HostName host;
+  WallTime begun;
+  WallTime heartbeat;  ///< the last one, by the database's clock
+  bool alive = false;
+  bool fenced = false;
+  std::uint64_t open_intents = 0;  ///< attempts of its own without an outcome
+};
+
+/// An attempt without an outcome.
+struct OpenIntent {
+  Row row;
+  Attempt attempt;
+  HostSeen host;
+};
+
+class SharedLedger : public Ledger {
+ public:
+  /// As `commit`, but an intent of a row and number that another host has inserted is refused.
+  /// @return the indices of refused intents, ascending; all else is durable
+  [[nodiscard]] virtual std::vector<std::uint32_t> claim(std::span<const Record> records) = 0;
+
+  /// This process among those at work.
+  [[nodiscard]] virtual std::int64_t host() const = 0;
+
+  /// Makes the ranges of a batch, unless they are made. @param canary rows of the first; 0: as all
+  virtual void make_ranges(std::uint64_t rows, std::uint64_t canary) = 0;
+  /// Takes the lowest range that is free, else one of a host that is not alive. Behind the first
+  /// `canary` rows none is given out before all of those, less `left_out`, are placed.
+  [[nodiscard]] virtual RangeAnswer claim_range(std::uint64_t canary = 0,
+                                                std::uint64_t left_out = 0) = 0;
+  /// Of a range of which nothing is under way any more: it is done if no row of it is left to be
+  /// tried, else free. @param left_out rows of it that are no orders
+  virtual void end_range(Row first, std::uint64_t left_out) = 0;
+
+  /// Throws Fenced; LedgerError if other hosts at work go by other terms.
+  [[nodiscard]] virtual LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) = 0;
+  /// Gives back what was reserved and not used.
+  virtual void release(const Share& share) = 0;
+
+  [[nodiscard]] virtual std::vector<HostSeen> hosts() = 0;
+  [[nodiscard]] virtual std::vector<OpenIntent> open_intents() = 0;
+  /// @return false: it is alive, and is left alone
+  [[nodiscard]] virtual bool fence(std::int64_t host) = 0;
+  /// This process is at work no more: its ranges are free, and it is dead at once.
+  virtual void leave() = 0;
+};
+
+}  // namespace sagorder::io

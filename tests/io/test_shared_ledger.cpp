@@ -1,0 +1,430 @@
+// The contract of io/shared_ledger.hpp, on a real server: hosts are objects of this process, each
+// with connections of its own. A host that fell silent is one whose heartbeat was set back.
+#include "io/shared_ledger.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "io/ledger_postgres.hpp"
+#include "tests/io/ledger_contract.hpp"
+#include "tests/io/test_server.hpp"
+
+namespace sagorder::io {
+namespace {
+
+using enum RecordKind;
+using Indices = std::vector<std::uint32_t>;
+
+const std::string kDigest(kDigestDigits, 'a');
+const BucketTerms kTerms{"account", 1, 20, 0.01, 0.02};
+
+class SharedLedgerTest : public testing::Test {
+ protected:
+  std::unique_ptr<SharedLedger> join() {
+    return PostgresLedger::open_to_share(database_.address(), kDigest);
+  }
+  void silence(const SharedLedger& host) {
+    set("host",
+        "heartbeat_at = heartbeat_at - interval '31 s' WHERE id = " + std::to_string(host.host()));
+  }
+  /// As if so much time had passed for the account's bucket.
+  void pass(const std::string& time) {
+    set("rate",
+        "at = at - interval '" + time + "', paused_until = paused_until - interval '" + time + "'");
+  }
+  void set(const std::string& table, const std::string& what) {
+    database_.ask("UPDATE sagorder." + table + " SET " + what);
+  }
+  TestDatabase database_;
+};
+
+std::vector<Record> intents_of(std::initializer_list<std::uint64_t> rows,
+                               std::uint32_t attempt = 1) {
+  std::vector<Record> records;
+  for (const std::uint64_t row : rows) records.push_back(record_of(intent, row, attempt));
+  return records;
+}
+
+std::uint32_t tokens_of(SharedLedger& host, std::uint32_t wanted) {
+  return host.lease(kTerms, {.tokens = wanted}).tokens;
+}
+
+// --- the claim
+
+TEST_F(SharedLedgerTest, AnIntentIsOneHostsAlone) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_EQ(first->claim(intents_of({1, 2})), Indices{});
+  EXPECT_EQ(second->claim(intents_of({3, 2, 4, 1})), (Indices{1, 3}));
+  EXPECT_EQ(first->claim(intents_of({3})), Indices{0});
+  EXPECT_EQ(steps_of(*first).size(), 4U);
+  std::map<std::uint64_t, std::int64_t> holder;
+  for (const OpenIntent& open : first->open_intents()) holder[open.row.value] = open.host.id;
+  EXPECT_EQ(holder,
+            (std::map<std::uint64_t, std::int64_t>{
+                {1, first->host()}, {2, first->host()}, {3, second->host()}, {4, second->host()}}));
+}
+
+TEST_F(SharedLedgerTest, AnotherAttemptIsAnotherClaim) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_EQ(first->claim(intents_of({1})), Indices{});
+  EXPECT_EQ(first->claim(std::vector{record_of(not_executed, 1)}), Indices{});
+  EXPECT_EQ(second->claim(intents_of({1}, 2)), Indices{});
+  EXPECT_EQ(first->claim(intents_of({1}, 2)), Indices{0});
+}
+
+TEST_F(SharedLedgerTest, WhatIsBesideARefusedIntentIsDurable) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_EQ(first->claim(intents_of({1})), Indices{});
+  EXPECT_EQ(second->claim(intents_of({2})), Indices{});
+  const std::vector<Record> group = {placed_of(2), record_of(intent, 1), record_of(intent, 3)};
+  EXPECT_EQ(second->claim(group), Indices{1});
+  EXPECT_EQ(first->outcome_of(Row{2})->order_id, placed_of(2).order_id);
+  EXPECT_EQ(steps_of(*first).size(), 4U);
+}
+
+TEST_F(SharedLedgerTest, ManyHostsClaimEachAttemptOnce) {
+  constexpr std::uint64_t kRows = 400;
+  constexpr std::uint32_t kHosts = 4;
+  std::mutex mutex;
+  std::map<std::uint64_t, int> claimed;
+  std::vector<std::thread> threads;
+  for (std::uint32_t i = 0; i < kHosts; ++i) {
+    threads.emplace_back([&, i] {
+      const auto host = join();
+      std::vector<Record> all;
+      for (std::uint64_t row = 1; row <= kRows; ++row) all.push_back(record_of(intent, row));
+      std::shuffle(all.begin(), all.end(), std::mt19937(i));
+      for (std::size_t at = 0; at < kRows; at += 40) {
+        const std::span<const Record> group(all.data() + at, 40);
+        const Indices refused = host->claim(group);
+        const std::lock_guard lock(mutex);
+        for (std::uint32_t each = 0; each < group.size(); ++each) {
+          if (!std::ranges::binary_search(refused, each)) ++claimed[group[each].row.value];
+        }
+      }
+    });
+  }
+  for (std::thread& each : threads) each.join();
+  EXPECT_EQ(claimed.size(), kRows);
+  for (const auto& [row, times] : claimed) EXPECT_EQ(times, 1) << "row " << row;
+}
+
+TEST_F(SharedLedgerTest, IsHeldAloneOrShared) {
+  auto first = join();
+  const auto second = join();
+  EXPECT_THROW(PostgresLedger(database_.address(), kDigest), LedgerBusy);
+  PostgresLedger alone(database_.address(), std::string(kDigestDigits, 'b'));
+  EXPECT_THROW(static_cast<void>(alone.claim(intents_of({1}))), LedgerError);
+  EXPECT_THROW(static_cast<void>(alone.claim_range(0, 0)), LedgerError);
+}
+
+// --- ranges
+
+TEST_F(SharedLedgerTest, RangesAreGivenOutFromTheFirst) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_TRUE(first->claim_range().for_good) << "there are none";
+  first->make_ranges(2 * kRangeRows + 7, 0);
+  second->make_ranges(2 * kRangeRows + 7, 3);  // they are there
+  const RangeAnswer one = first->claim_range();
+  const RangeAnswer two = second->claim_range();
+  const RangeAnswer three = first->claim_range();
+  ASSERT_TRUE(one.range && two.range && three.range);
+  EXPECT_EQ(one.range->first, Row{1});
+  EXPECT_EQ(one.range->last, Row{kRangeRows});
+  EXPECT_EQ(two.range->first, Row{kRangeRows + 1});
+  EXPECT_EQ(three.range->first, Row{2 * kRangeRows + 1});
+  EXPECT_EQ(three.range->last, Row{2 * kRangeRows + 7});
+  EXPECT_TRUE(one.range->steps.empty());
+  const RangeAnswer none = second->claim_range();
+  EXPECT_FALSE(none.range);
+  EXPECT_FALSE(none.for_good) << "those who hold them may die";
+}
+
+TEST_F(SharedLedgerTest, ManyHostsTakeEachRangeOnce) {
+  constexpr std::uint64_t kRanges = 40;
+  join()->make_ranges(kRanges * kRangeRows, 0);
+  std::mutex mutex;
+  std::multiset<std::uint64_t> taken;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const auto host = join();
+      while (true) {
+        const RangeAnswer answer = host->claim_range();
+        if (!answer.range) break;
+        const std::lock_guard lock(mutex);
+        taken.insert(answer.range->first.value);
+      }
+    });
+  }
+  for (std::thread& each : threads) each.join();
+  EXPECT_EQ(taken.size(), kRanges);
+  EXPECT_EQ(std::set(taken.begin(), taken.end()).size(), kRanges);
+}
+
+TEST_F(SharedLedgerTest, ADeadHostsRangeGoesToAnotherWithAllThatIsKnown) {
+  const auto dead = join();
+  const auto alive = join();
+  alive->make_ranges(kRangeRows, 0);
+  ASSERT_TRUE(dead->claim_range().range);
+  EXPECT_EQ(dead->claim(intents_of({1, 2, 3})), Indices{});
+  EXPECT_EQ(dead->claim(std::vector{placed_of(1), record_of(not_executed, 2)}), Indices{});
+  EXPECT_FALSE(alive->claim_range().range) << "it is alive";
+  silence(*dead);
+  const RangeAnswer taken = alive->claim_range();
+  ASSERT_TRUE(taken.range);
+  std::vector<std::string> steps;
+  for (const Step& step : taken.range->steps) {
+    steps.push_back(std::string(name_of(step.kind)) + " " + std::to_string(step.row.value));
+  }
+  EXPECT_EQ(steps, (std::vector<std::string>{"intent 1", "intent 2", "intent 3", "placed 1",
+                                             "not_executed 2"}));
+  // It wakes: what it had under way is its own, what it had not begun is not.
+  EXPECT_EQ(alive->claim(intents_of({3})), Indices{0});
+  EXPECT_EQ(alive->claim(intents_of({4})), Indices{});
+  EXPECT_EQ(dead->claim(intents_of({4})), Indices{0});
+  dead->end_range(Row{1}, 0);
+  EXPECT_EQ(database_.ask("SELECT host FROM sagorder.range"), std::to_string(alive->host()));
+}
+
+TEST_F(SharedLedgerTest, ARangeIsDoneWhenNoRowOfItCanBeTried) {
+  const auto host = join();
+  host->make_ranges(4, 0);
+  const auto end = [&](std::uint64_t left_out) {
+    EXPECT_TRUE(host->claim_range().range);
+    host->end_range(Row{1}, left_out);
+    return database_.ask("SELECT done FROM sagorder.range") == "t";
+  };
+  EXPECT_FALSE(end(3)) << "row 1 was not begun";
+  EXPECT_EQ(host->claim(intents_of({1, 2, 3})), Indices{});
+  EXPECT_TRUE(end(1)) << "what is under way never moves";
+  EXPECT_TRUE(host->claim_range().for_good);
+  set("range", "done = false");
+  EXPECT_FALSE(end(0)) << "row 4 was not begun";
+  EXPECT_EQ(host->claim(std::vector{record_of(not_executed, 2), record_of(rejected, 3)}),
+            Indices{});
+  EXPECT_FALSE(end(1)) << "row 2 is pending";
+  EXPECT_EQ(host->claim(intents_of({2}, 2)), Indices{});
+  EXPECT_EQ(host->claim(std::vector{placed_of(2, 2), record_of(in_doubt, 1)}), Indices{});
+  EXPECT_EQ(host->claim(std::vector{record_of(replay, 1)}), Indices{});
+  EXPECT_TRUE(end(1));
+}
+
+TEST_F(SharedLedgerTest, ALeavingHostFreesItsRanges) {
+  const auto first = join();
+  const auto second = join();
+  first->make_ranges(5, 0);
+  ASSERT_TRUE(first->claim_range().range);
+  first->leave();
+  EXPECT_TRUE(second->claim_range().range);
+  EXPECT_THROW(static_cast<void>(tokens_of(*first, 1)), Fenced);
+}
+
+TEST_F(SharedLedgerTest, TheFirstAtWorkLooksThroughAllRangesAgain) {
+  {
+    const auto before = join();
+    before->make_ranges(1, 0);
+    ASSERT_TRUE(before->claim_range().range);
+    EXPECT_EQ(before->claim(intents_of({1})), Indices{});
+    before->end_range(Row{1}, 0);
+    EXPECT_TRUE(join()->claim_range().for_good) << "one is at work";
+    before->leave();
+    silence(*before);
+  }
+  set("host", "left_at = now()");
+  EXPECT_TRUE(join()->claim_range().range);
+}
+
+TEST_F(SharedLedgerTest, TheCanaryGoesFirst) {
+  const auto first = join();
+  const auto second = join();
+  first->make_ranges(10, 3);
+  const RangeAnswer canary = first->claim_range(3);
+  ASSERT_TRUE(canary.range);
+  EXPECT_EQ(canary.range->last, Row{3});
+  EXPECT_FALSE(second->claim_range(3).range);
+  EXPECT_EQ(first->claim(intents_of({1, 2, 3})), Indices{});
+  EXPECT_EQ(first->claim(std::vector{placed_of(1), record_of(in_doubt, 2)}), Indices{});
+  EXPECT_FALSE(second->claim_range(3).range);
+  EXPECT_EQ(first->claim(std::vector{record_of(resolved_placed, 2), record_of(rejected, 3)}),
+            Indices{});
+  const RangeAnswer none = second->claim_range(3);
+  EXPECT_FALSE(none.range) << "one was rejected";
+  const RangeAnswer rest = second->claim_range(3, 1);
+  ASSERT_TRUE(rest.range) << "had it been no order";
+  EXPECT_EQ(rest.range->first, Row{4});
+}
+
+// --- leases
+
+TEST_F(SharedLedgerTest, HostsShareOneBucket) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_EQ(tokens_of(*first, 15), 15U);
+  EXPECT_LE(tokens_of(*second, 15), 7U) << "5 were left, and a moment's worth";
+  set("rate", "level = 20, at = clock_timestamp() + interval '1 h'");
+  EXPECT_EQ(tokens_of(*second, 1), 0U) << "a clock that is set back gives nothing";
+  set("rate", "at = clock_timestamp(), paused_until = clock_timestamp()");
+  pass("10 s");
+  EXPECT_GE(tokens_of(*first, 10), 10U);
+  pass("1 h");
+  EXPECT_EQ(tokens_of(*first, 100), 20U) << "never more than it holds";
+}
+
+TEST_F(SharedLedgerTest, TheBucketIsKeptInEveryWindow) {
+  struct Given {
+    SteadyTime asked, answered;
+    std::uint32_t tokens;
+  };
+  std::mutex mutex;
+  std::vector<Given> all;
+  std::vector<std::thread> threads;
+  const BucketTerms terms{"account", 1'000, 20, 0.1, 0.01};
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const auto host = join();
+      for (int asks = 0; asks < 60; ++asks) {
+        const SteadyTime asked = std::chrono::steady_clock::now();
+        const std::uint32_t tokens = host->lease(terms, {.tokens = 7}).tokens;
+        const std::lock_guard lock(mutex);
+        all.push_back({asked, std::chrono::steady_clock::now(), tokens});
+      }
+    });
+  }
+  for (std::thread& each : threads) each.join();
+  for (const Given& begin : all) {
+    for (const Given& end : all) {
+      double within = 0;
+      for (const Given& each : all) {
+        if (each.asked >= begin.asked && each.answered <= end.answered) within += each.tokens;
+      }
+      const double width = std::chrono::duration<double>(end.answered - begin.asked).count();
+      ASSERT_LE(within, terms.capacity + terms.per_second * std::max(0.0, width) + 1e-6);
+    }
+  }
+}
+
+TEST_F(SharedLedgerTest, ThrottlingSeenByOneSlowsAll) {
+  const auto first = join();
+  const auto second = join();
+  const LeaseAnswer told = first->lease(kTerms, {.tokens = 5, .factor = 0.5});
+  EXPECT_EQ(told.factor, 0.5);
+  EXPECT_EQ(told.tokens, 5U);
+  EXPECT_LT(second->lease(kTerms, {}).factor, 0.6);
+  pass("20 s");
+  const double climbed = second->lease(kTerms, {}).factor;
+  EXPECT_GE(climbed, 0.7);
+  EXPECT_LT(climbed, 0.9);
+  const LeaseAnswer paused = second->lease(kTerms, {.tokens = 1, .paused_for = seconds(60)});
+  EXPECT_EQ(paused.tokens, 0U);
+  const LeaseAnswer other = first->lease(kTerms, {.tokens = 1});
+  EXPECT_EQ(other.tokens, 0U);
+  EXPECT_GT(other.paused_for, seconds(50));
+  pass("60 s");
+  EXPECT_EQ(first->lease(kTerms, {.tokens = 1}).tokens, 1U);
+  EXPECT_GE(first->lease(kTerms, {.factor = 0}).factor, kTerms.factor_min);
+}
+
+TEST_F(SharedLedgerTest, WithoutARateEveryTokenIsGiven) {
+  const auto host = join();
+  const BucketTerms unlimited{"account", 0, 0, 0.1, 0.01};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(host->lease(unlimited, {.tokens = 100'000}).tokens, 100'000U);
+  }
+}
+
+TEST_F(SharedLedgerTest, HostsAtWorkHaveToAgreeOnTheRate) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_EQ(tokens_of(*first, 1), 1U);
+  BucketTerms other = kTerms;
+  other.per_second = 2;
+  const auto complaint =
+      complaint_of<LedgerError>([&] { static_cast<void>(second->lease(other, {.tokens = 1})); });
+  EXPECT_TRUE(has(complaint, " 1/s, and 20 at once")) << complaint;
+  EXPECT_TRUE(has(complaint, "--rate")) << complaint;
+  pass("31 s");
+  EXPECT_EQ(second->lease(other, {.tokens = 1}).tokens, 1U) << "nobody asked for so long";
+  other.account = "another";
+  EXPECT_EQ(first->lease(other, {.tokens = 20}).tokens, 20U) << "another account's bucket";
+}
+
+TEST_F(SharedLedgerTest, LimitsHoldAcrossHosts) {
+  const auto first = join();
+  const auto second = join();
+  const Share limits{15, 100, kNoLimit};
+  const auto reserve = [&](SharedLedger& host, Share share) {
+    return host.lease(kTerms, {.share = share, .limits = limits}).share;
+  };
+  EXPECT_EQ(reserve(*first, {10, 50, 600}), (Share{10, 50, 600}));
+  EXPECT_EQ(reserve(*second, {10, 60, 600}), (Share{5, 50, 600}));
+  EXPECT_EQ(reserve(*first, {1, 1, 1}), (Share{0, 0, 1}));
+  second->release({2, 10, 100});
+  EXPECT_EQ(reserve(*first, {5, 5, 0}), (Share{2, 5, 0}));
+  const auto third = join();
+  EXPECT_EQ(reserve(*third, {1, 0, 0}), (Share{0, 0, 0}));
+  for (const auto* each : {&first, &second, &third}) (*each)->leave();
+  EXPECT_EQ(reserve(*join(), {20, 0, 0}), (Share{15, 0, 0})) << "counted anew by the next run";
+}
+
+// --- hosts
+
+TEST_F(SharedLedgerTest, HostsAreSeenWithWhatTheyHaveOpen) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_EQ(first->claim(intents_of({1, 2})), Indices{});
+  EXPECT_EQ(first->claim(std::vector{placed_of(1)}), Indices{});
+  silence(*first);
+  const std::vector<HostSeen> hosts = second->hosts();
+  ASSERT_EQ(hosts.size(), 2U);
+  EXPECT_EQ(hosts[0].id, first->host());
+  EXPECT_FALSE(hosts[0].alive);
+  EXPECT_EQ(hosts[0].open_intents, 1U);
+  EXPECT_EQ(hosts[0].host.process, ::getpid());
+  EXPECT_GT(hosts[0].begun, hosts[0].heartbeat);
+  EXPECT_TRUE(hosts[1].alive);
+  EXPECT_EQ(hosts[1].open_intents, 0U);
+  const std::vector<OpenIntent> open = second->open_intents();
+  ASSERT_EQ(open.size(), 1U);
+  EXPECT_EQ(open[0].row, Row{2});
+  EXPECT_EQ(open[0].host.host.name, hosts[0].host.name);
+}
+
+TEST_F(SharedLedgerTest, AFencedHostNeverSendsAgain) {
+  const auto dead = join();
+  const auto alive = join();
+  EXPECT_EQ(dead->claim(intents_of({1})), Indices{});
+  EXPECT_FALSE(alive->fence(dead->host())) << "it is alive";
+  EXPECT_EQ(tokens_of(*dead, 1), 1U);
+  silence(*dead);
+  EXPECT_TRUE(alive->fence(dead->host()));
+  EXPECT_TRUE(alive->fence(dead->host())) << "again";
+  EXPECT_TRUE(alive->hosts()[0].fenced);
+  const auto complaint = complaint_of<Fenced>([&] { static_cast<void>(tokens_of(*dead, 1)); });
+  EXPECT_TRUE(has(complaint, "fenced")) << complaint;
+  EXPECT_THROW(static_cast<void>(dead->claim(intents_of({2}))), Fenced);
+  EXPECT_FALSE(dead->claim_range().range);
+  EXPECT_EQ(steps_of(*alive).size(), 1U);
+  EXPECT_EQ(tokens_of(*alive, 1), 1U);
+}
+
+TEST_F(SharedLedgerTest, AskingKeepsAHostAlive) {
+  const auto host = join();
+  const auto other = join();
+  silence(*host);
+  EXPECT_EQ(host->lease(kTerms, {}).tokens, 0U);
+  EXPECT_FALSE(other->fence(host->host()));
+}
+
+}  // namespace
+}  // namespace sagorder::io
