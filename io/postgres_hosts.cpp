@@ -189,6 +189,7 @@ std::vector<Step> PostgresHosts::steps_of(std::int64_t first, std::int64_t last)
       "sagorder.outcome WHERE run = $1 AND \"row\" BETWEEN $2 AND $3) AS every ORDER BY seq",
       of_run().number(first).number(last), "read the records of a range");
   std::vector<Step> steps;
+  steps.reserve(static_cast<std::size_t>(rows.count()));
   for (int i = 0; i < rows.count(); ++i) {
     const std::int64_t kind = rows.number(i, 0);
     if (kind < 0 || kind >= kRecordKinds) {
@@ -278,6 +279,7 @@ std::vector<HostSeen> PostgresHosts::hosts() {
   const PgRows rows =
       database_.query(kSql.c_str(), of_run().number(life_ms()), "ask which hosts are at work");
   std::vector<HostSeen> hosts;
+  hosts.reserve(static_cast<std::size_t>(rows.count()));
   for (int i = 0; i < rows.count(); ++i) {
     hosts.push_back(host_of(rows, i, 0));
     hosts.back().open_intents = as_unsigned(rows.number(i, 7));
@@ -293,6 +295,7 @@ std::vector<OpenIntent> PostgresHosts::open_intents() {
   const PgRows rows =
       database_.query(kSql.c_str(), of_run().number(life_ms()), "read what is under way");
   std::vector<OpenIntent> open;
+  open.reserve(static_cast<std::size_t>(rows.count()));
   for (int i = 0; i < rows.count(); ++i) {
     open.push_back({Row{as_unsigned(rows.number(i, 0))},
                     Attempt{static_cast<std::uint32_t>(rows.number(i, 1))}, host_of(rows, i, 2)});
