@@ -6,6 +6,7 @@
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
+#include "io/own_file.hpp"
 #include "io/plan.hpp"
 #include "io/references.hpp"
 #include "io/repeats.hpp"
@@ -31,6 +32,7 @@ class Check {
         rows_(temporary_directory()) {}
 
   ExitCode perform() {
+    if (!settings_.plan.empty()) refuse_bad_place(OwnFile::plan, settings_.plan);
     look();
     show_totals();
     const bool good = validation_.errors == 0;

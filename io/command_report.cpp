@@ -2,16 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "engine/report.hpp"
-#include "io/batches.hpp"
 #include "io/commands.hpp"
 #include "io/driver.hpp"
 #include "io/file.hpp"
 #include "io/going_on.hpp"
 #include "io/ledger_place.hpp"
+#include "io/own_file.hpp"
 #include "io/report_page.hpp"
 #include "io/results_file.hpp"
 #include "io/results_lines.hpp"
@@ -20,32 +19,6 @@
 
 namespace sagorder::io {
 namespace {
-
-/// Whoever mistypes a name must not lose what stands there: orders, other results, a key.
-void refuse_to_replace(const std::string& path) {
-  FileIdentity identity;
-  refuse_link(path);
-  if (!identity_of(path, identity)) return;
-  const Fd file = open_private(path, O_RDONLY);
-  std::string begin(kReportMark.size(), '\0');
-  begin.resize(read_full(file, begin.data(), begin.size(), path));
-  if (begin.empty() || begin == kReportMark) return;
-  throw Refusal(ExitCode::usage,
-                "--output " + path + ": is there already, and is no report of sagorder",
-                "name another file, or remove that one");
-}
-
-void refuse_bad_page(const std::string& path) {
-  if (!std::filesystem::is_directory(directory_of(path))) {
-    throw OutputError("--output " + path + ": there is no directory " + directory_of(path) +
-                      "; make it first");
-  }
-  if (absolute(path).starts_with(absolute(Batches::default_directory()) + "/")) {
-    throw OutputError("--output " + path +
-                      ": lies where sagorder remembers what was ordered; write it elsewhere");
-  }
-  refuse_to_replace(path);
-}
 
 /// The cells of the input that a report looks at, wherever they stand.
 class ReportColumns {
@@ -148,7 +121,7 @@ ReportFrame frame_of(const Settings& settings, const Facts& facts, const Report&
 ExitCode report_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
   const auto [ledger, running] = look_at_ledger(settings);
-  refuse_bad_page(settings.report);
+  refuse_bad_place(OwnFile::report, settings.report);
   const Facts facts = ledger->facts();
   refuse_other_results(settings, fact(facts, kFactOutputPath, path));
   Report report(rows_of(facts, path), starts_of(facts));

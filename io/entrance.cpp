@@ -10,6 +10,7 @@
 #include "io/file.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_place.hpp"
+#include "io/own_file.hpp"
 #include "io/results_file.hpp"
 
 namespace sagorder::io {
@@ -52,14 +53,8 @@ void Entrance::refuse_bad_paths() const {
     throw OutputError("--output " + settings_.output + ": there is no directory " + directory +
                       "; make it first");
   }
-  if (!settings_.summary.empty()) {
-    const std::string memory = absolute(Batches::default_directory());
-    if (absolute(settings_.summary).starts_with(memory + "/")) {
-      throw OutputError("--summary " + settings_.summary +
-                        ": lies where sagorder remembers what was ordered; write it elsewhere");
-    }
-    Replacement probe(settings_.summary);
-  }
+  if (!settings_.summary.empty()) refuse_bad_place(OwnFile::summary, settings_.summary);
+  if (!settings_.metrics.empty()) refuse_bad_place(OwnFile::metrics, settings_.metrics);
   if (settings_.ca_file.empty()) return;
   try {
     open_to_read(settings_.ca_file);

@@ -2,6 +2,7 @@
 
 import http.client
 import re
+import shutil
 import socket
 import stat
 
@@ -53,10 +54,13 @@ class MetricsFile(CommandTest):
 
     def test_that_cannot_be_written(self):
         """The orders do not depend on it."""
-        batch = self.quiet_batch(self.gateway())
-        done = batch.run("--metrics", "nowhere/m.prom")
-        self.assert_ended(done, ALL_PLACED, "nowhere/m.prom")
-        self.assertEqual(done.stderr.count("nowhere/m.prom"), 1, "said once")
+        batch = self.quiet_batch(self.gateway(latency="200ms"), *ONE_BY_ONE)
+        place = batch.folder / "metrics"
+        place.mkdir()
+        process = self.started(batch, "--metrics", "metrics/m.prom")
+        shutil.rmtree(place)
+        self.assertEqual(process.wait(timeout=30), ALL_PLACED)
+        self.assertEqual(batch.log.read_text().count("metrics/m.prom"), 1, "said once")
         self.assert_all_ordered_once(batch)
 
     def test_in_the_place_of_another_file(self):

@@ -8,13 +8,14 @@ from command_check import Check, DryRun, Usage
 from command_config import Config
 from command_doctor import Doctor
 from command_metrics import MetricsFile, MetricsServed
+from command_own_files import OwnFiles
 from command_resolve import Resolve, Status
 from command_rows import RowsOf
 from command_run import Finished, Input, Reports, Results
 
 __all__ = (
-    "Check Config Doctor DryRun Finished Input MetricsFile MetricsServed Reports Resolve Results "
-    "RowsOf Status Usage"
+    "Check Config Doctor DryRun Finished Input MetricsFile MetricsServed OwnFiles Reports "
+    "Resolve Results RowsOf Status Usage"
 ).split()
 
 if __name__ == "__main__":
