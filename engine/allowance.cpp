@@ -88,7 +88,7 @@ std::optional<LimitMet> Allowance::judge(Fate fate) {
     refusals_in_a_row_ = 0;
     return std::nullopt;
   }
-  ++(fate == Fate::rejected ? rejected_ : doubted_);
+  if (!canary_passed()) ++(fate == Fate::rejected ? rejected_ : doubted_);
   if (canary_failed()) return LimitMet{Stop::canary, canary_detail()};
   if (fate == Fate::rejected) return judge_refusals();
   if (++doubts_ < limits_.max_doubts) return std::nullopt;
@@ -111,9 +111,8 @@ std::optional<LimitMet> Allowance::judge_refusals() {
 
 // -------------------------------------------------------------------------------------- canary
 
-bool Allowance::canary_failed() const {
-  const std::uint64_t doubted = planted(Planted::canary_ignores_doubt) ? 0 : doubted_;
-  return !canary_passed() && rejected_ + doubted > 0;
+std::uint64_t Allowance::not_placed() const {
+  return rejected_ + (planted(Planted::canary_ignores_doubt) ? 0 : doubted_);
 }
 
 bool Allowance::canary_has_room() const {
@@ -125,7 +124,7 @@ std::string Allowance::canary_detail() const {
   return "of the batch's orders so far " + std::to_string(placed_) + " are placed, " +
          std::to_string(rejected_) + " rejected, " + std::to_string(doubted_) +
          " in doubt; --canary " + first + " lets the rest go only if the first " + first +
-         " are all placed";
+         " are placed and no row is rejected or in doubt";
 }
 
 // ------------------------------------------------------------------------------------ deadline

@@ -10,8 +10,9 @@
 // might still give something back.
 //
 // The canary is of the batch. Its first orders go alone; the rest goes once so many are placed, and
-// not at all while one of them is rejected or in doubt. What the ledger says counts, of earlier
-// runs, too: an order that is placed stays so, and a doubt may yet be settled by a person.
+// not at all while one is rejected or in doubt. What the ledger says counts, of every row that an
+// earlier run sent: a run begins with no row rejected or in doubt, or sends nothing. What comes
+// after its canary has passed is judged by the other limits alone.
 //
 // The deadline is over by whichever clock says so first: the wall clock, or the steady one, which
 // was told at the beginning how long it is until then. A clock that is set back gains no time.
@@ -94,8 +95,11 @@ class Allowance {
   [[nodiscard]] Sum under_way() const {
     return planted(Planted::under_way_is_free) ? Sum{} : reserved_;
   }
-  [[nodiscard]] bool canary_passed() const { return placed_ >= limits_.canary; }
-  [[nodiscard]] bool canary_failed() const;
+  [[nodiscard]] std::uint64_t not_placed() const;
+  [[nodiscard]] bool canary_passed() const {
+    return limits_.canary == 0 || (placed_ >= limits_.canary && not_placed() == 0);
+  }
+  [[nodiscard]] bool canary_failed() const { return limits_.canary > 0 && not_placed() > 0; }
   [[nodiscard]] bool canary_has_room() const;
   std::optional<LimitMet> judge_refusals();
 
@@ -107,8 +111,8 @@ class Allowance {
   std::uint32_t refusals_in_a_row_ = 0;
   std::uint32_t doubts_ = 0;
 
-  std::uint64_t placed_;  // of the batch, by the ledger and since
-  std::uint64_t rejected_;
+  std::uint64_t placed_;    // of the batch, by the ledger and since
+  std::uint64_t rejected_;  // likewise, until the canary has passed
   std::uint64_t doubted_;
   SteadyTime over_at_{};
 };

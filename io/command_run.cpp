@@ -383,12 +383,22 @@ class Run {
                           *limits.max_seat_months);
     }
     if (limits.canary > 0) {
-      const bool passed = rows_->count_of(State::placed) >= limits.canary;
-      text += fmt::format("; the first {} {} (--canary)", limits.canary,
-                          passed ? "are placed" : "alone, until they are placed");
+      text += fmt::format("; {} (--canary)", canary_text());
     }
     if (not_after_) text += fmt::format("; none after {} (--not-after)", timestamp(*not_after_));
     return text;
+  }
+
+  [[nodiscard]] std::string canary_text() const {
+    const std::uint64_t canary = settings_.limits.canary;
+    const std::uint64_t rejected = rows_->count_of(State::rejected);
+    const std::uint64_t doubts = rows_->count_of(State::in_doubt);
+    if (rejected + doubts > 0) {
+      return fmt::format("nothing is sent, with {} rejected and {} in doubt", rejected, doubts);
+    }
+    const bool passed = rows_->count_of(State::placed) >= canary;
+    return fmt::format("the first {} {}", canary,
+                       passed ? "are placed" : "alone, until they are placed");
   }
 
   // --- the files

@@ -74,7 +74,7 @@ bool is_of_use(const std::string& plan, WallTime today) {
 }
 
 constexpr std::string_view kCanaryLost =
-    "rows of the canary were rejected: look at them; the rest goes on without it";
+    "rows were rejected, so the canary holds the rest: look at them; it goes on without it";
 constexpr std::string_view kCanaryWaits = "the canary waits for the rows in doubt: settle them";
 constexpr std::string_view kOverPlan = "the plan has expired, or is not there";
 
@@ -123,7 +123,7 @@ std::string going_on_fact(const Settings& settings) {
 }
 
 bool canary_is_lost(std::uint64_t canary, const Rows& rows) {
-  return rows.count_of(State::placed) < canary && rows.count_of(State::rejected) > 0;
+  return canary > 0 && rows.count_of(State::rejected) > 0;
 }
 
 GoingOn going_on(const Facts& facts, const Rows& rows, const std::string& ledger,
@@ -138,7 +138,7 @@ GoingOn going_on(const Facts& facts, const Rows& rows, const std::string& ledger
                 text_in(kept, kWithoutCanary)};
   } else {
     going_on.command = fact(facts, kFactCommand, ledger);
-    if (rows.count_of(State::placed) < canary && doubts > 0) going_on.why = kCanaryWaits;
+    if (canary > 0 && doubts > 0) going_on.why = kCanaryWaits;
     if (!plan.empty() && !is_of_use(plan, today)) {
       going_on.why = kOverPlan;
       going_on.new_plan = text_in(kept, kNewPlan);
@@ -154,7 +154,7 @@ GoingOn going_on(const Facts& facts, const Rows& rows, const std::string& ledger
 }
 
 GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const ByPlan& plan) {
-  if (stop == Stop::canary && canary_is_lost(settings.limits.canary, rows)) {
+  if (canary_is_lost(settings.limits.canary, rows)) {
     return {"", plan_command(settings, 0), settings.without_canary};
   }
   const bool nothing_fits = !plan.bought && (stop == Stop::max_orders || stop == Stop::max_seats ||

@@ -85,6 +85,21 @@ class Canary(CommandTest):
         self.assert_ended(batch.run("--canary", "2"), IN_DOUBT, "canary")
         self.assertEqual(self.ordered_rows(batch), [1])
 
+    def test_held_by_a_row_that_is_not_placed_whatever_the_others(self):
+        for fault, count, code in (
+            ("close-after", "0 rejected and 1 in doubt", IN_DOUBT),
+            ("code:QuotaExceeded", "1 rejected and 0 in doubt", LIMIT),
+        ):
+            with self.subTest(fault=fault):
+                batch = self.quiet_batch(self.gateway(faults=f"{fault}@2"), *ONE_BY_ONE, rows=12)
+                batch.run("--max-orders", "9")
+                sent = self.ordered_rows(batch)
+                self.assertGreater(len(sent), 5)
+                done = batch.run("--canary", "5")
+                self.assert_ended(done, code, f"nothing is sent, with {count} (--canary)", "canary")
+                self.assertEqual(batch.summary()["stop"], "canary")
+                self.assertEqual(self.ordered_rows(batch), sent)
+
     def test_passed_by_an_earlier_run(self):
         batch = self.quiet_batch(self.gateway(faults="code:QuotaExceeded@4"), *ONE_BY_ONE)
         self.assert_ended(batch.run("--canary", "3", "--max-orders", "3"), LIMIT, "max_orders")

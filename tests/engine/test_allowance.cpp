@@ -187,8 +187,9 @@ TEST(Allowance, TheLedgerTellsHowTheCanaryStands) {
     std::uint64_t placed, rejected, in_doubt;
     bool room;
   };
-  for (const Case& each : {Case{3, 0, 0, true}, Case{3, 5, 5, true}, Case{2, 0, 0, true},
-                           Case{2, 1, 0, false}, Case{2, 0, 1, false}, Case{0, 0, 3, false}}) {
+  for (const Case& each :
+       {Case{3, 0, 0, true}, Case{3, 5, 5, false}, Case{9, 1, 0, false}, Case{9, 0, 1, false},
+        Case{2, 0, 0, true}, Case{2, 1, 0, false}, Case{2, 0, 1, false}, Case{0, 0, 3, false}}) {
     const Allowance allowance(canary_of(3), batch(each.placed, each.rejected, each.in_doubt));
     EXPECT_EQ(allowance.has_room(order_of(1)), each.room)
         << each.placed << " " << each.rejected << " " << each.in_doubt;
@@ -197,7 +198,7 @@ TEST(Allowance, TheLedgerTellsHowTheCanaryStands) {
   EXPECT_EQ(met.stop, Stop::canary);
   EXPECT_EQ(met.detail,
             "of the batch's orders so far 2 are placed, 1 rejected, 0 in doubt; --canary 3 lets "
-            "the rest go only if the first 3 are all placed");
+            "the rest go only if the first 3 are placed and no row is rejected or in doubt");
 }
 
 // --- the deadline

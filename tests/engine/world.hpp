@@ -180,6 +180,7 @@ class World {
     for (const Record& record : ledger) {
       if (!rows->apply({record.kind, record.row, record.attempt})) fail("replay", record.row);
     }
+    found_rejected_ = rows->count_of(State::rejected);
     found_in_doubt_ = rows->count_of(State::in_doubt) + rows->count_of(State::intended);
     for (Record& record : open_as_in_doubt(*rows, wall())) {
       rows->apply({record.kind, record.row, record.attempt});
@@ -570,6 +571,7 @@ class World {
   /// Until the ledger has so many placed, no more rows than those may be ordered.
   void check_canary(std::uint64_t row) {
     if (options.canary == 0) return;
+    if (found_rejected_ + found_in_doubt_ > 0) fail("after the canary", {row});
     Rows state(rows_total);
     for (const Record& record : ledger) state.apply({record.kind, record.row, record.attempt});
     const std::uint64_t placed = state.count_of(State::placed);
@@ -605,7 +607,8 @@ class World {
   SteadyTime asked_at_;
   std::optional<Account> account_;
   std::vector<std::pair<std::uint32_t, SteadyTime>> leases_;
-  std::uint64_t found_in_doubt_ = 0;  // at the start
+  std::uint64_t found_rejected_ = 0;  // at the start
+  std::uint64_t found_in_doubt_ = 0;  // likewise
   std::string last_id_ = "200000000000000";
   std::set<std::string> arrived_;                 // nonces that the server has seen
   std::map<std::string, SteadyTime> first_sent_;  // by nonce

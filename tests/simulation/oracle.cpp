@@ -96,7 +96,7 @@ void Oracle::written(std::uint32_t index, std::uint32_t row, std::uint32_t host)
 
 void Oracle::sends_begin(std::uint32_t host, const Rows& rows) {
   if (plan_.sends_for > 0) wires_[host].last = clock_.now() + plan_.sends_for;
-  wires_[host].canary_lost = rows.count_of(State::placed) < plan_.options.canary &&
+  wires_[host].canary_lost = plan_.options.canary > 0 &&
                              rows.count_of(State::rejected) + rows.count_of(State::in_doubt) > 0;
 }
 
