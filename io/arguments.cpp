@@ -383,6 +383,7 @@ void add_resolve(CLI::App& app, Arguments& given) {
   group.flag("--not-placed", given.not_placed, "it was not placed: it becomes pending again");
   group.text("--because", "TEXT", given.because,
              "how you know, kept in the ledger; --not-placed requires it");
+  group.flag("--yes", given.yes, "do not ask before recording, as a terminal is");
   add_ledger(resolve, given);
 }
 

@@ -479,7 +479,10 @@ Settings settings_of(const Arguments& given) {
     take_input(given, settings);
   }
   take_dialect(given, settings);
-  if (command == Command::resolve) take_resolution(given, settings.resolution);
+  if (command == Command::resolve) {
+    take_resolution(given, settings.resolution);
+    settings.yes = given.yes;
+  }
   settings.json = given.json;
   if (command == Command::rows) take_rows(given, settings);
   if (command == Command::rows || command == Command::reconcile) take_original(given, settings);

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-from cases import end, replaced
+from cases import end, replaced, run_at_terminal
 from command_cases import ONE_BY_ONE, ROWS, CommandTest, Nowhere, files_of, in_fives
 from harness import ALL_PLACED, BUSY, IN_DOUBT, LIMIT, SAGORDER, USAGE
 
@@ -228,6 +228,48 @@ class Resolve(CommandTest):
                 self.assertEqual(batch.violations(), [])
                 self.assert_ended(batch.run(), ALL_PLACED)
                 self.assert_all_ordered_once(batch)
+
+    def test_the_row_is_shown(self):
+        batch = self.doubtful()
+        done = self.resolve(batch, "--placed", self.evidence(batch))
+        self.assert_ended(done, ALL_PLACED)
+        shown = re.escape("row 2: RegionId cn-shanghai, Period 1, UserCount 10; attempt begun 20")
+        self.assertRegex(done.stdout, shown + r"\d\d-")
+
+    def test_an_order_of_another_batch(self):
+        batch = self.doubtful()
+        other = self.quiet_batch(batch.gateway)
+        other.env["XDG_STATE_HOME"] = batch.env["XDG_STATE_HOME"]
+        other.write_orders(2, columns={"UserCount": 300})
+        self.assert_ended(other.run(), ALL_PLACED)
+        taken = other.result(2)["OrderId"]
+        before = batch.output.read_bytes()
+        done = self.resolve(batch, "--placed", taken)
+        self.assert_ended(done, USAGE, "row 2's of another batch already", str(other.output))
+        self.assertEqual(batch.output.read_bytes(), before)
+        self.assertEqual(batch.ledger_rows()[2], "in_doubt")
+        other.ledger.rename(other.folder / "moved")
+        done = self.resolve(batch, "--placed", taken)
+        self.assert_ended(done, ALL_PLACED, "1 other batches were not compared")
+
+    def test_a_terminal_is_asked(self):
+        for answer, flags, code in (
+            ("no", (), USAGE),
+            ("yes", (), ALL_PLACED),
+            (None, ("--yes",), ALL_PLACED),
+        ):
+            with self.subTest(answer=answer):
+                batch = self.doubtful()
+                number = self.evidence(batch).split(",")[0]
+                command = [batch.program, "resolve", str(batch.output), "--row", "2", *flags]
+                ended, shown = run_at_terminal(
+                    [*command, "--placed", number], cwd=batch.folder, env=batch.env, answer=answer
+                )
+                self.assertEqual(ended, code, shown)
+                self.assertIn("UserCount 10", shown)
+                self.assertEqual("Type 'yes'" in shown, not flags, shown)
+                wanted = "placed" if code == ALL_PLACED else "in_doubt"
+                self.assertEqual(batch.ledger_rows()[2], wanted)
 
     def test_not_placed(self):
         """Pending again, and ordered by the next run: then, and once."""
