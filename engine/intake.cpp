@@ -62,6 +62,20 @@ bool is_result_column(std::string_view name) {
   return std::ranges::find(kResultColumns, name) != kResultColumns.end();
 }
 
+/// A person may have removed columns: an OrderId among so many others is the results' all the same.
+bool is_header_of_results(const csv::Record& record) {
+  constexpr std::ptrdiff_t kEnough = 3;
+  const auto is = [](const csv::Field& field) { return is_result_column(field.text); };
+  const auto is_order_id = [](const csv::Field& field) { return field.text == "OrderId"; };
+  return std::ranges::any_of(record.fields, is_order_id) &&
+         std::ranges::count_if(record.fields, is) >= kEnough;
+}
+
+constexpr std::string_view kIsResults =
+    "this is a results file of sagorder, not a file of orders: what it calls placed is ordered "
+    "already. `sagorder status FILE` says how its batch stands; `sagorder rows FILE --status "
+    "not_sent` (or rejected, invalid) makes a file of orders of the rows that are not";
+
 Role role_of(std::string_view name) {
   return static_cast<Role>(std::ranges::find(kNames, name) - kNames.begin());
 }
@@ -254,6 +268,10 @@ bool Intake::header(const csv::Record& record, std::vector<Complaint>& complaint
                           "the columns are separated by " + std::string(separator) +
                               "; separate them by commas, semicolons or tabs, and name the columns "
                               "as the API does"});
+    return false;
+  }
+  if (is_header_of_results(record)) {
+    complaints.push_back({Severity::error, at, Row{}, std::string(kIsResults)});
     return false;
   }
   read_names(record, complaints);

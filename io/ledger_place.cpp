@@ -74,7 +74,7 @@ std::unique_ptr<Ledger> open_ledger(const Settings& settings) {
       return PostgresLedger::open_if_there(database_address(settings.ledger), wanted_by(settings));
     });
   }
-  refuse_missing_ledger(settings.ledger);
+  refuse_missing_ledger(settings);
   return std::make_unique<SqliteLedger>(settings.ledger);
 }
 
@@ -87,7 +87,7 @@ LedgerSeen look_at_ledger(const Settings& settings) {
     const bool running = ledger->held();
     return {std::move(ledger), running};
   }
-  refuse_missing_ledger(settings.ledger);
+  refuse_missing_ledger(settings);
   const bool running = is_running(settings.ledger);
   return {SqliteLedger::open_for_reading(settings.ledger), running};
 }

@@ -7,14 +7,13 @@
 #include "io/commands.hpp"
 #include "io/entrance.hpp"
 #include "io/file.hpp"
+#include "io/misnamed.hpp"
 
 namespace sagorder::io {
 
-void refuse_missing_ledger(const std::string& path) {
+void refuse_missing_ledger(const Settings& settings) {
   FileIdentity identity;
-  if (identity_of(path, identity)) return;
-  throw Refusal(ExitCode::usage, path + ": there is no such ledger",
-                "give the results file of a run that was begun, or its --ledger");
+  if (!identity_of(settings.ledger, identity)) refuse_without_ledger(settings);
 }
 
 void refuse_other_results(const Settings& settings, const std::string& written) {

@@ -12,7 +12,7 @@
 namespace sagorder::io {
 
 /// Throws a Refusal if there is no such ledger.
-void refuse_missing_ledger(const std::string& path);
+void refuse_missing_ledger(const Settings& settings);
 
 /// Throws a Refusal if the results that were named are not those that this ledger wrote.
 /// @param written the fact `output_path`

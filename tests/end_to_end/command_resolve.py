@@ -10,7 +10,7 @@ import time
 
 from cases import end, replaced, run_at_terminal
 from command_cases import ONE_BY_ONE, ROWS, CommandTest, Nowhere, files_of, in_fives
-from harness import ALL_PLACED, BUSY, IN_DOUBT, LIMIT, SAGORDER, USAGE
+from harness import ALL_PLACED, BUSY, IN_DOUBT, INPUT, LIMIT, SAGORDER, USAGE
 
 
 class Status(CommandTest):
@@ -192,6 +192,50 @@ class Status(CommandTest):
         batch = self.quiet_batch(self.gateway())
         batch.run()
         self.assert_ended(batch.sagorder("status", batch.input), USAGE, "no such ledger", "results")
+
+
+class Misnamed(CommandTest):
+    """A command that wants a results file says what it was given instead."""
+
+    def test_results_whose_ledger_is_gone(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run(), ALL_PLACED)
+        batch.ledger.rename(batch.folder / "elsewhere")
+        for command in ("status", "report", "rows --status rejected"):
+            with self.subTest(command=command):
+                words = command.split()
+                more = ("-o", "page.html") if words[0] == "report" else ()
+                done = batch.sagorder(words[0], batch.output, *words[1:], *more)
+                self.assert_ended(
+                    done, USAGE, f"{batch.ledger}: the ledger of {batch.output} is missing", "-wal"
+                )
+
+    def test_an_input_that_was_ordered(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.sagorder("status", batch.input), USAGE, "there is no such ledger")
+        self.assert_ended(batch.run(), ALL_PLACED)
+        done = batch.sagorder("status", batch.input)
+        self.assert_ended(done, USAGE, "is an input, ordered with results in", str(batch.output))
+
+    def test_a_ledger(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run(), ALL_PLACED)
+        done = batch.sagorder("status", "results.csv.ledger")
+        self.assert_ended(done, USAGE, "is a ledger", "give its results:  results.csv\n")
+
+    def test_results_as_an_input(self):
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run(), ALL_PLACED)
+        for command in (
+            ("check", batch.output),
+            ("run", batch.output, "--output", "again.csv", "--yes"),
+        ):
+            with self.subTest(command=command[0]):
+                done = batch.sagorder(*command)
+                self.assert_ended(done, INPUT, "is a results file of sagorder", "1 error")
+                self.assertNotIn("rename", done.stderr)
+                self.assertNotIn("--carry", done.stderr)
+        self.assert_all_ordered_once(batch)
 
 
 class Resolve(CommandTest):

@@ -9,12 +9,12 @@ from command_config import Config
 from command_doctor import Doctor
 from command_metrics import MetricsFile, MetricsServed
 from command_own_files import OwnFiles
-from command_resolve import Resolve, Status
+from command_resolve import Misnamed, Resolve, Status
 from command_rows import RowsOf
 from command_run import Finished, Input, Reports, Results
 
 __all__ = (
-    "Check Config Doctor DryRun Finished Input MetricsFile MetricsServed OwnFiles Reports "
+    "Check Config Doctor DryRun Finished Input MetricsFile MetricsServed Misnamed OwnFiles Reports "
     "Resolve Results RowsOf Status Usage"
 ).split()
 

@@ -211,6 +211,19 @@ TEST(Intake, ComplainsAboutCarry) {
                     "have; rename or remove it"});
 }
 
+TEST(Intake, ResultsAreNoOrders) {
+  for (const char* header :
+       {"Row,Status,OrderId,SmartAGId,RequestId,Code,Message,HttpStatus,Attempts,LatencyMs,"
+        "FinishedAt,RegionId,Period,UserCount\n",
+        "RegionId,Period,UserCount,OrderId,Status,Row\n"}) {
+    const Strings said = lines(take(header, {}).complaints);
+    ASSERT_EQ(said.size(), 1U) << header;
+    EXPECT_NE(said.front().find("f:1:1: error: this is a results file of sagorder"),
+              std::string::npos)
+        << said.front();
+  }
+}
+
 TEST(Intake, SetGivesAColumnToAllRows) {
   const Taken taken =
       take("UserCount\n5\n10\n",
