@@ -2,6 +2,7 @@
 // sends read-only calls alone.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -67,6 +68,7 @@ class Doctor {
       if (first) place->second = look_at_tls(endpoint);
       if (place->second && client_) ask(region, endpoint, orders);
     }
+    look_at_quota_of_all();
     fmt::print("\nno order was sent\n");
     return findings_.code();
   }
@@ -184,6 +186,7 @@ class Doctor {
 
   void look_at_quota(const UseLimit& limit, std::uint64_t orders) {
     const std::uint64_t left = limit.total > limit.used ? limit.total - limit.used : 0;
+    least_left_ = std::min(left, least_left_.value_or(left));
     const std::string text =
         fmt::format("{} of {} instances are bought, {} are left", limit.used, limit.total, left);
     if (left == 0) {
@@ -196,8 +199,24 @@ class Doctor {
     }
   }
 
+  /// The vendor's page gives the quota by region and calls it the account's: if it is one for all
+  /// regions, each of them may have room for its own orders and none for the file.
+  void look_at_quota_of_all() {
+    std::uint64_t orders = 0;
+    for (const auto& [region, of_region] : regions_) orders += of_region;
+    if (regions_.size() < 2 || !least_left_ || orders <= *least_left_) return;
+    fmt::print("\n");
+    findings_.warning("quota",
+                      fmt::format("the file has {} orders in all its regions, and {} are left in "
+                                  "one of them",
+                                  orders, *least_left_),
+                      "make sure that the quota is each region's; if it is the account's, have it "
+                      "raised, or split the file");
+  }
+
   const Settings& settings_;
   const Routes routes_;
+  std::optional<std::uint64_t> least_left_;  // of the quota, in any region
   Findings findings_;
   std::map<std::string, std::uint64_t> regions_;  // to the file's orders there
   std::optional<TlsContext> tls_;

@@ -102,6 +102,19 @@ class Doctor(DoctorTest):
         batch.input.write_text("RegionId,Period,UserCount\ncn-shanghai,1,x\n")
         self.assert_ended(self.examined(batch.gateway, batch.input), INPUT, "1 errors")
 
+    def test_the_regions_of_a_file_together(self):
+        """Each region has room for its own orders, and the quota may be the account's."""
+        batch = self.batch(self.gateway("--use-limit", "3"))
+        regions = ["cn-shanghai", "eu-central-1", "cn-shanghai", "eu-central-1"]
+        batch.write_orders(4, columns={"RegionId": lambda row: regions[row - 1], "UserCount": 5})
+        done = self.examined(batch.gateway, batch.input, region=None)
+        self.assert_ended(done, ALL_PLACED, "4 orders in all its regions, and 3 are left in one")
+        self.assertEqual(self.grades(done)["quota"], "warning")
+        batch = self.batch(self.gateway("--use-limit", "4"))
+        batch.write_orders(4, columns={"RegionId": lambda row: regions[row - 1], "UserCount": 5})
+        done = self.examined(batch.gateway, batch.input, region=None)
+        self.assertEqual(self.grades(done)["quota"], "ok")
+
     def test_usage(self):
         batch = self.batch(Nowhere())
         self.assert_ended(batch.sagorder("doctor"), USAGE, "--region")
