@@ -79,9 +79,28 @@ auto as_batches(Act&& act) {
   }
 }
 
+/// Empty as if it were not set, as the specification of these variables has it.
+bool is_set(const char* variable) {
+  const char* const value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
 std::string absolute_from(const char* variable) {
   const char* const value = std::getenv(variable);
   return value != nullptr && *value == '/' ? value : std::string();
+}
+
+/// The text says whose directory it is: its parent may be one that nobody named.
+void make_memory(const std::string& directory) {
+  try {
+    make_private_directories(directory);
+  } catch (const FileError& error) {
+    throw FileError(
+        std::string(error.what()) + ". What was ordered is remembered in " + directory +
+            " (XDG_STATE_HOME, or ~/.local/state), and without it nothing is ordered: nothing was "
+            "sent",
+        error.code());
+  }
 }
 
 bool is_digest(std::string_view digest) {
@@ -105,6 +124,11 @@ Batches::Batches(std::string directory) : directory_(std::move(directory)) {}
 std::string Batches::default_directory() {
   const std::string state = absolute_from("XDG_STATE_HOME");
   if (!state.empty()) return state + "/sagorder/batches";
+  if (is_set("XDG_STATE_HOME")) {
+    throw BatchesError(
+        "XDG_STATE_HOME is no absolute path. What was ordered is remembered there, so that nothing "
+        "is ordered twice; nothing was sent. Give the whole path, or unset it for ~/.local/state");
+  }
   const std::string home = absolute_from("HOME");
   if (!home.empty()) return home + "/.local/state/sagorder/batches";
   throw BatchesError(
@@ -137,7 +161,7 @@ std::optional<StandingBatch> Batches::remember(std::string_view digest, const Ba
   if (batch.ledger_id.empty()) throw BatchesError("a batch without a ledger's id");
   return as_batches([&]() -> std::optional<StandingBatch> {
     refuse_links();
-    make_private_directories(directory_);
+    make_memory(directory_);
     const std::string lock_path = directory_ + "/.lock";
     const Fd guard = open_private(lock_path, O_RDWR | O_CREAT);
     lock(guard, lock_path);

@@ -47,8 +47,8 @@ class Batches {
  public:
   /// Nothing is made or read yet.
   explicit Batches(std::string directory);
-  /// By the environment. Throws BatchesError if neither XDG_STATE_HOME nor HOME is an absolute
-  /// path.
+  /// By the environment. Throws BatchesError if XDG_STATE_HOME is set and no absolute path (another
+  /// memory would not know what this one remembers), or if it is not set and HOME is none.
   static std::string default_directory();
 
   /// The batches of this input, the earliest first; empty if there was none.

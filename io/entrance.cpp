@@ -53,6 +53,7 @@ void Entrance::refuse_bad_paths() const {
     throw OutputError("--output " + settings_.output + ": there is no directory " + directory +
                       "; make it first");
   }
+  Batches::default_directory();  // throws if there is no place for the memory
   if (!settings_.summary.empty()) refuse_bad_place(OwnFile::summary, settings_.summary);
   if (!settings_.metrics.empty()) refuse_bad_place(OwnFile::metrics, settings_.metrics);
   if (settings_.ca_file.empty()) return;

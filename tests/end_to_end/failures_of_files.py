@@ -179,6 +179,16 @@ class Output(ProgramTest):
         self.assert_mended(self.orders, state.unlink, UNWRITABLE, "state")
 
 
+    def test_a_memory_that_is_elsewhere(self):
+        """Another memory than the one that is meant would not know what was ordered."""
+        for value, words in (("relative", "no absolute path"), ("/proc/nope", "/proc/nope")):
+            with self.subTest(value=value):
+                for extra in ((), ("--again",)):
+                    done = self.orders.run(*extra, env={"XDG_STATE_HOME": value})
+                    self.assert_ended(done, UNWRITABLE, "XDG_STATE_HOME", words, "nothing was sent")
+                self.assert_nothing_reached(self.server)
+
+
 class FullDisk(ProgramTest):
     """No room: exit 74; the rest of the batch is placed when there is room, and nothing twice."""
 

@@ -210,8 +210,12 @@ TEST(Batches, DirectoryIsByTheEnvironment) {
     const Variable state("XDG_STATE_HOME", "/state");
     EXPECT_EQ(Batches::default_directory(), "/state/sagorder/batches");
   }
-  for (const char* unusable : {static_cast<const char*>(nullptr), "", "relative"}) {
-    const Variable state("XDG_STATE_HOME", unusable);
+  {
+    const Variable state("XDG_STATE_HOME", "relative");
+    EXPECT_THROW(Batches::default_directory(), BatchesError);
+  }
+  for (const char* unset : {static_cast<const char*>(nullptr), ""}) {
+    const Variable state("XDG_STATE_HOME", unset);
     EXPECT_EQ(Batches::default_directory(), "/home/somebody/.local/state/sagorder/batches");
     const Variable no_home("HOME", nullptr);
     EXPECT_THROW(Batches::default_directory(), BatchesError);
