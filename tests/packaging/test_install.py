@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 import unittest
@@ -68,6 +69,15 @@ class Install(unittest.TestCase):
         self.assertEqual(
             done.stdout.splitlines(), ['RegionId User"Count', base64.b64encode(mac).decode(), "2021"]
         )
+
+    def test_what_the_quick_start_builds_can_be_installed(self):
+        """README: `cmake --install` and `cpack` work after it, pages and completions included."""
+        script = (REPOSITORY / "samples" / "quickstart").read_text(encoding="utf-8")
+        targets = re.search(r"(?m)^cmake --build \S+ --target (.+)$", script)[1].split()
+        made = run("ninja", "-C", BUILD, "-t", "inputs", *targets, timeout=60)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        for path in ("libsagorder-engine.a", "pages/man/man1/sagorder.1"):
+            self.assertIn(path, made.stdout.splitlines())
 
 
 if __name__ == "__main__":
