@@ -76,14 +76,16 @@ class Reconciliation {
       doubt.row = intent.row;
       doubt.at = intent.at;  // of the last attempt
     });
+    ledger().replay([&](const Step& step) {
+      const auto doubt = doubts_.find(step.row);
+      if (step.kind == RecordKind::replay && doubt != doubts_.end()) doubt->second.replayed = true;
+    });
     WallTime first = WallTime::max();
     for (const auto& [row, doubt] : doubts_) first = std::min(first, window_of(doubt).begin);
     ledger().outcomes([&](const Record& record) {
       const bool is_placed =
           record.kind == RecordKind::placed || record.kind == RecordKind::resolved_placed;
-      if (record.kind == RecordKind::replay && is_doubt(record.row)) {
-        doubts_[record.row].replayed = true;
-      } else if (is_placed && rows_->state(record.row) == State::placed) {
+      if (is_placed && rows_->state(record.row) == State::placed) {
         explained_[record.order_id] = {record.sag_id, {}, true};
         if (record.at >= first && calibrating_.size() < kTermsMax) {
           calibrating_[record.row] = record.order_id;

@@ -153,6 +153,12 @@ class Verdicts(ReconcileTest):
         self.assertEqual(batch.result(2)["SmartAGId"], "")
         self.assertTrue(batch.result(3)["SmartAGId"].startswith("sag-"))
 
+    def test_bytes_that_were_sent_twice(self):
+        """There may be two orders of the row: one that is listed does not explain both."""
+        batch = self.doubtful("close-after@2-3", *ONE_BY_ONE, "--replay", "same-bytes")
+        done = self.settled(batch, {2: "ambiguous"}, code=IN_DOUBT)
+        self.assertIn("bytes of a row were sent twice", done.stdout)
+
     def test_equal_rows_are_judged_by_count(self):
         equal = {"UserCount": 5, "AutoPay": "true"}
         batch = self.doubtful("close-after@2-4", *ONE_BY_ONE, columns=equal)
