@@ -8,6 +8,12 @@
 # RESULTS.csv, its ledger and $XDG_STATE_HOME must outlive the job: on a volume, never in a cache.
 # The key comes from the environment, and `plan` needs none. Ends with the exit code of sagorder.
 set -eu
+case ${1-} in plan) least=3 ;; *) least=4 ;; esac
+if [ $# -lt $least ]; then
+  echo "usage: place_orders.sh plan ORDERS.csv PLAN" >&2
+  echo "       place_orders.sh apply ORDERS.csv PLAN RESULTS.csv [OPTION...]" >&2
+  exit 2
+fi
 step=$1 orders=$2 plan=$3
 
 case $step in

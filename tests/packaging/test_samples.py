@@ -150,6 +150,12 @@ class Pipeline(WithFolder):
             self.assertEqual(command[0], "samples/ci/place_orders.sh")
             self.assertEqual(command[1], step)
 
+    def test_usage(self):
+        for arguments in ([], ["plan"], ["apply", "orders.csv", "plan.txt"], ["other"]):
+            done = self.place(*arguments)
+            self.assertEqual(done.returncode, 2)
+            self.assertTrue(done.stderr.startswith("usage: place_orders.sh plan ORDERS.csv PLAN\n"))
+
     def test_a_bad_file_makes_no_plan(self):
         shutil.copy(SAMPLES / "bad.csv", self.folder / "orders.csv")
         done = self.place("plan", "orders.csv", "plan.txt")
