@@ -76,7 +76,8 @@ class Install(unittest.TestCase):
         targets = re.search(r"(?m)^cmake --build \S+ --target (.+)$", script)[1].split()
         made = run("ninja", "-C", BUILD, "-t", "inputs", *targets, timeout=60)
         self.assertEqual(made.returncode, 0, made.stderr)
-        for path in ("libsagorder-engine.a", "pages/man/man1/sagorder.1"):
+        # What makes pages and completions, of the programs.
+        for path in ("libsagorder-engine.a", f"{REPOSITORY}/.package/pages.cmake"):
             self.assertIn(path, made.stdout.splitlines())
 
 
