@@ -14,6 +14,7 @@ namespace sagorder::csv {
 namespace {
 
 constexpr std::string_view kBom = "\xEF\xBB\xBF";
+constexpr std::string_view kZipHead = "PK\x03\x04";
 
 constexpr std::string_view kUtf16 =
     "the file is UTF-16 or UTF-32; name that with --encoding, or save it as UTF-8";
@@ -21,7 +22,10 @@ constexpr std::string_view kNul =
     "a NUL byte; the file is damaged, no text, or UTF-16 without a byte order mark: for that say "
     "--encoding UTF-16LE or UTF-16BE";
 constexpr std::string_view kUtf8 =
-    "not valid UTF-8; name the file's encoding, such as --encoding GB18030, or save it as UTF-8";
+    "not valid UTF-8; name the file's encoding, such as --encoding GB18030 (Chinese) or "
+    "WINDOWS-1252 (Western European), or save it as UTF-8";
+constexpr std::string_view kZip =
+    "an Excel workbook or a ZIP archive; save its sheet as CSV (UTF-8), and give that file";
 constexpr std::string_view kBareCr =
     "a carriage return without a line feed; end lines with LF or CRLF, or quote the field";
 constexpr std::string_view kQuoteInside =
@@ -291,6 +295,7 @@ std::size_t utf8_prefix(std::string_view text) {
 
 Result Reader::next(std::string_view bytes, bool last, Record& record) {
   if (!started_ && is_utf16(bytes)) return {Status::bad, 0, {1, 1}, kUtf16};
+  if (!started_ && bytes.starts_with(kZipHead)) return {Status::bad, 0, {1, 1}, kZip};
   // Half a BOM is no field yet, however short fields have to be.
   const bool half_bom = bytes.size() < kBom.size() && kBom.starts_with(bytes);
   if (!started_ && !last && half_bom) return {Status::need_more, 0, {}, {}};

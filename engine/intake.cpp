@@ -88,6 +88,17 @@ std::string_view separator_instead_of_comma(const csv::Record& record) {
   return text.find('|') != std::string_view::npos ? "bars" : std::string_view();
 }
 
+/// Not one name of a parameter, or near one, nor one that is told of: then it is a row of values.
+bool is_no_header(const csv::Record& record, const std::vector<std::string>& carried) {
+  return record.fields.size() > 1 &&
+         std::ranges::none_of(record.fields, [&](const csv::Field& field) {
+           const std::string name(field.text);
+           return name.empty() || role_of(name) != kCarried || name == kReference ||
+                  is_result_column(name) || contains(carried, name) ||
+                  !nearest(name, kNames, 2).empty();
+         });
+}
+
 bool has_error(std::span<const Complaint> complaints) {
   return std::ranges::find(complaints, Severity::error, &Complaint::severity) != complaints.end();
 }
@@ -274,6 +285,12 @@ bool Intake::header(const csv::Record& record, std::vector<Complaint>& complaint
     complaints.push_back({Severity::error, at, Row{}, std::string(kIsResults)});
     return false;
   }
+  if (is_no_header(record, options_.carry)) {
+    complaints.push_back({Severity::error, at, Row{},
+                          "no column here has a name of the API; is the line with the names "
+                          "missing? Put it first, such as RegionId,UserCount,Period"});
+    return false;
+  }
   read_names(record, complaints);
   read_set(at, complaints);
   check_carried(at, complaints);
@@ -315,8 +332,8 @@ void Intake::read_set(csv::Position header, std::vector<Complaint>& complaints) 
   for (const auto& set : options_.set) {
     const std::string& name = set.first;
     const auto error = [&](csv::Position at, std::string_view why) {
-      complaints.push_back(
-          {Severity::error, at, Row{}, "--set " + in_quotes(name) + std::string(why)});
+      complaints.push_back({Severity::error, at, Row{},
+                            options_.set_from + " " + in_quotes(name) + std::string(why)});
     };
     const Role role = role_of(name);
     const auto here = std::ranges::find(columns_, name) - columns_.begin();
@@ -337,8 +354,8 @@ void Intake::read_set(csv::Position header, std::vector<Complaint>& complaints) 
 void Intake::check_carried(csv::Position header, std::vector<Complaint>& complaints) const {
   for (const std::string& name : options_.carry) {
     const auto error = [&](std::string_view why) {
-      complaints.push_back(
-          {Severity::error, header, Row{}, "--carry " + in_quotes(name) + std::string(why)});
+      complaints.push_back({Severity::error, header, Row{},
+                            options_.carry_from + " " + in_quotes(name) + std::string(why)});
     };
     const std::span<const std::string> own = std::span(columns_).first(roles_.size());
     if (role_of(name) != kCarried) {

@@ -48,6 +48,8 @@ struct IntakeOptions {
   std::vector<std::pair<std::string, std::string>> set;  ///< --set NAME=VALUE: a column for all
   std::vector<std::string> carry;                        ///< --carry COLUMN
   bool strict = false;                                   ///< warnings are errors
+  std::string set_from = "--set";      ///< as complaints name it, with where it stands
+  std::string carry_from = "--carry";  ///< likewise
 };
 
 /// `file:line:column: error: text`, as a terminal and an editor want it; `file: error: text` for
