@@ -200,11 +200,19 @@ Progress::View Progress::view_of(const RunView& run, SteadyTime now) {
   const auto paused = run.pacer.paused_until() - now;
   view.paused = std::max(0.0, std::chrono::duration<double>(paused).count());
   view.elapsed = since;
-  if (view.done() < run.total && view.rate > 0) {
-    const double left = static_cast<double>(run.total - view.done()) / view.rate;
-    if (left < kEtaMax) view.seconds_left = left;
-  }
+  view.seconds_left = seconds_left(run, view);
   return view;
+}
+
+/// By the pace so far, but no sooner than the rate allows; of what this run may still place.
+std::optional<double> Progress::seconds_left(const RunView& run, const View& view) const {
+  std::uint64_t orders = run.total - std::min(view.done(), run.total);
+  const std::uint64_t bought = run.tally.placed + run.tally.in_doubt;
+  if (most_) orders = std::min(orders, *most_ - std::min(bought, *most_));
+  const double rate = view.limit > 0 ? std::min(view.rate, view.limit) : view.rate;
+  if (finished_ || orders == 0 || rate <= 0) return std::nullopt;
+  const double left = static_cast<double>(orders) / rate;
+  return left < kEtaMax ? std::optional(left) : std::nullopt;
 }
 
 void Progress::measure(std::uint64_t settled, SteadyTime now) {
@@ -247,9 +255,9 @@ void Progress::hide() {
 void Progress::finish(const RunView& run, SteadyTime now) {
   if (finished_) return;
   hide();
+  finished_ = true;  // no time is left, whatever is
   const bool lines = mode_ == ProgressMode::plain || mode_ == ProgressMode::json;
   if (lines) show(view_of(run, now));
-  finished_ = true;
 }
 
 void Progress::write(const std::string& text) {

@@ -47,6 +47,9 @@ class Progress {
   /// is 0 because nobody knows how long it takes, it is shown as updates are.
   void work(std::string_view what, std::uint64_t done, std::uint64_t of, SteadyTime now);
 
+  /// The orders that this run places at most, which is then what its time left is for.
+  void expect_at_most(std::optional<std::uint64_t> orders) { most_ = orders; }
+
   /// Shows the state if it is time to. Cheap otherwise; call it after each event.
   void update(const RunView& run, SteadyTime now);
 
@@ -65,6 +68,7 @@ class Progress {
  private:
   struct View;  // the numbers of one redraw
   View view_of(const RunView& run, SteadyTime now);
+  [[nodiscard]] std::optional<double> seconds_left(const RunView& run, const View& view) const;
   void measure(std::uint64_t settled, SteadyTime now);
   void show(const View& view);
   void show_json(const std::string& message, const std::string& members);
@@ -87,6 +91,7 @@ class Progress {
   SteadyTime mark_{};
   std::uint64_t mark_settled_ = 0;
   std::optional<double> rate_;
+  std::optional<std::uint64_t> most_;
 };
 
 }  // namespace sagorder::io

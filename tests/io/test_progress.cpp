@@ -60,6 +60,34 @@ class ProgressTest : public testing::Test {
   std::uint64_t next_row_ = 1;
 };
 
+TEST_F(ProgressTest, TheTimeLeftIsThatOfTheRunAndOfTheRate) {
+  Progress progress = progress_of(ProgressMode::plain);
+  settle(1);
+  progress.update(view(100), kStart);
+  settle(50);  // a burst, faster than the rate
+  const auto left = [&] {
+    const std::string line = progress.line(view(100), kStart + seconds(1));
+    const std::size_t found = line.rfind(", ");
+    return line.ends_with(" left") ? line.substr(found + 2) : "none";
+  };
+  EXPECT_EQ(left(), "5s left");
+  progress.expect_at_most(61);
+  EXPECT_EQ(left(), "1s left");
+  progress.expect_at_most(51);
+  EXPECT_EQ(left(), "none");
+}
+
+TEST_F(ProgressTest, ARunThatStoppedHasNoTimeLeft) {
+  Progress progress = progress_of(ProgressMode::plain);
+  settle(1);
+  progress.update(view(100), kStart);
+  taken();
+  progress.finish(view(100), kStart + seconds(1));
+  const std::string last = taken();
+  EXPECT_NE(last.find("1 of 100 rows"), std::string::npos);
+  EXPECT_EQ(last.find("left"), std::string::npos) << last;
+}
+
 TEST_F(ProgressTest, ModeIsByTerminalAndEnvironment) {
   using enum ProgressMode;
   EXPECT_EQ(progress_of(automatic, true).mode(), bar);
