@@ -9,7 +9,9 @@
 #include <string>
 #include <utility>
 
+#include "engine/complaints.hpp"
 #include "engine/listing.hpp"
+#include "engine/wording.hpp"
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
@@ -22,12 +24,15 @@ namespace {
 
 constexpr seconds kClockGood{60};      // off by no more: nothing to say
 constexpr seconds kClockMax{15 * 60};  // off by more: the vendor's pages say refused
+constexpr std::string_view kUnknownRegion = "InvalidRegionId";  // also `.NotFound`
 constexpr auto kExpirySoon = std::chrono::days(14);
 
 /// A line for each thing looked at, and the exit code for all of them.
 class Findings {
  public:
   void ok(std::string_view what, const std::string& text) { line("ok", what, text); }
+  /// What the next finding rests on.
+  void note(std::string_view what, const std::string& text) { line("", what, text); }
   void warning(std::string_view what, const std::string& text, std::string_view advice) {
     line("warning", what, text);
     say(advice);
@@ -78,11 +83,17 @@ class Doctor {
     for (const std::string& region : settings_.regions) regions_[region] = 0;
     if (settings_.input.empty()) return;
     OrdersFile file(settings_.input, "", {}, reading_of(settings_));
-    const Validation validation = validate(file, settings_.intake, [](const Complaint&) {});
+    Complaints complaints;
+    const Validation validation = validate(
+        file, settings_.intake, [&](const Complaint& complaint) { complaints.add(complaint); });
     if (validation.errors > 0) {
+      for (const Complaint& each : complaints.told()) {
+        if (each.severity == Severity::error) findings_.note("input", to_string(each, file.name()));
+      }
       findings_.error(ExitCode::input, "input",
-                      file.name() + ": " + std::to_string(validation.errors) + " errors",
-                      "see `sagorder check`");
+                      fmt::format("{}: {} error{}", file.name(), validation.errors,
+                                  validation.errors == 1 ? "" : "s"),
+                      "mend the file");
     }
     for (const auto& [region, totals] : validation.by_region) regions_[region] = totals.orders;
   }
@@ -157,6 +168,14 @@ class Doctor {
     });
     const WallTime at = now().wall;
     if (end.answer.server_at) look_at_clock(at - *end.answer.server_at);
+    if (!end.understood && end.answer.code.starts_with(kUnknownRegion)) {
+      const std::string_view near = nearest(region, kRegions, 2);
+      findings_.error(ExitCode::input, "region", region + " is not known there: " + end.why(),
+                      near.empty() || near == region
+                          ? "look at the RegionId, in the vendor's list of regions"
+                          : fmt::format("did you mean {}?", near));
+      return;
+    }
     if (!end.understood) {
       const bool ours = end.exit_code() == ExitCode::credentials;
       findings_.error(end.exit_code(), "permission", "GetSmartAccessGatewayUseLimit: " + end.why(),

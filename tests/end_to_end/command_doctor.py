@@ -88,6 +88,11 @@ class Doctor(DoctorTest):
         done = self.examined(self.gateway("--query-faults", "503-before"))
         self.assert_ended(done, LIMIT, "ServiceUnavailable", "try again later")
 
+    def test_a_region_that_nobody_knows(self):
+        done = self.examined(self.gateway(), region="cn-nope")
+        self.assert_ended(done, INPUT, "cn-nope is not known there", "InvalidRegionId")
+        self.assertNotIn("try again later", done.stdout)
+
     def test_the_quota(self):
         self.assert_ended(self.examined(self.gateway("--use-limit", "0")), LIMIT, "0 are left")
 
@@ -100,7 +105,9 @@ class Doctor(DoctorTest):
         self.assertEqual(self.grades(done)["quota"], "warning")
         self.assertEqual(done.stdout.count("chain and name verified"), 1, "one endpoint, one look")
         batch.input.write_text("RegionId,Period,UserCount\ncn-shanghai,1,x\n")
-        self.assert_ended(self.examined(batch.gateway, batch.input), INPUT, "1 errors")
+        self.assert_ended(
+            self.examined(batch.gateway, batch.input), INPUT, "1 error\n", "2:15: error: UserCount"
+        )
 
     def test_the_regions_of_a_file_together(self):
         """Each region has room for its own orders, and the quota may be the account's."""
