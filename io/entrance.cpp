@@ -12,9 +12,19 @@
 #include "io/ledger_place.hpp"
 #include "io/own_file.hpp"
 #include "io/results_file.hpp"
+#include "io/run_history.hpp"
 
 namespace sagorder::io {
 namespace {
+
+/// One that failed for its endpoint or certificate is nothing to be followed blindly.
+std::string end_of_last_run(const Facts& facts) {
+  const auto found = facts.find(kFactRuns);
+  const auto runs = runs_known(found == facts.end() ? "" : found->second);
+  if (runs.empty() || !runs.back().end || runs.back().end->stop == name_of(Stop::none)) return {};
+  const RunEnd& end = *runs.back().end;
+  return fmt::format(" (it stopped: {}, with exit code {})", end.stop, end.exit_code);
+}
 
 std::string id_of(const Facts& facts) {
   const auto found = facts.find(kFactLedgerId);
@@ -172,12 +182,12 @@ void Entrance::refuse_if_different(const Rows& rows, const Facts& facts, std::st
                                    const std::string& value, std::string_view option) const {
   const std::string before = fact(facts, name, settings_.ledger);
   if (!judge_setting(rows, before, value)) return;
-  throw Refusal(
-      ExitCode::input,
-      fmt::format("{} is '{}', but rows of this batch were sent with '{}'; nothing was "
-                  "sent",
-                  option, value, before),
-      "the last command of this batch was:  " + fact(facts, kFactCommand, settings_.ledger));
+  throw Refusal(ExitCode::input,
+                fmt::format("{} is '{}', but rows of this batch were sent with '{}'; nothing was "
+                            "sent",
+                            option, value, before),
+                "the last command of this batch" + end_of_last_run(facts) +
+                    " was:  " + fact(facts, kFactCommand, settings_.ledger));
 }
 
 void Entrance::refuse_if_made_meanwhile(const Ledger& ledger) const {
