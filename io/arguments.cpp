@@ -131,7 +131,8 @@ void add_dialect(CLI::App& command, Arguments& given, const char* otherwise) {
 
 void add_columns(CLI::App& command, Arguments& given) {
   Group group(command, "Input", Where::files_too);
-  group.list("--set", "NAME=VALUE", given.set, "a column with this value for all rows; repeatable");
+  group.list("--set", "NAME=VALUE", given.set,
+             "a column with this value for all rows; repeatable; '': none, also none of a file's");
   group.list("--carry", "COLUMN", given.carry,
              "a column that is no parameter, repeated in the results; repeatable");
   group.flag("--strict", given.strict, "warnings about rows are errors");
@@ -202,8 +203,10 @@ void add_consent(CLI::App& command, Arguments& given) {
 
 void add_pace(CLI::App& command, Arguments& given) {
   Group group(command, "Pace", Where::files_too);
-  group.text("--rate", "RATE", given.rate,
-             "N/s, N/Ms (N orders in each M seconds), N (a second) or unlimited (default 10/s)");
+  group.text(
+      "--rate", "RATE", given.rate,
+      "N/s, N/60s (N orders in each 60 seconds), N/m, N/h, N (a second) or unlimited (default "
+      "10/s)");
   group.text("--burst", "N", given.burst, "orders at once (default: 1, and 10 ms worth on top)");
   group.text("--connections", "N", given.connections, "1 to 4096 (default 16)");
   group.text("--threads", "N", given.threads, "loops, 1 to 64 (default 1)");
@@ -361,6 +364,12 @@ void add_check(CLI::App& app, Arguments& given) {
       .text("--history", "DIR", given.history,
             "ledgers (*.ledger) of other batches: a Reference that one of them ordered, or may "
             "have, is an error");
+  Group(check, "Input", Where::files_too)
+      .flag("--skip-invalid", given.skip_invalid,
+            "as the run will: invalid rows are left out, and are no error of the file");
+  Group(check, "Input")
+      .flag("--allow-repeated-references", given.allow_repeated_references,
+            "as the run will: a Reference that is there twice, or in --history, is a warning");
   add_plan(check, given);
   add_configuration(check, given);
 }
@@ -371,6 +380,7 @@ void add_status(CLI::App& app, Arguments& given) {
   add_results(status, given);
   Group(status, "Output").flag("--json", given.json, "one JSON object, for programs");
   add_ledger(status, given);
+  add_configuration(status, given);
 }
 
 void add_resolve(CLI::App& app, Arguments& given) {
@@ -385,6 +395,7 @@ void add_resolve(CLI::App& app, Arguments& given) {
              "how you know, kept in the ledger; --not-placed requires it");
   group.flag("--yes", given.yes, "do not ask before recording, as a terminal is");
   add_ledger(resolve, given);
+  add_configuration(resolve, given);
 }
 
 void add_report(CLI::App& app, Arguments& given) {
@@ -394,6 +405,7 @@ void add_report(CLI::App& app, Arguments& given) {
       .text("--output,-o", "FILE", given.report, "the page, such as report.html; it loads nothing")
       .required();
   add_ledger(report, given);
+  add_configuration(report, given);
 }
 
 void add_rows(CLI::App& app, Arguments& given) {
@@ -408,6 +420,7 @@ void add_rows(CLI::App& app, Arguments& given) {
              "a file that is not there yet (default: standard output)");
   add_original(rows, given);
   add_ledger(rows, given);
+  add_configuration(rows, given);
 }
 
 void add_doctor(CLI::App& app, Arguments& given) {
@@ -504,12 +517,43 @@ std::string help_of(const CLI::App& command) {
   return "see sagorder " + command.get_name() + " --help";
 }
 
-[[noreturn]] void refuse_unknown(const CLI::App& command, const std::string& argument) {
+/// `run, check and status`.
+std::string in_a_row(const std::vector<std::string>& names, const std::string& last) {
+  std::string row;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) row += i + 1 == names.size() ? last : ", ";
+    row += names[i];
+  }
+  return row;
+}
+
+/// `doctor and run`: the other commands that have an option of this name; empty: none has.
+std::string others_with(const CLI::App& app, const CLI::App& command, const std::string& name) {
+  std::vector<std::string> names;
+  for (const CLI::App* other : app.get_subcommands(nullptr)) {
+    const auto options = option_names(*other);
+    const bool has_it = std::ranges::find(options, name) != options.end();
+    if (has_it && other != &command && other->get_name() != kConfig) {
+      names.push_back(other->get_name());
+    }
+  }
+  return in_a_row(names, " and ");
+}
+
+[[noreturn]] void refuse_unknown(const CLI::App& app, const CLI::App& command,
+                                 const std::string& argument) {
   if (!argument.starts_with("-")) {
     throw UsageError("unexpected argument: " + shown_argument(argument), help_of(command));
   }
   // Without its value, which may be what is kept secret elsewhere.
   const std::string name = argument.substr(0, argument.find('='));
+  const std::string others = others_with(app, command, name);
+  if (!others.empty()) {
+    throw UsageError(shown_argument(name) + " is an option of " + others +
+                         (command.get_name() == "check" ? "; check sends nothing"
+                                                        : ", not of " + command.get_name()),
+                     "leave it out; " + help_of(command));
+  }
   const std::string near = nearest_of(name, option_names(command));
   throw UsageError("unknown option of " + command.get_name() + ": " + shown_argument(name),
                    near.empty() ? help_of(command) : "did you mean " + near + "?");
@@ -519,16 +563,6 @@ std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
   return names;
-}
-
-/// `run, check and status`.
-std::string in_a_row(const std::vector<std::string>& names, const std::string& last) {
-  std::string row;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i > 0) row += i + 1 == names.size() ? last : ", ";
-    row += names[i];
-  }
-  return row;
 }
 
 [[noreturn]] void refuse_no_command(const CLI::App& app) {
@@ -553,14 +587,15 @@ const CLI::App* chosen(const CLI::App& app) {
 }
 
 void refuse_extras(const CLI::App& app) {
-  const std::vector<std::string> extras = app.remaining(true);
+  std::vector<std::string> extras = app.remaining(true);
+  std::erase(extras, "--");  // what follows it is an operand, which CLI11 has taken already
   if (extras.empty()) return;
   // An unknown option leaves its value behind: the option is what was meant.
   auto extra = std::find_if(extras.begin(), extras.end(),
                             [](const std::string& each) { return each.starts_with("-"); });
   if (extra == extras.end()) extra = extras.begin();
   const CLI::App* const command = chosen(app);
-  if (command != nullptr) refuse_unknown(*command, *extra);
+  if (command != nullptr) refuse_unknown(app, *command, *extra);
   refuse_command(app, *extra);
 }
 
@@ -767,6 +802,18 @@ ArgumentReader::ArgumentReader() : described_(std::make_unique<Described>()) {
 }
 
 ArgumentReader::~ArgumentReader() = default;
+
+Arguments ArgumentReader::with(std::string_view key, const std::vector<std::string>& texts) {
+  auto& [app, given] = *described_;
+  given = Arguments{};
+  // It has the settings of every command.
+  CLI::App& settings = *app.get_subcommand(kConfig);
+  Configuration one;
+  one.values.push_back({Layer::flag, "", std::string(key), texts});
+  settings.clear();
+  apply(settings, one);
+  return given;
+}
 
 std::variant<Arguments, PlainText> ArgumentReader::read(int argc, const char* const* argv,
                                                         const Surroundings* around) {

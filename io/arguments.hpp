@@ -68,6 +68,10 @@ class ArgumentReader {
   std::variant<Arguments, PlainText> read(int argc, const char* const* argv,
                                           const Surroundings* around = nullptr);
 
+  /// Arguments that hold this one setting of some command and nothing else.
+  /// @param texts as on a command line
+  Arguments with(std::string_view key, const std::vector<std::string>& texts);
+
  private:
   struct Described;
   std::unique_ptr<Described> described_;

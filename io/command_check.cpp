@@ -35,7 +35,7 @@ class Check {
     if (!settings_.plan.empty()) refuse_bad_place(OwnFile::plan, settings_.plan);
     look();
     show_totals();
-    const bool good = validation_.errors == 0;
+    const bool good = is_good();
     if (!settings_.plan.empty() && good) write_plan();
     fmt::print("{} row{}, {} invalid, {} error{}, {} warning{}; nothing was sent\n",
                validation_.rows, s(validation_.rows), validation_.invalid, validation_.errors,
@@ -47,6 +47,20 @@ class Check {
   }
 
  private:
+  /// Whether a run would take the file, with the same --skip-invalid.
+  [[nodiscard]] bool is_good() const {
+    const bool skip = settings_.skip_invalid && validation_.readable;
+    return validation_.errors == (skip ? of_rows_ : 0);
+  }
+
+  [[nodiscard]] Severity severity_of_references() const {
+    return settings_.allow_repeated_references ? Severity::warning : Severity::error;
+  }
+
+  void count_of(const Complaint& each) {
+    ++(each.severity == Severity::error ? validation_.errors : validation_.warnings);
+  }
+
   void look() {
     Complaints complaints;
     validation_ = validate(
@@ -58,8 +72,9 @@ class Check {
     for (const Complaint& each : complaints.told()) {
       tell("{}\n", printable(to_string(each, file_.name())));
     }
-    for (const Complaint& each : references_.repeated(Severity::error)) {
-      ++validation_.errors;
+    of_rows_ = validation_.errors;
+    for (const Complaint& each : references_.repeated(severity_of_references())) {
+      count_of(each);
       tell("{}\n", printable(to_string(each, file_.name())));
     }
     tell_known_references();
@@ -79,8 +94,8 @@ class Check {
     }
     const auto every = [](Row) { return true; };
     for (const Complaint& each :
-         references_.ordered_before(ledgers, every, Severity::error, "", "")) {
-      ++validation_.errors;
+         references_.ordered_before(ledgers, every, severity_of_references(), "", "")) {
+      count_of(each);
       tell("{}\n", printable(to_string(each, file_.name())));
     }
   }
@@ -142,6 +157,7 @@ class Check {
   const Settings& settings_;
   OrdersFile file_;
   Validation validation_;
+  std::uint64_t of_rows_ = 0;  // errors that are a row's own, which --skip-invalid leaves out
   References references_;
   SortedSpill rows_;
   FingerprintMaker maker_;

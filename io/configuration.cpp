@@ -70,6 +70,9 @@ class Gathering {
     found_.files.push_back({layer, path, read});
     if (!read) return;
     const auto settings = read_configuration(path, keys_);
+    for (const FileSetting& each : settings) {
+      found_.read_of_all.push_back({layer, each.where, each.key, each.texts});
+    }
     for (const bool of_the_command : {false, true}) {
       for (const FileSetting& each : settings) {
         if (each.command.empty() == of_the_command) continue;
@@ -89,7 +92,10 @@ class Gathering {
     if (option == nullptr || variable_of(key) != name) {
       keys_.refuse_variable(name, std::string_view(name).substr(kVariablePrefix.size()));
     }
-    add({Layer::variable, name, key, texts_of(*option, name, definition.substr(equals + 1))});
+    ConfiguredValue value{Layer::variable, name, key,
+                          texts_of(*option, name, definition.substr(equals + 1))};
+    found_.read_of_all.push_back(value);
+    add(std::move(value));
   }
 
   Configuration take() { return std::move(found_); }

@@ -40,8 +40,9 @@ struct ConfigurationFile {
 };
 
 struct Configuration {
-  std::vector<ConfigurationFile> files;  ///< as they are read
-  std::vector<ConfiguredValue> values;   ///< of one key the last one counts
+  std::vector<ConfigurationFile> files;      ///< as they are read
+  std::vector<ConfiguredValue> values;       ///< of one key the last one counts
+  std::vector<ConfiguredValue> read_of_all;  ///< of files and variables, for any command
   bool operator==(const Configuration&) const = default;
 
   /// nullptr: nothing sets it.

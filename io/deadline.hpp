@@ -17,6 +17,7 @@ class Deadline {
   /// that is none, a leap second, or a duration of 0 or over kDeadlineMax.
   static std::optional<Deadline> parse(std::string_view text);
 
+  [[nodiscard]] bool counts_from_now() const { return !at_; }
   [[nodiscard]] WallTime from(WallTime now) const { return at_ ? *at_ : now + after_; }
 
  private:

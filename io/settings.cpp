@@ -142,7 +142,16 @@ void take_input(const Arguments& given, Settings& settings) {
   settings.input = given.input;
   settings.intake.strict = given.strict;
   settings.intake.carry = given.carry;
-  for (const std::string& text : given.set) settings.intake.set.push_back(set_value(text));
+  for (const std::string& text : given.set) {
+    if (!text.empty()) settings.intake.set.push_back(set_value(text));
+  }
+  const auto place = [&](const char* key, std::string& into) {
+    const auto* const value = given.configuration.effective(key);
+    if (value == nullptr || value->layer == Layer::flag) return;
+    into = value->where + (value->layer == Layer::variable ? ":" : ": " + value->key);
+  };
+  place("set", settings.intake.set_from);
+  place("carry", settings.intake.carry_from);
 }
 
 void take_pace(const Arguments& given, Settings& settings) {
@@ -150,9 +159,9 @@ void take_pace(const Arguments& given, Settings& settings) {
     const auto rate = parse_rate(*given.rate);
     if (!rate) {
       throw wrong("--rate", *given.rate,
-                  "must be N/s, N/Ms, N or unlimited, with N from 1 to " +
-                      std::to_string(kRateCountMax) + " and M from 1 to " +
-                      std::to_string(kRateWindowMax.count()));
+                  "must be N/s, N/60s, N/m, N/h, N (a second) or unlimited, with N from 1 to " +
+                      std::to_string(kRateCountMax) + " and at most " +
+                      std::to_string(kRateWindowMax.count()) + " seconds");
     }
     settings.rate = *rate;
   }
@@ -443,14 +452,15 @@ std::string region_of(const Endpoint& endpoint) {
   return {};
 }
 
+void require_region(const std::string& region) {
+  if (is_host_name(region) && region.size() <= kIdMax && region.find('.') == region.npos) return;
+  throw wrong("--region", region, "must be a RegionId, such as cn-shanghai");
+}
+
 /// After the network: an endpoint may tell its region.
 void take_regions(const Arguments& given, Settings& settings) {
   settings.regions = given.regions;
-  for (const std::string& region : settings.regions) {
-    if (is_host_name(region) && region.size() <= kIdMax && region.find('.') == region.npos)
-      continue;
-    throw wrong("--region", region, "must be a RegionId, such as cn-shanghai");
-  }
+  for (const std::string& region : settings.regions) require_region(region);
   if (!settings.regions.empty() || !settings.input.empty()) return;
   const std::string region = settings.endpoint ? region_of(*settings.endpoint) : "";
   if (region.empty()) {
@@ -467,6 +477,18 @@ void take_configuration(const Arguments& given, Settings& settings) {
   settings.config_json = given.config_json;
   settings.regions = given.regions;
   take_input(given, settings);
+}
+
+/// What a file or a variable may set, for any command. Throws UsageError.
+void take_values(const Arguments& given, Settings& settings) {
+  take_reporting(given, settings);
+  take_input(given, settings);
+  take_dialect(given, settings);
+  take_pace(given, settings);
+  take_network(given, settings);
+  take_service(given, settings);
+  take_limits(given, settings);
+  for (const std::string& region : given.regions) require_region(region);
 }
 
 Settings settings_of(const Arguments& given) {
@@ -524,20 +546,30 @@ std::string variables_of(const Configuration& configuration) {
   return line;
 }
 
-/// @param program how it is called, with what goes before it
-/// @param without an option with a value that is left out; empty: none is
-std::string joined(const std::string& program, int argc, const char* const* argv,
-                   std::string_view without = {}) {
-  std::string line = program;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (!without.empty() && argument == without) {
-      ++i;
-    } else if (without.empty() || !argument.starts_with(std::string(without) + "=")) {
-      line += " " + shell_quoted(argument);
+/// Every value of a file or a variable, whether it counts here or not: a limit with a slip of the
+/// pen in it must not wait for the one command that reads it. Throws UsageError with all that are
+/// wrong.
+void refuse_wrong_values(const Configuration& configuration) {
+  std::vector<std::string> wrong;
+  ArgumentReader reader;
+  for (const ConfiguredValue& value : configuration.read_of_all) {
+    try {
+      Arguments given = reader.with(value.key, value.texts);
+      if (value.key == "http-method") given.signature = "hmac-sha1";  // or `get` has no form
+      Settings unused;
+      take_values(given, unused);
+    } catch (const UsageError& error) {
+      const bool about_it =
+          error.option == "--" + value.key || (error.option.empty() && value.key == "proxy");
+      if (about_it) wrong.push_back(value.where + ": " + error.what());
     }
   }
-  return line;
+  if (wrong.empty()) return;
+  std::string others;
+  for (std::size_t i = 1; i < wrong.size(); ++i) {
+    others.append(others.empty() ? "" : "\n").append(wrong[i]);
+  }
+  throw UsageError(wrong.front(), others);
 }
 
 }  // namespace
@@ -559,16 +591,42 @@ std::variant<Settings, PlainText> parse_settings(ArgumentReader& reader, int arg
   auto parsed = reader.read(argc, argv, around);
   if (auto* const text = std::get_if<PlainText>(&parsed)) return std::move(*text);
   const Arguments& given = std::get<Arguments>(parsed);
+  // What is in force is shown as it is, wrong or not.
+  if (given.command != Command::config) refuse_wrong_values(given.configuration);
   try {
     Settings settings = settings_of(given);
     settings.program = program_of(argc, argv);
-    const std::string called = variables_of(given.configuration) + settings.program;
-    settings.command_line = joined(called, argc, argv);
-    settings.without_canary = joined(called, argc, argv, "--canary");
+    settings.called = variables_of(given.configuration) + settings.program;
+    settings.words.assign(argv + std::min(argc, 1), argv + argc);
+    settings.command_line = command_without(settings, {});
+    settings.without_canary = command_without(settings, "--canary");
     return settings;
   } catch (const UsageError& error) {
     throw located(error, given.configuration);
   }
+}
+
+std::vector<std::string> words_without(const std::vector<std::string>& words,
+                                       std::string_view option) {
+  const std::string with_value = std::string(option) + "=";
+  std::vector<std::string> left;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == option) {
+      ++i;  // its value
+    } else if (!words[i].starts_with(with_value)) {
+      left.push_back(words[i]);
+    }
+  }
+  return left;
+}
+
+std::string command_without(const Settings& settings, std::string_view option) {
+  std::string line = settings.called;
+  for (const std::string& word :
+       option.empty() ? settings.words : words_without(settings.words, option)) {
+    line += " " + shell_quoted(word);
+  }
+  return line;
 }
 
 std::optional<Endpoint> parse_endpoint(std::string text) {

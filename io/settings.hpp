@@ -88,6 +88,8 @@ struct Settings {
   std::string program = "sagorder";  ///< as it was called, quoted for a shell
   std::string command_line;          ///< as it was given, likewise
   std::string without_canary;        ///< the same, less --canary
+  std::string called;                ///< the command line's beginning: variables, and `program`
+  std::vector<std::string> words;    ///< the arguments behind it, as they were given
 
   std::string input;   ///< run, check: a path, or `-`; rows, reconcile: empty: where the
                        ///< ledger says; doctor: empty: none
@@ -207,6 +209,14 @@ std::optional<milliseconds> parse_duration(std::string_view text, milliseconds m
 
 /// `60s`, as parse_duration reads it.
 std::string in_words(milliseconds duration);
+
+/// The words of a command line less an option and its value, wherever it stands.
+std::vector<std::string> words_without(const std::vector<std::string>& words,
+                                       std::string_view option);
+
+/// The command line as it was given, less an option and its value.
+/// @param option `--max-orders`; empty: all stays
+std::string command_without(const Settings& settings, std::string_view option);
 
 /// An argument quoted for a POSIX shell, where it needs to be. What no terminal should show as it
 /// is (control characters, marks without width, invalid UTF-8) is written by its numbers.

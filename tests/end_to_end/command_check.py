@@ -54,6 +54,41 @@ class Check(CommandTest):
         self.assert_ended(self.checked(text), ALL_PLACED, "orders.csv:2:15: warning: UserCount")
         self.assert_ended(self.checked(text, "--strict"), INPUT, "2:15: error: UserCount")
 
+    def test_as_a_run_that_leaves_out_invalid_rows(self):
+        text = "RegionId,Period,UserCount\ncn-shanghai,13,5\ncn-shanghai,1,5\n"
+        done = self.checked(text, "--skip-invalid")
+        self.assert_ended(done, ALL_PLACED, "2 rows, 1 invalid, 1 error", "2:13: error: Period")
+        self.assert_ended(self.checked("RegionId,Perod\na,1\n", "--skip-invalid"), INPUT, "Perod")
+
+    def test_as_a_run_that_allows_repeated_references(self):
+        text = "RegionId,Period,UserCount,Reference\ncn-shanghai,1,5,a\ncn-shanghai,1,5,a\n"
+        self.assert_ended(self.checked(text, "--skip-invalid"), INPUT)
+        done = self.checked(text, "--allow-repeated-references")
+        self.assert_ended(done, ALL_PLACED, "0 errors, 2 warnings", "warning: the Reference")
+
+    def test_options_of_a_run_that_do_not_concern_it(self):
+        text = "RegionId,Period,UserCount\ncn-shanghai,1,5\n"
+        done = self.checked(text, "--ca-file", "pki/ca.pem")
+        self.assert_ended(
+            done, USAGE, "--ca-file is an option of run, doctor and reconcile; check sends nothing"
+        )
+        done = self.checked(text, "--ouput", "x.csv")
+        self.assert_ended(done, USAGE, "unknown option of check: --ouput")
+
+    def test_a_name_after_two_dashes(self):
+        batch = self.batch(Nowhere())
+        (batch.folder / "orders.csv").write_text("RegionId,Period,UserCount\ncn-shanghai,1,5\n")
+        self.assert_ended(batch.sagorder("check", "--", "orders.csv"), ALL_PLACED, "1 row,")
+
+    def test_what_is_no_csv_at_all(self):
+        for text, words in (
+            ("PK\x03\x04rest", "orders.csv:1:1: error: an Excel workbook or a ZIP archive"),
+            ("cn-shanghai,1,5\ncn-shanghai,1,5\n", "is the line with the names missing?"),
+        ):
+            done = self.checked(text)
+            self.assert_ended(done, INPUT, words)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+
     def test_what_is_repeated_is_told_once(self):
         rows = "".join(f"cn-shanghai,1,{seats}\n" for seats in range(6, 1000, 5))
         done = self.checked("RegionId,Period,UserCount\ncn-shanghai,13,5\n" + rows)

@@ -50,6 +50,37 @@ class Config(CommandTest):
             [{"from": "user", "where": f"{batch.user}:1:14", "value": "5"}],
         )
 
+    def test_what_is_wrong_is_an_error_for_every_command(self):
+        batch = self.nowhere()
+        commands = (
+            *(["status", "r.csv"], ["report", "r.csv", "-o", "r.html"]),
+            *(["rows", "r.csv", "--status", "rejected"], ["reconcile", "r.csv"]),
+            ["resolve", "r.csv", "--row", "1", "--placed", "1"],
+            *(["check", "o.csv"], ["run", "o.csv", "--output", "r.csv", "--rate", "5"]),
+        )
+        for text, words in (
+            ("rat = 1\n", "sagorder.toml:1:1: unknown setting: rat"),
+            ('[run]\nrate = "fast"\n', "sagorder.toml:2:8: --rate fast: must be"),
+        ):
+            batch.project.write_text(text)
+            for command in commands:
+                with self.subTest(command=command, text=text):
+                    self.assert_ended(batch.sagorder(*command), USAGE, words)
+        batch.project.unlink()
+        for command in commands:
+            done = batch.sagorder(*command, env={"SAGORDER_RATE": "fast"})
+            self.assert_ended(done, USAGE, "SAGORDER_RATE: --rate fast: must be")
+            if command[0] in ("status", "rows", "check"):  # the others want --signature with it
+                right = batch.sagorder(*command, env={"SAGORDER_HTTP_METHOD": "get"})
+                self.assertNotIn("SAGORDER_HTTP_METHOD", right.stderr)
+
+    def test_all_that_is_wrong_at_once(self):
+        batch = self.nowhere()
+        batch.project.write_text('rate = "fast"\nburst = 0\nproxy = "x"\nregion = ["x/y"]\n')
+        done = batch.sagorder("status", "r.csv")
+        for place in ("1:8: --rate fast", "2:9: --burst 0", "3:9: --proxy x", "4:10: --region x/y"):
+            self.assertIn(f"sagorder.toml:{place}", done.stderr)
+
     def test_a_run_takes_them_and_says_so(self):
         batch = self.quiet_batch(self.gateway())
         (batch.folder / "sagorder.toml").write_text("max-orders = 2\n[run]\nmax-doubts = 7\n")

@@ -193,8 +193,8 @@ TEST_F(ConfigurationTest, NoneIsReadWhereNoneIsWanted) {
   EXPECT_NE(refusal(), "");
   const Settings settings = run({"--no-config"});
   EXPECT_TRUE(settings.configuration.files.empty());
-  // A command without settings looks at nothing: it works whatever lies around.
-  EXPECT_NO_THROW(of({"status", "out.csv"}));
+  EXPECT_THROW(of({"status", "out.csv"}), UsageError) << "though it has no use for any";
+  EXPECT_NO_THROW(of({"status", "out.csv", "--no-config"}));
   EXPECT_NO_THROW(of({"config", "example"}));
 }
 
@@ -225,8 +225,11 @@ TEST_F(ConfigurationTest, VariablesAreOfTheSameSet) {
 TEST_F(ConfigurationTest, AWrongValueIsToldWhereItStands) {
   project("rate = \"50\"\nmax-orders = 0");
   EXPECT_NE(refusal().find("sagorder.toml:2:14: --max-orders 0: must be"), std::string::npos);
-  EXPECT_EQ(refusal({"--max-orders", "5"}), "");
-  EXPECT_EQ(refusal({"--max-orders", "x"}).find("--max-orders x: must be"), 0U);
+  EXPECT_EQ(refusal({"--max-orders", "5"}), refusal()) << "also where another layer overrides it";
+  EXPECT_EQ(refusal({"--max-orders", "x", "--no-config"}).find("--max-orders x: must be"), 0U);
+  project("rate = \"x\"\nmax-orders = 0");
+  EXPECT_NE(refusal().find("--rate x: must be"), std::string::npos);
+  EXPECT_NE(refusal().find("sagorder.toml:2:14: --max-orders 0: must be"), std::string::npos);
 }
 
 TEST_F(ConfigurationTest, SaysWhatCounts) {
