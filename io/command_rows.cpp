@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 
 #include "io/commands.hpp"
@@ -67,11 +68,32 @@ bool is_wanted(RowsOf status, State state, bool valid) {
   return false;
 }
 
-void say_what_it_is(RowsOf status, std::uint64_t count, const std::vector<std::string>& carried) {
-  std::string options;
-  for (const std::string& name : carried) options += " --carry " + shell_quoted(name);
+/// `again.csv` to `again-results.csv`, beside it.
+std::string results_beside(const std::string& path) {
+  const std::filesystem::path file(path);
+  return (file.parent_path() / (file.stem().string() + "-results.csv")).string();
+}
+
+/// The run that takes the file. The columns of --set are written out in it, so none is set, not
+/// even by a file of settings.
+std::string command_to_order(const Settings& settings, const IntakeOptions& options) {
+  const std::string file = settings.rows_output.empty() ? "ROWS.csv" : settings.rows_output;
+  std::string command = settings.program + " run " + shell_quoted(file) + " --output " +
+                        shell_quoted(results_beside(file));
+  for (const std::string& name : options.carry) command += " --carry " + shell_quoted(name);
+  if (!options.set.empty()) command += " --set ''";
+  return command;
+}
+
+void say_what_it_is(const Settings& settings, std::uint64_t count, const IntakeOptions& options) {
+  const RowsOf status = settings.rows_of;
   tell("{} row{}\n", count, count == 1 ? "" : "s");
-  if (!options.empty()) tell("with columns that are no parameters, for:{}\n", printable(options));
+  if (count > 0 && (status == RowsOf::rejected || status == RowsOf::invalid)) {
+    tell(
+        "mended, they are ordered by this and the other options of the batch, such as --endpoint:\n"
+        "  {}\n",
+        printable(command_to_order(settings, options)));
+  }
   if (status == RowsOf::in_doubt && count > 0) {
     tell(
         "warning: each of these rows may have been ordered already; the file is for looking at.\n"
@@ -109,7 +131,7 @@ ExitCode rows_command(const Settings& settings, Log& /*log*/) {
     ++count;
   });
   sink.close();
-  say_what_it_is(settings.rows_of, count, original.options.carry);
+  say_what_it_is(settings, count, original.options);
   return ExitCode::all_placed;
 }
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 import subprocess
 
 from command_cases import ONE_BY_ONE, CommandTest, files_of
@@ -46,7 +47,9 @@ class RowsOf(CommandTest):
                     self.assertEqual(
                         self.records(done.stdout), [table[row] for row in [0, *wanted]]
                     )
-                    self.assertIn("--carry Note", done.stderr)
+                    if status == "rejected":
+                        command = "run ROWS.csv --output ROWS-results.csv --carry Note\n"
+                        self.assertIn(command, done.stderr)
 
     def test_the_file_can_be_ordered(self):
         """The rejected row, mended, is a batch of its own."""
@@ -56,6 +59,27 @@ class RowsOf(CommandTest):
         self.assertEqual(rejected.stat().st_mode & 0o777, 0o600)
         batch.input, batch.output = rejected, batch.folder / "second.csv"
         self.assert_ended(batch.run(), ALL_PLACED)
+        self.assertEqual(self.ordered_rows(batch), [1, 2, 3, 4])
+
+    def test_the_command_that_is_printed_orders_them(self):
+        """Though a file of settings sets the column that is written out now."""
+        notes = {"Note": lambda row: NOTES[row - 1]}
+        batch = self.settled("--carry", "Note", "--set", "DataPlan=5", columns=notes)
+        (batch.folder / "sagorder.toml").write_text('set = ["DataPlan=5"]\n')
+        again = batch.folder / "again.csv"
+        done = self.rows(batch, "rejected", "-o", again)
+        command = shlex.split(done.stderr.splitlines()[-1])
+        results = str(batch.folder / "again-results.csv")
+        self.assertEqual(command[1:5], ["run", str(again), "--output", results])
+        self.assertEqual(command[5:], ["--carry", "Note", "--set", ""])
+        batch.input, batch.output = again, batch.folder / "again-results.csv"
+        batch.options = [each for each in batch.options if each not in ("--carry", "Note")]
+        batch.options = [each for each in batch.options if each not in ("--set", "DataPlan=5")]
+        wrong = batch.run("--carry", "Note")
+        self.assert_ended(
+            wrong, INPUT, 'sagorder.toml:1:7: set "DataPlan", but the file has this column'
+        )
+        self.assert_ended(batch.run(*command[5:]), ALL_PLACED)
         self.assertEqual(self.ordered_rows(batch), [1, 2, 3, 4])
 
     def test_rows_in_doubt_are_for_looking_at(self):
