@@ -1,6 +1,7 @@
 // sagorder-gateway: options, server, counts. Exit 0 after a signal, 1 on a failure, 2 on usage.
 #include <unistd.h>
 
+#include <boost/system/system_error.hpp>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -42,6 +43,13 @@ int main(int argc, char** argv) {
     std::printf("%s\n", counts.c_str());
     if (!options.counts_file.empty()) write_whole(options.counts_file, counts);
     return 0;
+  } catch (const boost::system::system_error& error) {
+    // Its own words end with a place in asio's source.
+    std::fprintf(stderr, "sagorder-gateway: cannot listen on %s port %u: %s\n%s",
+                 options.listen_host.c_str(), static_cast<unsigned>(options.listen_port),
+                 error.code().message().c_str(),
+                 "  end what listens there, or choose another port; 0 takes any that is free\n");
+    return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "sagorder-gateway: %s\n", error.what());
     return 1;
