@@ -24,7 +24,8 @@ void Approval::keep_to(const Validation& validation, std::string_view input_sha2
   }
   if (!differences.empty()) {
     refuse(fmt::format("is not for this run: {} difference{}", differences.size(),
-                       differences.size() == 1 ? "" : "s"));
+                       differences.size() == 1 ? "" : "s"),
+           command_as_planned(present));
   }
   if (is_over(today)) refuse("expired at " + timestamp(plan_->expires_at()));
   const auto id = facts.find(kFactLedgerId);
@@ -51,9 +52,25 @@ void Approval::give_back(const Facts& facts) {
       .give_back(plan_->digest(), fact(facts, kFactLedgerId, settings_.ledger));
 }
 
-void Approval::refuse(const std::string& why) const {
+std::string Approval::command_as_planned(const Plan& present) const {
+  const auto options = plan_->options_from(present);
+  if (!options) return {};
+  Settings planned = settings_;
+  for (const auto& [option, value] : *options) {
+    planned.words = words_without(planned.words, option);
+    // What a file or a variable sets, no command line leaves out.
+    const auto* const set = settings_.configuration.effective(option.substr(2));
+    if (value.empty() && set != nullptr && set->layer != Layer::flag) return {};
+    if (!value.empty()) planned.words.insert(planned.words.end(), {option, value});
+  }
+  return command_without(planned, {});
+}
+
+void Approval::refuse(const std::string& why, const std::string& as_planned) const {
+  const std::string give =
+      as_planned.empty() ? "give what was planned" : "give what was planned:  " + as_planned + "\n";
   throw Refusal(ExitCode::input, settings_.plan + ": " + why + "; nothing was sent",
-                "give what was planned, or make a new plan first:  " +
+                give + (as_planned.empty() ? ", " : "") + "or make a new plan first:  " +
                     plan_command(settings_, settings_.limits.canary));
 }
 

@@ -33,7 +33,9 @@ class Approval {
   void give_back(const Facts& facts);
 
  private:
-  [[noreturn]] void refuse(const std::string& why) const;
+  /// Empty: there is none, for more differs than limits.
+  [[nodiscard]] std::string command_as_planned(const Plan& present) const;
+  [[noreturn]] void refuse(const std::string& why, const std::string& as_planned = {}) const;
   [[noreturn]] void refuse_as_used(const PlanUse& use) const;
 
   const Settings& settings_;

@@ -69,6 +69,7 @@ class Run {
         approval_(settings),
         references_(directory_of(settings.output)) {
     if (settings.not_after) not_after_ = settings.not_after->from(now().wall);
+    progress_.expect_at_most(settings.limits.max_orders);
   }
 
   ExitCode perform() {
@@ -362,7 +363,10 @@ class Run {
     }
     log_.question("Type 'yes' to place them: ");
     std::string answer;
-    const bool answered = static_cast<bool>(std::getline(std::cin, answer));
+    const bool answered = [&] {
+      const InterruptEndsReads at_the_question;
+      return static_cast<bool>(std::getline(std::cin, answer));
+    }();
     if (!answered && log_.format() == LogFormat::text) tell("\n");
     if (answer == "yes") return;
     throw Refusal(ExitCode::usage, "not confirmed; nothing was sent",
@@ -606,11 +610,20 @@ class Run {
     plan.planned = !settings_.plan.empty();
     plan.bought = tally.placed + tally.in_doubt > 0;
     plan.expired = approval_.is_over(summary.ended);
+    plan.from_now = settings_.not_after && settings_.not_after->counts_from_now();
+    plan.limit_at = place_of(limit_option(summary.stop));
     summary.advice = advice_for(summary.stop, *rows_, plan);
     if (summary.not_sent == 0 && summary.stop == Stop::none) return;
     const GoingOn next = going_on(settings_, summary.stop, *rows_, plan);
     summary.plan_command = next.new_plan;
     summary.next_command = next.command;
+  }
+
+  /// Where an option stands if not on the command line. @param option `--max-orders`, or empty
+  [[nodiscard]] std::string place_of(const std::string& option) const {
+    const auto* const value =
+        option.empty() ? nullptr : settings_.configuration.effective(option.substr(2));
+    return value == nullptr || value->layer == Layer::flag ? "" : value->where;
   }
 
   /// For `status`. What it cannot say any more does no harm to what is recorded of the rows.

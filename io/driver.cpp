@@ -385,9 +385,13 @@ class Driver::Loop {
       if (error || finished_) return;
       const bool first = !std::exchange(interrupted_, true);
       const std::string waiting = answers_awaited();
-      parts_.log.warning(first ? "interrupted: nothing more is sent; waiting for " + waiting +
-                                     ". Interrupt again to give them up as in doubt"
-                               : "interrupted again: giving up " + waiting);
+      if (parts_.pipeline.on_wire() == 0) {
+        parts_.log.warning("interrupted: nothing more is sent, and nothing is under way");
+      } else {
+        parts_.log.warning(first ? "interrupted: nothing more is sent; waiting for " + waiting +
+                                       ". Interrupt again to give them up as in doubt"
+                                 : "interrupted again: giving up " + waiting);
+      }
       listen_for_signals();
       if (first) {
         give_up_later();

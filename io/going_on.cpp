@@ -58,10 +58,30 @@ void add_reading(CommandLine& line, const Settings& settings) {
   for (const auto& [name, value] : settings.intake.set) line.add("--set", name + "=" + value);
   for (const std::string& column : settings.intake.carry) line.add("--carry", column);
   if (settings.intake.strict) line.add("--strict");
+  if (settings.skip_invalid) line.add("--skip-invalid");
+  if (settings.allow_repeated_references) line.add("--allow-repeated-references");
   if (!settings.encoding.empty()) line.add("--encoding", settings.encoding);
   if (settings.delimiter) {
     line.add("--delimiter", std::string(delimiter_name(settings.delimiter)));
   }
+}
+
+/// Half as many orders in the same time, or as many in twice the time.
+RateLimit half_of(const RateLimit& rate) {
+  if (rate.unlimited()) return RateLimit{};
+  if (rate.count > 1) return {rate.count / 2, rate.window};
+  return {1, std::min<nanoseconds>(2 * rate.window, kRateWindowMax)};
+}
+
+/// The command that does what the advice of the stop says (io/summary), where that is not the same.
+std::string mended(const Settings& settings, Stop stop, const ByPlan& plan) {
+  const std::string option = limit_option(stop);
+  if (!option.empty() && !plan.bought && plan.limit_at.empty()) {
+    return command_without(settings, option);
+  }
+  if (stop == Stop::not_after && !plan.from_now) return command_without(settings, "--not-after");
+  if (stop != Stop::max_attempts) return settings.command_line;
+  return command_without(settings, "--rate") + " --rate " + to_string(half_of(settings.rate));
 }
 
 /// One that is gone, damaged or expired cannot be kept to.
@@ -113,6 +133,19 @@ std::string plan_command(const Settings& settings, std::uint64_t canary) {
   return line.text();
 }
 
+std::string limit_option(Stop stop) {
+  switch (stop) {
+    case Stop::max_orders:
+      return "--max-orders";
+    case Stop::max_seats:
+      return "--max-seats";
+    case Stop::max_seat_months:
+      return "--max-seat-months";
+    default:
+      return {};
+  }
+}
+
 std::string going_on_fact(const Settings& settings) {
   const json fact = {{kCanary, settings.limits.canary},
                      {kWithoutCanary, settings.without_canary},
@@ -157,10 +190,10 @@ GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const By
   if (canary_is_lost(settings.limits.canary, rows)) {
     return {"", plan_command(settings, 0), settings.without_canary};
   }
-  const bool nothing_fits = !plan.bought && (stop == Stop::max_orders || stop == Stop::max_seats ||
-                                             stop == Stop::max_seat_months);
+  const bool nothing_fits = !plan.bought && !limit_option(stop).empty();
   GoingOn same{"", "", settings.command_line};
   if (nothing_fits || plan.expired) same.new_plan = plan_command(settings, settings.limits.canary);
+  if (!plan.planned) same.command = mended(settings, stop, plan);
   return same;
 }
 

@@ -37,6 +37,9 @@ std::string going_on_fact(const Settings& settings);
 GoingOn going_on(const Facts& facts, const Rows& rows, const std::string& ledger,
                  std::string_view here, WallTime today);
 
+/// `--max-orders`, if it is a limit of what a run buys that stopped it; else empty.
+std::string limit_option(Stop stop);
+
 /// At the end of a run.
 GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const ByPlan& plan);
 

@@ -100,8 +100,9 @@ ExitCode run(int argc, const char* const* argv) {
   } catch (const TlsError& error) {
     return fail(*log, ExitCode::usage, error.what());
   } catch (const LedgerBusy& error) {
-    return fail(*log, ExitCode::busy, error.what(),
-                "wait for it to end, or stop it; then try again");
+    return fail(
+        *log, ExitCode::busy, error.what(),
+        "wait for it to end, or stop it; then try again. `run --wait-lock 30m` waits by itself");
   } catch (const LedgerError& error) {
     return fail(*log, ExitCode::unwritable, error.what());
   } catch (const OutputError& error) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -201,6 +202,29 @@ void Plan::write(const std::string& path) const {
 WallTime Plan::expires_at() const {
   const auto text = json::parse(content_).at(kExpiresAt).get<std::string>();
   return Deadline::parse(text)->from(WallTime());
+}
+
+std::optional<std::vector<std::pair<std::string, std::string>>> Plan::options_from(
+    const Plan& present) const {
+  json planned = json::parse(content_);
+  json now = json::parse(present.content_);
+  const json wanted = planned.value("limits", json::object());
+  const json given = now.at("limits");
+  std::vector<std::pair<std::string, std::string>> options;
+  for (const auto& [name, value] : given.items()) {
+    const json limit = wanted.value(name, json());
+    if (limit == value) continue;
+    std::string option = "--" + name;
+    std::ranges::replace(option, '_', '-');
+    options.emplace_back(option, limit.is_null()     ? ""
+                                 : limit.is_string() ? limit.get<std::string>()
+                                                     : limit.dump());
+  }
+  for (json* const each : {&planned, &now}) {
+    for (const char* const name : {kMadeAt, kExpiresAt, kInputPath, "limits"}) each->erase(name);
+  }
+  if (planned != now || options.empty()) return std::nullopt;
+  return options;
 }
 
 std::vector<std::string> Plan::differences_from(const Plan& present) const {

@@ -6,8 +6,10 @@
 // written. It is no signature: whoever can write the file can write another plan.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/moment.hpp"
@@ -40,6 +42,11 @@ class Plan {
 
   [[nodiscard]] const std::string& digest() const { return digest_; }
   [[nodiscard]] WallTime expires_at() const;
+
+  /// The options that a command with what `present` says has to change to keep to this one:
+  /// `--rate` to `10/s`, or to nothing if it has to go. nullopt: no option makes it the same.
+  [[nodiscard]] std::optional<std::vector<std::pair<std::string, std::string>>> options_from(
+      const Plan& present) const;
 
   /// A line for each thing in which the present differs; when, and where the file lies, are none.
   [[nodiscard]] std::vector<std::string> differences_from(const Plan& present) const;

@@ -52,6 +52,14 @@ SignalsBlocked::SignalsBlocked() {
 
 SignalsBlocked::~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
+InterruptEndsReads::InterruptEndsReads() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};  // without SA_RESTART
+  ::sigaction(SIGINT, &action, &before_);
+}
+
+InterruptEndsReads::~InterruptEndsReads() { ::sigaction(SIGINT, &before_, nullptr); }
+
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 
 int terminal_width(int fd) {

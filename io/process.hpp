@@ -32,6 +32,18 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
+/// While it lives, an interrupt (SIGINT) ends a read instead of the process: the read fails.
+class InterruptEndsReads {
+ public:
+  InterruptEndsReads();
+  ~InterruptEndsReads();
+  InterruptEndsReads(const InterruptEndsReads&) = delete;
+  InterruptEndsReads& operator=(const InterruptEndsReads&) = delete;
+
+ private:
+  struct sigaction before_ {};
+};
+
 [[nodiscard]] bool is_terminal(int fd);
 
 /// Columns of the terminal; 80 if it does not say.

@@ -174,7 +174,17 @@ ordered_json rate_json(const RateLimit& rate) {
 }
 
 std::string limit_advice(const std::string& option, const ByPlan& plan) {
-  if (!plan.planned) return "Look at the results; to go on, raise or leave out " + option + ":";
+  if (!plan.planned && plan.bought) {
+    const std::string rest = plan.limit_at.empty()
+                                 ? ", and without " + option + " the rest:"
+                                 : ", by " + option.substr(2) + " of " + plan.limit_at + ":";
+    return "Look at the results; the same command buys as much again" + rest;
+  }
+  if (!plan.planned) {
+    return "No row that is left fits in " + option +
+           (plan.limit_at.empty() ? "; without it:"
+                                  : "; raise it at " + plan.limit_at + ", then the same command:");
+  }
   return plan.bought ? "Look at the results; the same command buys as much again, by the same plan:"
                      : "No row that is left fits in " + option +
                            "; raise or leave it out, in a new plan and in the command:";
@@ -204,7 +214,8 @@ std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
     case Stop::canary:
       return canary_advice(rows, plan);
     case Stop::not_after:
-      return "The rows that are left can be sent with a later --not-after:";
+      return plan.from_now ? "The same command has as much time again for the rows that are left:"
+                           : "The rows that are left can still be sent without --not-after:";
     case Stop::max_failures:
       return "Mend what the messages name, then the same command goes on:";
     case Stop::max_doubts:
@@ -213,7 +224,7 @@ std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
       return plan.planned
                  ? "The gateway kept refusing for the rate; the same command goes on later, "
                    "and a lower --rate by a new plan:"
-                 : "The gateway kept refusing for the rate; with a lower --rate:";
+                 : "The gateway kept refusing for the rate; with half of it:";
     case Stop::unreachable:
       return "Check the network and --endpoint, then the same command goes on:";
     case Stop::credentials:

@@ -43,8 +43,10 @@ std::string to_json(const Summary& summary, int indent = 2);
 /// What a plan fixes is not changed by another option alone.
 struct ByPlan {
   bool planned = false;
-  bool bought = false;   ///< anything, in this run: the same plan may buy as much again
-  bool expired = false;  ///< or gone
+  bool bought = false;     ///< anything, in this run: the same plan may buy as much again
+  bool expired = false;    ///< or gone
+  std::string limit_at{};  ///< where the limit that stopped the run stands; empty: the command line
+  bool from_now = false;   ///< --not-after is a duration, which the same command begins anew
 };
 
 /// What to do next, by the reason of the stop and the state of the rows.

@@ -4,13 +4,14 @@ import csv
 import json
 import os
 import select
+import socket
 import subprocess
 import time
 
 from cases import end, replaced, run_at_terminal, said, without
-from command_cases import NO_KEYS, ONE_BY_ONE, ROWS, CommandTest, in_fives
+from command_cases import NO_KEYS, ONE_BY_ONE, ROWS, CommandTest, Nowhere, in_fives
 from harness import ALL_PLACED, CREDENTIALS, INPUT, IN_DOUBT, LIMIT, SOME_REJECTED, TIME_SCALE
-from harness import USAGE
+from harness import GATEWAY, USAGE
 
 
 class Reports(CommandTest):
@@ -239,6 +240,30 @@ class Reports(CommandTest):
                 lines = self.lines_of("\n".join(x for x in shown.splitlines() if x != answer))
                 self.assertIn("question", [line.get("event") for line in lines])
 
+    def test_an_interrupt_at_the_question(self):
+        """Nothing was asked for, so nothing was sent; it says so."""
+        batch = self.quiet_batch(self.gateway())
+        code, shown = run_at_terminal(
+            ["setsid", "--ctty", "--wait", *without(batch.command(), "--yes")],
+            cwd=batch.folder,
+            env=batch.env,
+            answer="\x03",
+        )
+        self.assertEqual(code, USAGE, shown)
+        self.assertIn("not confirmed; nothing was sent", shown)
+        self.assert_nothing_reached(batch.gateway)
+
+    def test_an_interrupt_while_nothing_is_under_way(self):
+        batch = self.quiet_batch(self.gateway(), rate="1/h")
+        process = self.started(batch)
+        while not batch.output.exists() or len(batch.output.read_text().splitlines()) < 2:
+            time.sleep(0.05)
+        process.terminate()
+        self.assertEqual(process.wait(timeout=30), LIMIT)
+        text = batch.log.read_text()
+        self.assertIn("interrupted: nothing more is sent, and nothing is under way", text)
+        self.assertNotIn("waiting for 0", text)
+
     def test_log_for_the_journal(self):
         """As a service: the priority before each line, and no time, for the journal has one."""
         batch = self.quiet_batch(self.gateway())
@@ -264,6 +289,26 @@ class Reports(CommandTest):
         lines = self.lines_of(done.stderr)
         self.assertEqual([line["level"] for line in lines], ["warning"])
         self.assertIn("in doubt", lines[0]["message"])
+
+
+class Listening(CommandTest):
+    def test_a_gateway_on_a_port_that_is_used(self):
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = taken.getsockname()[1]
+            done = subprocess.run(
+                [str(GATEWAY), "--listen", f"127.0.0.1:{port}", "--pki", "pki"],
+                cwd=self.batch(Nowhere()).folder,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"cannot listen on 127.0.0.1 port {port}: Address already in", done.stderr)
+        self.assertIn("choose another port", done.stderr)
+        self.assertNotIn("asio", done.stderr)
 
 
 class Input(CommandTest):

@@ -119,8 +119,33 @@ class Advice(PlanTest):
         self.assert_all_ordered_once(batch)
 
     def test_without_a_plan_the_option_alone(self):
-        done = self.quiet_batch(self.gateway()).run(*HALF)
-        self.assert_ended(done, LIMIT, "to go on, raise or leave out --max-orders:\n")
+        batch = self.quiet_batch(self.gateway())
+        done = batch.run(*HALF)
+        self.assert_ended(done, LIMIT, "as much again, and without --max-orders the rest:\n")
+        self.assertEqual(self.paste(batch, self.proposed(batch, done)[1]), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_a_limit_that_nothing_fits_in_is_left_out(self):
+        batch = self.quiet_batch(self.gateway())
+        done = batch.run("--max-seats", "4")
+        self.assert_ended(done, LIMIT, "No row that is left fits in --max-seats; without it:\n")
+        command = self.proposed(batch, done)[1]
+        self.assertNotIn("--max-seats", command)
+        self.assertEqual(self.paste(batch, command), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
+
+    def test_a_limit_of_a_file_is_raised_there(self):
+        batch = self.quiet_batch(self.gateway())
+        (batch.folder / "sagorder.toml").write_text("max-seats = 4\n")
+        self.assert_ended(batch.run(), LIMIT, "raise it at sagorder.toml:1:13, then the same")
+
+    def test_only_limits_differ_from_the_plan(self):
+        batch = self.planned("--max-orders", "100", "--max-seats", "900")
+        done = self.keep(batch, "--max-orders", "2", "--max-doubts", "5")
+        self.assert_ended(done, INPUT, "3 differences", "give what was planned:  ")
+        (command,) = re.findall(r"give what was planned:  (.*)", done.stderr)
+        self.assertEqual(self.paste(batch, command), ALL_PLACED)
+        self.assert_all_ordered_once(batch)
 
     def test_a_plan_that_expired_meanwhile(self):
         batch = self.planned(*HALF, "--plan-expires", "3s")

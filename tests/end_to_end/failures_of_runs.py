@@ -461,7 +461,7 @@ class Limits(ProgramTest):
         batch = self.batch(self.gateway(), "--max-orders", "3", rows=7)
         for executed in (3, 6):
             done = batch.run()
-            self.assert_ended(done, LIMIT, "--max-orders 3", "leave out --max-orders")
+            self.assert_ended(done, LIMIT, "--max-orders 3", "without --max-orders the rest")
             self.assertEqual(len(batch.gateway.executed()), executed)
             self.assertEqual(batch.violations(finished=False), [])
         self.assert_places_all(batch)

@@ -36,7 +36,7 @@ class Pages(unittest.TestCase):
 
     def test_the_onboarding(self):
         page = (SAMPLES / "onboarding" / "README.md").read_text(encoding="utf-8")
-        self.assert_true_page(page, 7)
+        self.assert_true_page(page, 8)
 
     def test_the_tour(self):
         """Of the README, up to the run that is killed: which rows that strikes is chance."""
