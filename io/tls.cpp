@@ -129,6 +129,18 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
+/// OpenSSL reads a certificate's extensions when it first needs them, and keeps them in it. Here
+/// that is before the threads that share these certificates begin, not while they judge by them.
+void read_trust(SSL_CTX* context) {
+  X509_STORE* const store = SSL_CTX_get_cert_store(context);
+  const STACK_OF(X509_OBJECT)* const objects = X509_STORE_get0_objects(store);
+  for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
+    X509* const certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+    if (certificate != nullptr)
+      X509_check_purpose(certificate, -1, 0);  // -1: reads, judges nothing
+  }
+}
+
 void load_trust(SSL_CTX* context, const std::string& ca_file) {
   ERR_clear_error();
   // OpenSSL passes over a file of the environment that it cannot read; then nothing is trusted, and
@@ -137,7 +149,7 @@ void load_trust(SSL_CTX* context, const std::string& ca_file) {
   const std::string& file = ca_file.empty() ? named : ca_file;
   bool loaded = file.empty() || SSL_CTX_load_verify_file(context, file.c_str()) == 1;
   if (loaded && ca_file.empty()) loaded = SSL_CTX_set_default_verify_paths(context) == 1;
-  if (loaded) return;
+  if (loaded) return read_trust(context);
   throw TlsError("cannot load trust anchors from " + trust_anchors(ca_file) + ": " +
                  take_tls_error());
 }
