@@ -191,7 +191,7 @@ class Status(CommandTest):
     def test_of_the_orders_file_by_mistake(self):
         batch = self.quiet_batch(self.gateway())
         batch.run()
-        self.assert_ended(batch.sagorder("status", batch.input), USAGE, "no such ledger", "results")
+        self.assert_ended(batch.sagorder("status", batch.input), USAGE, "is an input", "results")
 
 
 class Misnamed(CommandTest):

@@ -154,4 +154,4 @@ class RowsOf(CommandTest):
         self.assert_ended(batch.sagorder("rows", batch.output), USAGE, "--status")
         batch.ledger.unlink()
         done = batch.sagorder("rows", batch.output, "--status", "rejected")
-        self.assert_ended(done, USAGE, "no such ledger")
+        self.assert_ended(done, USAGE, "the ledger of")

@@ -412,7 +412,7 @@ class Others(ProgramTest):
         self.assert_nothing_reached(batch.gateway)
 
     def test_ledger_deleted_and_another_output(self):
-        """`status` is not named here either: it would say that there is no such ledger."""
+        """`status` is not named here either: it would say that the ledger is missing."""
         batch = self.begun(orders=3)
         lost = batch.ledger
         lost.unlink()

@@ -300,7 +300,7 @@ class Listings(ReconcileTest):
             self.reconcile(batch, "--billing-endpoint", "http://x"), USAGE, "--billing-endpoint"
         )
         batch.ledger.unlink()
-        self.assert_ended(self.reconcile(batch), USAGE, "no such ledger")
+        self.assert_ended(self.reconcile(batch), USAGE, "the ledger of")
 
 
 class Everything(ReconcileTest):

@@ -438,7 +438,7 @@ class Output(ReportTest):
         )
         self.assert_ended(done, USAGE, "is not the results file of this ledger")
         batch.ledger.unlink()
-        self.refused(batch, USAGE, "there is no such ledger")
+        self.refused(batch, USAGE, "the ledger of")
 
     def test_a_full_disk_leaves_the_page_before(self):
         batch = self.finished()
