@@ -347,7 +347,7 @@ TEST(Settings, UnknownNamesGetTheNearest) {
   EXPECT_TRUE(has(refusal_of({"rnu", "a.csv"}), "did you mean sagorder run?"));
   EXPECT_TRUE(has(refusal_of({"a.csv"}), "the commands are run, check, "));
   EXPECT_TRUE(has(refusal_of({"check", "in.csv", "--yes"}),
-                  "--yes is an option of run; check sends nothing"));
+                  "--yes is an option of run and resolve; check sends nothing"));
   EXPECT_TRUE(has(run_refusal({"more.csv"}), "unexpected argument: more.csv"));
   EXPECT_TRUE(has(refusal_of({}), "say what to do"));
 }
