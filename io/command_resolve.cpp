@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "io/driver.hpp"
@@ -80,9 +79,8 @@ std::string description_of(const Settings& settings, Settlement& batch) {
 /// A script that pipes its evidence in is not asked.
 void confirm(const Settings& settings) {
   if (settings.yes || !is_terminal(STDIN_FILENO)) return;
-  tell("This is final. Type 'yes' to record it: ");
-  std::string answer;
-  if (!std::getline(std::cin, answer)) tell("\n");
+  const auto answer = answer_to([] { tell("This is final. Type 'yes' to record it: "); });
+  if (!answer) tell("\n");
   if (answer == "yes") return;
   throw Refusal(ExitCode::usage, "not confirmed; nothing was recorded",
                 "to record it, type yes in full, or give --yes");

@@ -4,7 +4,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -361,13 +360,8 @@ class Run {
       throw Refusal(ExitCode::usage, "orders cost money, and there is no terminal to ask",
                     "add --yes to place them without being asked");
     }
-    log_.question("Type 'yes' to place them: ");
-    std::string answer;
-    const bool answered = [&] {
-      const InterruptEndsReads at_the_question;
-      return static_cast<bool>(std::getline(std::cin, answer));
-    }();
-    if (!answered && log_.format() == LogFormat::text) tell("\n");
+    const auto answer = answer_to([this] { log_.question("Type 'yes' to place them: "); });
+    if (!answer && log_.format() == LogFormat::text) tell("\n");
     if (answer == "yes") return;
     throw Refusal(ExitCode::usage, "not confirmed; nothing was sent",
                   "to place the orders, type yes in full, or give --yes");

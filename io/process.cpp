@@ -1,18 +1,62 @@
 #include "io/process.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <iostream>
+#include <system_error>
 
 namespace sagorder::io {
 namespace {
 
 volatile std::sig_atomic_t asked_for_status = 0;
+
+// Where the handler of interrupts tells of them; -1: nowhere.
+std::atomic<int> told_of_interrupts = -1;
+static_assert(std::atomic<int>::is_always_lock_free);
+
+/// While it lives, an interrupt (SIGINT) makes `readable` so. Not a flag: one that comes between a
+/// look at the flag and the wait would be waited over.
+class Interrupts {
+ public:
+  Interrupts() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+    told_of_interrupts = event_;
+    struct sigaction action = {};
+    action.sa_handler = [](int) {
+      const int before = errno;
+      const std::uint64_t one = 1;
+      [[maybe_unused]] const auto written = ::write(told_of_interrupts, &one, sizeof one);
+      errno = before;
+    };
+    action.sa_flags = SA_RESTART;
+    ::sigaction(SIGINT, &action, &before_);
+  }
+  ~Interrupts() {
+    ::sigaction(SIGINT, &before_, nullptr);
+    told_of_interrupts = -1;
+    ::close(event_);
+  }
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+  [[nodiscard]] int readable() const { return event_; }
+
+ private:
+  int event_;
+  struct sigaction before_ {};
+};
 
 }  // namespace
 
@@ -52,13 +96,17 @@ SignalsBlocked::SignalsBlocked() {
 
 SignalsBlocked::~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-InterruptEndsReads::InterruptEndsReads() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) {};  // without SA_RESTART
-  ::sigaction(SIGINT, &action, &before_);
+std::optional<std::string> answer_to(const std::function<void()>& ask) {
+  const Interrupts interrupts;
+  ask();
+  std::array<pollfd, 2> sources{{{STDIN_FILENO, POLLIN, 0}, {interrupts.readable(), POLLIN, 0}}};
+  while (::poll(sources.data(), sources.size(), -1) < 0) {
+    if (errno != EINTR) return std::nullopt;
+  }
+  std::string answer;
+  if (sources[1].revents != 0 || !std::getline(std::cin, answer)) return std::nullopt;
+  return answer;
 }
-
-InterruptEndsReads::~InterruptEndsReads() { ::sigaction(SIGINT, &before_, nullptr); }
 
 bool is_terminal(int fd) { return ::isatty(fd) == 1; }
 

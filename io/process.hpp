@@ -2,6 +2,9 @@
 #pragma once
 
 #include <csignal>
+#include <functional>
+#include <optional>
+#include <string>
 
 namespace sagorder::io {
 
@@ -32,17 +35,10 @@ class SignalsBlocked {
   sigset_t before_{};
 };
 
-/// While it lives, an interrupt (SIGINT) ends a read instead of the process: the read fails.
-class InterruptEndsReads {
- public:
-  InterruptEndsReads();
-  ~InterruptEndsReads();
-  InterruptEndsReads(const InterruptEndsReads&) = delete;
-  InterruptEndsReads& operator=(const InterruptEndsReads&) = delete;
-
- private:
-  struct sigaction before_ {};
-};
+/// Asks by `ask`, and reads the answer: a line of standard input. From before it asks an interrupt
+/// (SIGINT) ends the wait instead of the process.
+/// @return nothing if it was interrupted, or if there is no more input
+[[nodiscard]] std::optional<std::string> answer_to(const std::function<void()>& ask);
 
 [[nodiscard]] bool is_terminal(int fd);
 

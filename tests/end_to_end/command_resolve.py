@@ -315,6 +315,20 @@ class Resolve(CommandTest):
                 wanted = "placed" if code == ALL_PLACED else "in_doubt"
                 self.assertEqual(batch.ledger_rows()[2], wanted)
 
+    def test_an_interrupt_at_the_question(self):
+        batch = self.doubtful()
+        number = self.evidence(batch).split(",")[0]
+        command = [batch.program, "resolve", str(batch.output), "--row", "2", "--placed", number]
+        code, shown = run_at_terminal(
+            ["setsid", "--ctty", "--wait", *command],
+            cwd=batch.folder,
+            env=batch.env,
+            answer="\x03",
+        )
+        self.assertEqual(code, USAGE, shown)
+        self.assertIn("not confirmed; nothing was recorded", shown)
+        self.assertEqual(batch.ledger_rows()[2], "in_doubt")
+
     def test_not_placed(self):
         """Pending again, and ordered by the next run: then, and once."""
         batch = self.doubtful("close-before@2")
