@@ -108,7 +108,8 @@ def masked(text, numbers_differ=False):
         text = pattern.sub(name, text)
     if numbers_differ:
         text = BLANKS.sub(" ", NUMBER.sub("<n>", text))
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    # Where an answer is shown, and whether a bar came before it, decides about empty lines.
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
 
 
 def agrees(printed, step):
