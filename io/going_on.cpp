@@ -55,7 +55,8 @@ void add_limits(CommandLine& line, const Limits& limits, std::uint64_t canary) {
 }
 
 void add_reading(CommandLine& line, const Settings& settings) {
-  for (const auto& [name, value] : settings.intake.set) line.add("--set", name + "=" + value);
+  for (const auto& [name, value] : settings.intake.set)
+    line.add("--set", fmt::format("{}={}", name, value));
   for (const std::string& column : settings.intake.carry) line.add("--carry", column);
   if (settings.intake.strict) line.add("--strict");
   if (settings.skip_invalid) line.add("--skip-invalid");

@@ -15,7 +15,7 @@
 namespace sagorder::io {
 namespace {
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 struct Kind {
   const char* option;

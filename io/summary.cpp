@@ -250,7 +250,7 @@ std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
 }  // namespace
 
 std::string advice_for(Stop stop, const Rows& rows, const ByPlan& plan) {
-  const std::string advice = advice_of_stop(stop, rows, plan);
+  std::string advice = advice_of_stop(stop, rows, plan);
   if (!plan.planned || !plan.expired || stop == Stop::none) return advice;
   return "The plan has expired, so make a new one first. " + advice;
 }
