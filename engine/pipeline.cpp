@@ -150,10 +150,11 @@ void Pipeline::on(const event::RangeClaimed& claimed, Moment now) {
     const bool follows = range.first <= step.row && step.row <= range.last && rows_.apply(step);
     expect(follows, "the ledger has a record of a range that cannot follow");
   }
-  if (!planted(Planted::open_intent_moves)) return;
-  for (Row row = range.first; row <= range.last; ++row.value) {
-    if (rows_.state(row) != State::intended) continue;
-    rows_.apply({RecordKind::not_executed, row, rows_.attempts(row)});
+  if (planted(Planted::open_intent_moves)) {
+    for (Row row = range.first; row <= range.last; ++row.value) {
+      if (rows_.state(row) != State::intended) continue;
+      rows_.apply({RecordKind::not_executed, row, rows_.attempts(row)});
+    }
   }
 }
 

@@ -264,12 +264,16 @@ TEST(PipelineShared, ARecordThatCannotFollowIsAContradiction) {
   EXPECT_THROW(run.claim(1, 1, steps), BrokenPromise);
 }
 
-TEST(PipelineShared, ARowTriedTooOftenEndsTheRunOfThisHost) {
-  Sharing run;
-  run.claim(1, 1);
-  run.read(1);
-  run.end_range();
-  run.tell(event::NoRange{false});
+TEST(PipelineShared, ARecordOfARowOutsideTheRangeIsAContradiction) {
+  for (const std::uint64_t row : {1U, 4U}) {
+    Sharing run;
+    const Step steps[] = {{RecordKind::intent, {row}, {1}}};
+    EXPECT_THROW(run.claim(2, 3, steps), BrokenPromise) << row;
+  }
+}
+
+/// Row 1, which is read, is throttled each time, until it was tried as often as may be.
+void try_too_often(Sharing& run) {
   for (std::uint32_t k = 0; k < kAttemptsMax; ++k) {
     run.commit();
     ASSERT_EQ(run.actions->sends.size(), 1U) << k;
@@ -283,6 +287,29 @@ TEST(PipelineShared, ARowTriedTooOftenEndsTheRunOfThisHost) {
     run.grant();
     if (wanted_range) run.tell(event::NoRange{false});
   }
+}
+
+TEST(PipelineShared, ARowTriedTooOftenEndsTheRunOfThisHost) {
+  Sharing run;
+  run.claim(1, 1);
+  run.read(1);
+  run.end_range();
+  run.tell(event::NoRange{false});
+  try_too_often(run);
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.stop(), Stop::max_attempts);
+}
+
+TEST(PipelineShared, OneTriedTooOftenWhileItsRangeIsReadEndsTheRunBehindIt) {
+  Sharing run;
+  run.claim(1, 2);
+  run.read(1);
+  try_too_often(run);
+  EXPECT_FALSE(run.actions->finished) << "row 2 of the range is this host's";
+  run.place_whole(2);
+  EXPECT_FALSE(run.actions->finished);
+  run.end_range();
+  EXPECT_FALSE(run.actions->wanted_range);
   EXPECT_TRUE(run.actions->finished);
   EXPECT_EQ(run.pipeline.stop(), Stop::max_attempts);
 }
@@ -521,6 +548,34 @@ TEST(PipelineShared, WhatCouldNotBeToldIsToldAgain) {
   run.pass(seconds(2));
   ASSERT_TRUE(run.actions->lease.has_value());
   EXPECT_LT(run.actions->lease->factor, 1.0);
+}
+
+TEST(PipelineShared, APauseIsToldAgainWhereTheAnswerToTheAskIsNotKnown) {
+  Sharing run(with_rate());
+  run.pass(kHeartbeat);
+  run.tell(event::Leased{0, run.steady + kLeaseLength, 1.0, seconds(10)});
+  run.claim(1, 1);
+  run.read(1);
+  run.pass(seconds(1));
+  ASSERT_TRUE(run.actions->lease.has_value());
+  EXPECT_EQ(run.actions->lease->paused_for, nanoseconds(0)) << "the ledger knows";
+  run.cannot_ask();
+  run.pass(seconds(2));
+  ASSERT_TRUE(run.actions->lease.has_value());
+  EXPECT_EQ(run.actions->lease->paused_for, seconds(7)) << "or knew, before it failed over";
+}
+
+TEST(PipelineShared, AHostWhoseCommitFailedAsksForNoLease) {
+  Sharing run;
+  run.claim(1, 2);
+  const Slot slot = run.send(1);
+  run.read(2);
+  run.tell(event::CommitFailed{"no route to host"});
+  run.pass(kHeartbeat);
+  EXPECT_FALSE(run.actions->lease.has_value());
+  run.place(slot, "1001");
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.stop(), Stop::ledger_failed);
 }
 
 TEST(PipelineShared, LeasesAmongFaultsOfEveryKindKeepThePromises) {
