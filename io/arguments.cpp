@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <sstream>
 #include <utility>
 
 #include "engine/wording.hpp"
@@ -20,6 +21,10 @@ namespace {
 constexpr std::size_t kShownMax = 80;
 constexpr std::size_t kHelpColumn = 34;  // where descriptions begin
 constexpr std::size_t kHelpWidth = 100;
+constexpr std::size_t kHelpWidthBelow = 72;  // on narrower ones they stand below what they describe
+constexpr std::size_t kHelpColumnBelow = 6;
+constexpr std::size_t kHelpWidthMin = 24;
+constexpr std::size_t kNameIndent = 4;  // of the second line of a name
 constexpr std::size_t kFooterWidth = 92;
 
 struct CommandName {
@@ -30,25 +35,23 @@ struct CommandName {
 constexpr const char* kHelp = "help";
 constexpr const char* kConfig = "config";
 constexpr const char* kFiles =
-    "Settings are read from /etc/sagorder/config.toml, then $XDG_CONFIG_HOME/sagorder/config.toml\n"
-    "(default ~/.config), then ./sagorder.toml or --config FILE, then variables such as\n"
-    "SAGORDER_MAX_ORDERS, then the command line. A later one overrides an earlier one, whatever "
-    "it\n"
-    "sets: a limit of the system's file is a default, not a bound. Keys are the long names of\n"
-    "options; a table such as [run] is for that command alone; a list replaces a list. A file "
-    "that\n"
+    "Settings are read from /etc/sagorder/config.toml, then $XDG_CONFIG_HOME/sagorder/config.toml "
+    "(default ~/.config), then ./sagorder.toml or --config FILE, then variables such as "
+    "SAGORDER_MAX_ORDERS, then the command line. A later one overrides an earlier one, whatever it "
+    "sets: a limit of the system's file is a default, not a bound. Keys are the long names of "
+    "options; a table such as [run] is for that command alone; a list replaces a list. A file that "
     "others may write is refused.";
 constexpr const char* kSummary =
     "Places orders of Smart Access Gateway software out of a CSV file, each once.";
 constexpr const char* kKeys =
-    "The key is never an argument. It is looked for where the vendor's tools look, in this order:\n"
-    "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN;\n"
-    "an OIDC token (ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and\n"
-    "ALIBABA_CLOUD_OIDC_TOKEN_FILE); ~/.aliyun/config.json (ALIBABA_CLOUD_CONFIG_FILE);\n"
-    "~/.alibabacloud/credentials (ALIBABA_CLOUD_CREDENTIALS_FILE), both of profile\n"
-    "ALIBABA_CLOUD_PROFILE; the role of the instance (ALIBABA_CLOUD_ECS_METADATA,\n"
-    "ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED); and\n"
-    "ALIBABA_CLOUD_CREDENTIALS_URI. --profile goes before all of them. A key that was fetched is\n"
+    "The key is never an argument. It is looked for where the vendor's tools look, in this order: "
+    "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN; "
+    "an OIDC token (ALIBABA_CLOUD_ROLE_ARN, ALIBABA_CLOUD_OIDC_PROVIDER_ARN and "
+    "ALIBABA_CLOUD_OIDC_TOKEN_FILE); ~/.aliyun/config.json (ALIBABA_CLOUD_CONFIG_FILE); "
+    "~/.alibabacloud/credentials (ALIBABA_CLOUD_CREDENTIALS_FILE), both of profile "
+    "ALIBABA_CLOUD_PROFILE; the role of the instance (ALIBABA_CLOUD_ECS_METADATA, "
+    "ALIBABA_CLOUD_ECS_METADATA_DISABLED, ALIBABA_CLOUD_IMDSV1_DISABLED); and "
+    "ALIBABA_CLOUD_CREDENTIALS_URI. --profile goes before all of them. A key that was fetched is "
     "renewed before it expires.";
 constexpr const char* kReplay =
     "default: never. same-bytes: after a transport fault without one byte of an answer, send "
@@ -62,22 +65,73 @@ constexpr CommandName kCommands[] = {
     {"resolve", Command::resolve}, {"report", Command::report},       {"rows", Command::rows},
     {"doctor", Command::doctor},   {"reconcile", Command::reconcile}, {"config", Command::config}};
 
-std::string exit_codes() {
+/// @param command empty: of the program
+std::string exit_codes(const std::string& command) {
   std::string text = "Exit codes:";
-  for (const ExitMeaning& each : exit_meanings()) {
+  for (const ExitMeaning& each : exit_meanings(command)) {
     text += (text.ends_with(':') ? " " : "; ") + std::to_string(static_cast<int>(each.code)) + " " +
             std::string(each.means);
   }
-  return filled(text + ". status and report end with 0 whatever they find.", kFooterWidth);
+  return text + ".";
 }
 
-/// Wraps descriptions at the width of the page.
+std::vector<std::string> paragraphs(const std::string& text) {
+  std::vector<std::string> found;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find("\n\n", begin), text.size());
+    found.push_back(text.substr(begin, end - begin));
+    begin = end + 2;
+  }
+  return found;
+}
+
+/// Help in lines of the terminal's width. On a narrow one descriptions stand below the options.
 class Wrapped : public CLI::Formatter {
  public:
-  Wrapped() { column_width(kHelpColumn); }
-  std::string make_option_desc(const CLI::Option* option) const override {
-    return filled(option->get_description(), kHelpWidth - kHelpColumn);
+  Wrapped() { set_columns(0); }
+  /// @param columns of the terminal; 0: it is none
+  void set_columns(int columns) {
+    width_ = kHelpWidth;
+    if (columns > 0)
+      width_ = std::clamp(static_cast<std::size_t>(columns), kHelpWidthMin, kHelpWidth);
+    column_ = width_ < kHelpWidthBelow ? kHelpColumnBelow : kHelpColumn;
+    column_width(column_);
   }
+
+  std::string make_option(const CLI::Option* option, bool is_operand) const override {
+    return entry(make_option_name(option, is_operand) + make_option_opts(option),
+                 option->get_description());
+  }
+  std::string make_subcommand(const CLI::App* command) const override {
+    return entry(command->get_name(), command->get_description());
+  }
+  std::string make_description(const CLI::App* app) const override {
+    return filled(app->get_description(), width_) + "\n";
+  }
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    return filled(Formatter::make_usage(app, std::move(name)), width_) + "\n";
+  }
+  std::string make_footer(const CLI::App* app) const override {
+    std::string text;
+    for (const std::string& each : paragraphs(app->get_footer())) {
+      text += (text.empty() ? "" : "\n") + filled(each, std::min(width_, kFooterWidth)) + "\n";
+    }
+    return text;
+  }
+
+ private:
+  [[nodiscard]] std::string entry(const std::string& name, const std::string& description) const {
+    std::string shown = filled(name, width_ - kNameIndent);
+    for (std::size_t i = shown.find('\n'); i != std::string::npos; i = shown.find('\n', i + 1)) {
+      shown.insert(i + 1, kNameIndent, ' ');
+    }
+    std::ostringstream out;
+    CLI::detail::format_help(out, shown, filled(description, width_ - column_), column_);
+    return out.str();
+  }
+
+  std::size_t width_ = kHelpWidth;
+  std::size_t column_ = kHelpColumn;
 };
 
 /// Whether options may stand in configuration files and variables, too. Not where the answer is
@@ -339,7 +393,7 @@ void add_run(CLI::App& app, Arguments& given) {
   add_reporting(run, given);
   add_progress(run, given);
   add_configuration(run, given);
-  run.footer(std::string(kKeys) + "\n\n" + exit_codes());
+  run.footer(kKeys);
 }
 
 /// What a plan is made of beside the input.
@@ -430,7 +484,7 @@ void add_doctor(CLI::App& app, Arguments& given) {
   add_regions(doctor, given);
   add_network(doctor, given);
   add_configuration(doctor, given);
-  doctor.footer(std::string(kKeys) + "\n\n" + exit_codes());
+  doctor.footer(kKeys);
 }
 
 void add_reconcile(CLI::App& app, Arguments& given) {
@@ -453,11 +507,7 @@ void add_reconcile(CLI::App& app, Arguments& given) {
   add_network(reconcile, given);
   add_billing(reconcile, given);
   add_configuration(reconcile, given);
-  reconcile.footer(std::string(kKeys) +
-                   "\n\nIt ends with 0 if every row in doubt is found or absent, with 3 if some "
-                   "are not, with 5 or\n"
-                   "6 if nothing could be listed.\n\n" +
-                   exit_codes());
+  reconcile.footer(kKeys);
 }
 
 void add_config(CLI::App& app, Arguments& given) {
@@ -486,7 +536,7 @@ void add_config(CLI::App& app, Arguments& given) {
   add_service(config, given);
   add_reporting(config, given);
   add_progress(config, given);
-  config.footer(std::string(kFiles) + "\n\n" + exit_codes());
+  config.footer(kFiles);
 }
 
 void add_help(CLI::App& app, Arguments& given) {
@@ -611,12 +661,11 @@ void refuse_extras(const CLI::App& app) {
   throw UsageError(shown_argument(what), help_of(*command));
 }
 
-void describe(CLI::App& app, Arguments& given) {
+void describe(CLI::App& app, Arguments& given, const std::shared_ptr<Wrapped>& page) {
   app.name("sagorder");
-  app.formatter(std::make_shared<Wrapped>());
+  app.formatter(page);
   app.set_help_flag("--help,-h", "show this help");
   app.set_version_flag("--version", version_text(), "show the version and the build");
-  app.footer(exit_codes());  // and so of the commands that have none of their own
   app.require_subcommand(0, 1);
   // Unknown arguments are told apart here, so that the nearest name can be suggested.
   app.allow_extras();
@@ -630,7 +679,12 @@ void describe(CLI::App& app, Arguments& given) {
   add_reconcile(app, given);
   add_config(app, given);
   add_help(app, given);
-  app.footer("sagorder COMMAND --help shows a command's options.\n\n" + exit_codes());
+  for (CLI::App* command : app.get_subcommands(nullptr)) {
+    const std::string notes = command->get_footer();
+    command->footer(notes + (notes.empty() ? "" : "\n\n") + exit_codes(command->get_name()));
+  }
+  app.footer("sagorder COMMAND --help shows a command's options and exit codes.\n\n" +
+             exit_codes(""));
 }
 
 Command command_of(const std::string& name) {
@@ -656,16 +710,6 @@ OptionEntry entry_of(const CLI::Option& option) {
   return entry;
 }
 
-std::vector<std::string> paragraphs(const std::string& text) {
-  std::vector<std::string> found;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find("\n\n", begin), text.size());
-    found.push_back(text.substr(begin, end - begin));
-    begin = end + 2;
-  }
-  return found;
-}
-
 CommandEntry entry_of(const CLI::App& command) {
   CommandEntry entry;
   entry.name = command.get_name();
@@ -675,8 +719,8 @@ CommandEntry entry_of(const CLI::App& command) {
     (one.operand ? entry.operands : entry.options).push_back(std::move(one));
   }
   for (std::string& each : paragraphs(command.get_footer())) {
-    if (each != exit_codes())
-      entry.notes.push_back(std::move(each));  // they have their own section
+    // They have their own section.
+    if (each != exit_codes(entry.name)) entry.notes.push_back(std::move(each));
   }
   return entry;
 }
@@ -770,10 +814,12 @@ PlainText help_text(const CLI::App& app, const Arguments& given) {
   return {};
 }
 
-PlainText help_text(const Arguments& given) {
+PlainText help_text(const Arguments& given, int columns) {
   CLI::App app(kSummary);
   Arguments unused;
-  describe(app, unused);
+  const auto page = std::make_shared<Wrapped>();
+  page->set_columns(columns);
+  describe(app, unused, page);
   return help_text(app, given);
 }
 
@@ -782,7 +828,7 @@ PlainText help_text(const Arguments& given) {
 Manual program_manual() {
   CLI::App app(kSummary);
   Arguments given;
-  describe(app, given);
+  describe(app, given, std::make_shared<Wrapped>());
   return manual_of(app);
 }
 
@@ -795,16 +841,17 @@ std::string shown_argument(std::string_view argument) {
 struct ArgumentReader::Described {
   CLI::App app{kSummary};
   Arguments given;
+  std::shared_ptr<Wrapped> page = std::make_shared<Wrapped>();
 };
 
 ArgumentReader::ArgumentReader() : described_(std::make_unique<Described>()) {
-  describe(described_->app, described_->given);
+  describe(described_->app, described_->given, described_->page);
 }
 
 ArgumentReader::~ArgumentReader() = default;
 
 Arguments ArgumentReader::with(std::string_view key, const std::vector<std::string>& texts) {
-  auto& [app, given] = *described_;
+  auto& [app, given, page] = *described_;
   given = Arguments{};
   // It has the settings of every command.
   CLI::App& settings = *app.get_subcommand(kConfig);
@@ -817,8 +864,10 @@ Arguments ArgumentReader::with(std::string_view key, const std::vector<std::stri
 
 std::variant<Arguments, PlainText> ArgumentReader::read(int argc, const char* const* argv,
                                                         const Surroundings* around) {
-  auto& [app, given] = *described_;
+  auto& [app, given, page] = *described_;
   given = Arguments{};  // CLI11 forgets the line before by itself
+  const int columns = around == nullptr ? 0 : around->columns;
+  page->set_columns(columns);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -832,7 +881,7 @@ std::variant<Arguments, PlainText> ArgumentReader::read(int argc, const char* co
   refuse_extras(app);
   const CLI::App* const command = chosen(app);
   if (command == nullptr) refuse_no_command(app);
-  if (command->get_name() == kHelp) return help_text(given);
+  if (command->get_name() == kHelp) return help_text(given, columns);
   given.command = command_of(command->get_name());
   configure(app, *app.get_subcommand(command->get_name()), around, given);
   return given;

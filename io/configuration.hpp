@@ -57,6 +57,7 @@ struct Configuration {
 struct Surroundings {
   std::vector<std::string> variables;  ///< NAME=VALUE, all of the environment
   std::string system_file, user_file, project_file;
+  int columns = 0;  ///< of the terminal that help is shown on; 0: on none
 };
 
 Surroundings surroundings_of_process();

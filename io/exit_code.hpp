@@ -28,8 +28,9 @@ struct ExitMeaning {
   std::string_view means;  ///< as help and the man pages say it
 };
 
-/// Every code, in order.
-std::span<const ExitMeaning> exit_meanings();
+/// Every code that a command can end with, in order: `run`. Any other name: those of the program
+/// as a whole, in words that fit every command.
+std::span<const ExitMeaning> exit_meanings(std::string_view command = {});
 
 /// @param rows of the whole batch, not of this run alone  @param invalid rows left out
 ExitCode exit_code_of(Stop stop, const Rows& rows, std::uint64_t invalid);

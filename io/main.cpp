@@ -80,7 +80,9 @@ ExitCode run(int argc, const char* const* argv) {
   std::optional<Log> log;
   log.emplace(format_asked(argc, argv), false, journal);
   try {
-    const auto parsed = parse_settings(argc, argv, surroundings_of_process());
+    Surroundings around = surroundings_of_process();
+    if (is_terminal(STDOUT_FILENO)) around.columns = terminal_width(STDOUT_FILENO);
+    const auto parsed = parse_settings(argc, argv, around);
     if (const auto* plain = std::get_if<PlainText>(&parsed)) {
       fmt::print("{}", plain->text);
       return ExitCode::all_placed;

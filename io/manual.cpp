@@ -145,12 +145,13 @@ std::string synopsis_of(const CommandEntry& command) {
   return line + " [" + italic("option") + " ...]\n";
 }
 
-std::string exit_status() {
+/// @param command empty: of the program
+std::string exit_status(std::string_view command) {
   std::string text = section("EXIT STATUS");
-  for (const ExitMeaning& each : exit_meanings()) {
+  for (const ExitMeaning& each : exit_meanings(command)) {
     text += tagged(bold(std::to_string(static_cast<int>(each.code))), roff(each.means));
   }
-  return text + ".PP\n" + bold("sagorder status") + " ends with 0 whatever it finds.\n";
+  return text;
 }
 
 std::string page_name(const CommandEntry& command) { return "sagorder-" + command.name; }
@@ -228,7 +229,7 @@ std::string man_page(const Manual& manual) {
   page += section("OPTIONS");
   for (const OptionEntry& option : manual.options) page += described(option);
   page += list_of("EXAMPLES", kExamples) + list_of("ENVIRONMENT", kEnvironment) +
-          list_of("FILES", kFiles) + list_of("SIGNALS", kSignals) + exit_status() +
+          list_of("FILES", kFiles) + list_of("SIGNALS", kSignals) + exit_status("") +
           section("SEE ALSO");
   for (const CommandEntry& command : manual.commands) {
     page += ".BR " + roff(page_name(command)) + " (1)" +
@@ -252,7 +253,7 @@ std::string man_page(const Manual& manual, const CommandEntry& command) {
   for (const std::string& note : command.notes) {
     page += (&note == &command.notes.front() ? section("NOTES") : ".PP\n") + roff(note) + "\n";
   }
-  return page + exit_status() + section("SEE ALSO") + ".BR sagorder (1)\n";
+  return page + exit_status(command.name) + section("SEE ALSO") + ".BR sagorder (1)\n";
 }
 
 }  // namespace sagorder::io

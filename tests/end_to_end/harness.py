@@ -43,6 +43,9 @@ TIME_SCALE = float(os.environ.get("SAGORDER_TIME_SCALE", "1"))
 # Doubts and refusals do not end a run that is given these.
 PATIENT = ("--max-doubts", "1000000", "--max-failures", "1000000")
 
+# What of the caller's environment the programs see, beside PATH.
+SANITIZERS = ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+
 _shared = {}
 
 
@@ -86,11 +89,27 @@ def program_environment(state, **changes):
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": ACCESS_KEY_SECRET,
         "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
     }
-    for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"):
+    for name in SANITIZERS:
         if name in os.environ:
             environment[name] = os.environ[name]
     environment.update(changes)
     return {name: value for name, value in environment.items() if value is not None}
+
+
+def exit_codes_told(program, command):
+    """The exit codes that `help COMMAND` names; none if there is no such command."""
+    if (program, command) not in _shared:
+        text = subprocess.run(
+            [program, "help", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+            env={name: os.environ[name] for name in SANITIZERS if name in os.environ},
+        ).stdout
+        codes = text.partition("Exit codes:")[2]
+        _shared[program, command] = {int(code) for code in re.findall(r"\b(\d+)\s", codes)}
+    return _shared[program, command]
 
 
 class Gateway:
@@ -268,8 +287,9 @@ class Batch:
         return self.sagorder(*self.command(*extra)[1:], timeout=timeout, env=env, **more)
 
     def sagorder(self, *arguments, timeout=60, env=None, **more):
-        """Any command of the program, in the batch's directory and environment."""
-        return subprocess.run(
+        """Any command of the program, in the batch's directory and environment. It ends with one of
+        the codes that its help tells."""
+        done = subprocess.run(
             [self.program, *(str(argument) for argument in arguments)],
             **{"stdin": subprocess.DEVNULL, **more},
             stdout=subprocess.PIPE,
@@ -282,6 +302,10 @@ class Batch:
             check=False,
             process_group=0,
         )
+        told = exit_codes_told(self.program, str(arguments[0]) if arguments else "")
+        if told and done.returncode >= 0 and done.returncode not in told:
+            raise AssertionError(f"{done.args}: exit {done.returncode}, not told: {done.stderr}")
+        return done
 
     def start(self, *extra, env=None):
         """Starts `sagorder run` and does not wait, as start_any does."""

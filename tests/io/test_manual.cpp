@@ -96,19 +96,35 @@ TEST(Manual, PagesNameEveryOptionAndExitCode) {
       for (const char each : option.name) name += each == '-' ? "\\-" : std::string(1, each);
       EXPECT_TRUE(has(page, name)) << command.name << ' ' << option.name;
     }
+    // Those of this command, and no other.
     for (const ExitMeaning& meaning : exit_meanings()) {
-      EXPECT_TRUE(has(page, "\\fB" + std::to_string(static_cast<int>(meaning.code)) + "\\fR\n"));
+      const bool its_own =
+          std::ranges::any_of(exit_meanings(command.name),
+                              [&](const ExitMeaning& each) { return each.code == meaning.code; });
+      const std::string code = "\\fB" + std::to_string(static_cast<int>(meaning.code)) + "\\fR\n";
+      EXPECT_EQ(has(page, code), its_own) << command.name << ' ' << code;
     }
   }
 }
 
-TEST(Manual, ExitMeaningsAreInOrderAndEachOnce) {
+void expect_each_once_in_order(std::string_view command) {
   int last = -1;
-  for (const ExitMeaning& meaning : exit_meanings()) {
-    EXPECT_GT(static_cast<int>(meaning.code), last);
+  for (const ExitMeaning& meaning : exit_meanings(command)) {
+    EXPECT_GT(static_cast<int>(meaning.code), last) << command;
     last = static_cast<int>(meaning.code);
   }
+}
+
+TEST(Manual, ExitMeaningsAreInOrderAndEachOnce) {
+  expect_each_once_in_order("");
   EXPECT_EQ(exit_meanings().size(), 11U);
+  EXPECT_EQ(exit_meanings("run").size(), 11U);
+  for (const CommandEntry& command : program_manual().commands) {
+    expect_each_once_in_order(command.name);
+    if (command.name != "run") {
+      EXPECT_LT(exit_meanings(command.name).size(), 11U) << command.name;
+    }
+  }
 }
 
 TEST(Manual, EscapesWhatRoffWouldTake) {
