@@ -374,7 +374,7 @@ void Pipeline::keep_deadline(Moment now) {
   if (stop_ != Stop::none || !allowance_.is_over(now)) return;
   const bool unsent = !queued_.empty() || !again_.empty() || !waiting_.empty() || !ready_.empty() ||
                       leased_ > leaving_;
-  if (unsent) request_stop(Stop::not_after, "the time that --not-after gives is over");
+  if (unsent) request_stop(Stop::not_after, "the time for sending is over");
 }
 
 /// The run stops: rows not yet intended are let go, intents not yet sent are taken back.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace sagorder {
@@ -29,6 +30,11 @@ enum class Stop : std::uint8_t {
   output_failed,
   ledger_failed,
 };
+/// For programs: summaries in JSON, and ledgers.
 std::string_view name_of(Stop stop);
+std::optional<Stop> stop_of(std::string_view name);
+
+/// For people, behind `stopped: `. A limit is called by its option.
+std::string_view words_of(Stop stop);
 
 }  // namespace sagorder

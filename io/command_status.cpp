@@ -81,9 +81,8 @@ std::string last_run_text(const Found& found) {
     return "begun " + from + name +
            "; how it ended is not recorded, so it was killed, or could not record it";
   }
-  const std::string how = run.end->stop == name_of(Stop::none)
-                              ? "it came to its end"
-                              : "stopped: " + printable(run.end->stop);
+  const std::string how = run.end->stop == name_of(Stop::none) ? "it came to its end"
+                                                               : "stopped: " + words_of(*run.end);
   return fmt::format("{} to {}{}; {}, exit code {}", from, timestamp(run.end->at), name, how,
                      run.end->exit_code);
 }

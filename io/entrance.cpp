@@ -23,7 +23,7 @@ std::string end_of_last_run(const Facts& facts) {
   const auto runs = runs_known(found == facts.end() ? "" : found->second);
   if (runs.empty() || !runs.back().end || runs.back().end->stop == name_of(Stop::none)) return {};
   const RunEnd& end = *runs.back().end;
-  return fmt::format(" (it stopped: {}, with exit code {})", end.stop, end.exit_code);
+  return fmt::format(" (it stopped: {}, with exit code {})", words_of(end), end.exit_code);
 }
 
 std::string id_of(const Facts& facts) {

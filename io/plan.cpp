@@ -79,14 +79,23 @@ std::string role_of(const KeySource& source) {
   return named ? "of the instance: " + instance->name : "of the instance";
 }
 
-/// Names and values of different things, as `limits.rate: planned "10/s", present "50/s"`.
+/// What sets it, if it is a limit, is what a person knows.
+std::string name_for_people(std::string_view path) {
+  constexpr std::string_view kLimits = "limits.";
+  if (!path.starts_with(kLimits)) return std::string(path);
+  std::string option = "--" + std::string(path.substr(kLimits.size()));
+  std::ranges::replace(option, '_', '-');
+  return option;
+}
+
+/// Names and values of different things, as `--rate: planned "10/s", present "50/s"`.
 void compare(const std::string& name, const json& planned, const json& present,
              std::vector<std::string>& differences) {
   if (planned == present) return;
   if (!planned.is_object() || !present.is_object()) {
     const auto text = [](const json& value) { return value.is_null() ? "none" : value.dump(); };
-    differences.push_back(
-        fmt::format("{}: planned {}, present {}", name, text(planned), text(present)));
+    differences.push_back(fmt::format("{}: planned {}, present {}", name_for_people(name),
+                                      text(planned), text(present)));
     return;
   }
   json names = planned;

@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/stop.hpp"
+#include "io/log.hpp"
+
 namespace sagorder::io {
 namespace {
 
@@ -50,6 +53,11 @@ std::optional<RunKnown> known(const json& run) {
 }
 
 }  // namespace
+
+std::string words_of(const RunEnd& end) {
+  const auto stop = stop_of(end.stop);
+  return stop ? std::string(words_of(*stop)) : printable(end.stop);
+}
 
 std::string with_run(std::string_view fact, const RunStart& start, std::string_view run) {
   json runs = array_of(fact);

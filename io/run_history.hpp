@@ -21,6 +21,9 @@ struct RunEnd {
   int exit_code = 0;
 };
 
+/// How it stopped, for people; in its own words if this program does not know such a stop.
+std::string words_of(const RunEnd& end);
+
 struct RunKnown {
   RunStart start;
   std::string run;            ///< as the log's lines name it; empty: older than that

@@ -264,7 +264,7 @@ std::string to_text(const Summary& summary) {
   };
   if (summary.stop != Stop::none) {
     const bool by_hand = summary.stop == Stop::interrupted || summary.stop == Stop::abandoned;
-    const std::string name = by_hand ? "" : std::string(name_of(summary.stop)) + ": ";
+    const std::string name = by_hand ? "" : std::string(words_of(summary.stop)) + ": ";
     text += fmt::format("stopped: {}{}\n", name, printable(summary.stop_detail));
   }
   line("placed", rows.count_of(State::placed), "");

@@ -150,7 +150,7 @@ class Status(CommandTest):
     def test_how_the_last_run_ended(self):
         batch = self.quiet_batch(self.gateway(latency="300ms"), *ONE_BY_ONE)
         self.assert_ended(batch.run("--max-orders", "1"), LIMIT)
-        self.assertRegex(self.status(batch), r"last run .* stopped: max_orders, exit code 5\n")
+        self.assertRegex(self.status(batch), r"last run .* stopped: --max-orders, exit code 5\n")
         last = self.as_json(batch)["last_run"]
         self.assertEqual((last["stop"], last["exit_code"]), ("max_orders", LIMIT))
         self.assertEqual(last["run"], batch.summary()["run_id"])

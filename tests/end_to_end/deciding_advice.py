@@ -182,7 +182,7 @@ class Advice(PlanTest):
         self.assert_ended(refused, INPUT, "is not for this run")
         new_plan = re.search(r"make a new plan first:  (.*)", refused.stderr).group(1)
         self.assertEqual(self.paste(batch, new_plan), ALL_PLACED)
-        self.assert_ended(self.keep(batch, *limits, *other), LIMIT, "max_orders")
+        self.assert_ended(self.keep(batch, *limits, *other), LIMIT, "stopped: --max-orders: ")
 
     def test_an_older_ledger_names_its_last_command(self):
         batch = self.quiet_batch(self.refusing_gateway(), *ONE_BY_ONE)

@@ -22,7 +22,7 @@ class Limits(CommandTest):
         batch = self.quiet_batch(self.gateway(), "--set", "ResourceGroupId=", *ONE_BY_ONE)
         batch.write_orders(ROWS, columns={"UserCount": 10}, period=12)
         done = batch.run("--max-seat-months", "250")
-        self.assert_ended(done, LIMIT, "max_seat_months", "for 120 seat-months, and 10 of 250")
+        self.assert_ended(done, LIMIT, "--max-seat-months: ", "for 120 seat-months, and 10 of 250")
         self.assertEqual(len(batch.gateway.executed()), 2)
         self.assertEqual(batch.summary()["stop"], "max_seat_months")
         self.assertEqual(batch.summary()["run"]["seat_months_placed"], 240)
@@ -102,7 +102,7 @@ class Canary(CommandTest):
 
     def test_passed_by_an_earlier_run(self):
         batch = self.quiet_batch(self.gateway(faults="code:QuotaExceeded@4"), *ONE_BY_ONE)
-        self.assert_ended(batch.run("--canary", "3", "--max-orders", "3"), LIMIT, "max_orders")
+        self.assert_ended(batch.run("--canary", "3", "--max-orders", "3"), LIMIT, "stopped: --max-orders: ")
         self.assertEqual(batch.run("--canary", "3").returncode, 1)
         self.assertEqual(self.ordered_rows(batch), [1, 2, 3, 5, 6])
 
@@ -114,7 +114,7 @@ class NotAfter(CommandTest):
         batch = self.quiet_batch(self.gateway(latency="50ms"), rows=40, rate="10/s")
         begun = time.time()
         done = batch.run("--not-after", from_now(1.5))
-        self.assert_ended(done, LIMIT, "not_after: the time that --not-after gives is over")
+        self.assert_ended(done, LIMIT, "--not-after: the time for sending is over")
         sent = self.ordered_rows(batch)
         self.assertTrue(2 <= len(sent) < 20, sent)
         self.assertEqual(batch.statuses(), {"placed": len(sent)})
@@ -138,7 +138,7 @@ class NotAfter(CommandTest):
 
     def test_without_a_rate_too(self):
         batch = self.quiet_batch(self.gateway(latency="100ms"), *ONE_BY_ONE, rows=40)
-        self.assert_ended(batch.run("--not-after", "700ms"), LIMIT, "not_after")
+        self.assert_ended(batch.run("--not-after", "700ms"), LIMIT, "--not-after: ")
         self.assertTrue(1 <= len(self.ordered_rows(batch)) < 20)
         self.assertEqual(batch.violations(finished=False), [])
 

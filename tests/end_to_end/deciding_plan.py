@@ -73,7 +73,7 @@ class Plan(PlanTest):
 
     def test_kept_by_a_run_and_by_its_resumes(self):
         batch = self.planned(*HALF)
-        self.assert_ended(self.keep(batch, *HALF), LIMIT, "max_orders")
+        self.assert_ended(self.keep(batch, *HALF), LIMIT, "stopped: --max-orders: ")
         self.assertEqual(len(batch.gateway.executed()), 3)
         self.assert_ended(self.keep(batch, *HALF), ALL_PLACED)
         self.assert_all_ordered_once(batch)
@@ -114,13 +114,13 @@ class Plan(PlanTest):
         batch = self.planned("--max-seats", "200")
         endpoint = batch.gateway.endpoint
         for extra, word in (
-            (("--max-seats", "201"), "limits.max_seats: planned 200, present 201"),
-            ((), "limits.max_seats: planned 200, present none"),
-            (("--max-seats", "200", "--max-orders", "1"), "limits.max_orders: planned none"),
-            (("--max-seats", "200", "--max-seat-months", "9"), "limits.max_seat_months"),
-            (("--max-seats", "200", "--max-doubts", "9"), "limits.max_doubts: planned 10"),
+            (("--max-seats", "201"), "--max-seats: planned 200, present 201"),
+            ((), "--max-seats: planned 200, present none"),
+            (("--max-seats", "200", "--max-orders", "1"), "--max-orders: planned none"),
+            (("--max-seats", "200", "--max-seat-months", "9"), "--max-seat-months: planned"),
+            (("--max-seats", "200", "--max-doubts", "9"), "--max-doubts: planned 10"),
             (("--max-seats", "200", "--max-failures", "9"), 'planned "25", present "9"'),
-            (("--max-seats", "200", "--canary", "9"), "limits.canary: planned none, present 9"),
+            (("--max-seats", "200", "--canary", "9"), "--canary: planned none, present 9"),
             (("--max-seats", "200", "--set", "AutoPay=true"), "set.AutoPay: planned none"),
         ):
             with self.subTest(extra=extra):
@@ -134,7 +134,7 @@ class Plan(PlanTest):
         for command, word in (
             (batch.command(), "totals.seats: planned 105, present 21"),
             (batch.command(), "input_sha256: planned"),
-            (replaced(batch.command(), rate="7/s"), 'limits.rate: planned "unlimited"'),
+            (replaced(batch.command(), rate="7/s"), '--rate: planned "unlimited"'),
             (replaced(batch.command(), endpoint="https://localhost:1"), "endpoint: planned"),
         ):
             with self.subTest(word=word):
@@ -260,5 +260,5 @@ class Plan(PlanTest):
     def test_a_dry_run_compares_too(self):
         batch = self.planned(*HALF)
         done = self.keep(batch, "--dry-run")
-        self.assert_ended(done, INPUT, "limits.max_orders: planned 3, present none")
+        self.assert_ended(done, INPUT, "--max-orders: planned 3, present none")
         self.assert_ended(self.keep(batch, *HALF, "--dry-run"), ALL_PLACED, "no connection was")

@@ -512,7 +512,7 @@ class Limits(ProgramTest):
             self.gateway(faults="close-after@1-2"), "--max-doubts", "2", *ONE_BY_ONE, rows=ROWS
         )
         done = batch.run()
-        self.assert_ended(done, IN_DOUBT, "max_doubts", "in doubt", "Find out")
+        self.assert_ended(done, IN_DOUBT, "stopped: --max-doubts: ", "in doubt", "Find out")
         self.assertEqual(len(batch.gateway.executed()), 2)
         self.assertEqual(batch.violations(finished=False), [])
         self.assert_ended(batch.run(), IN_DOUBT)

@@ -30,7 +30,24 @@ TEST(Stop, EachHasItsName) {
       {Stop::output_failed, "output_failed"},
       {Stop::ledger_failed, "ledger_failed"},
   };
-  for (const auto& [stop, name] : kNames) EXPECT_EQ(name_of(stop), name);
+  for (const auto& [stop, name] : kNames) {
+    EXPECT_EQ(name_of(stop), name);
+    EXPECT_EQ(stop_of(name), stop);
+  }
+  EXPECT_FALSE(stop_of("max-orders"));
+  EXPECT_FALSE(stop_of(""));
+}
+
+TEST(Stop, PeopleAreToldOfOptionsAndInWords) {
+  EXPECT_EQ(words_of(Stop::max_orders), "--max-orders");
+  EXPECT_EQ(words_of(Stop::max_seat_months), "--max-seat-months");
+  EXPECT_EQ(words_of(Stop::not_after), "--not-after");
+  EXPECT_EQ(words_of(Stop::ledger_failed), "ledger not written");
+  for (int i = 0; i <= static_cast<int>(Stop::ledger_failed); ++i) {
+    const std::string_view words = words_of(static_cast<Stop>(i));
+    EXPECT_FALSE(words.empty()) << i;
+    EXPECT_EQ(words.find('_'), std::string_view::npos) << words;
+  }
 }
 
 }  // namespace

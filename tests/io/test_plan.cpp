@@ -86,9 +86,8 @@ TEST_F(PlanTest, EveryDifferenceIsNamed) {
           "endpoints.cn-shanghai: planned \"smartag.cn-shanghai.aliyuncs.com:443\", present "
           "\"[::1]:8443\"",
           "endpoints.eu-central-1: planned \"smartag.eu-central-1.aliyuncs.com:443\", present none",
-          "limits.max_failures: planned \"25\", present \"5%\"",
-          "limits.max_orders: planned 7, present none",
-          "limits.rate: planned \"10/s\", present \"50/s\"",
+          "--max-failures: planned \"25\", present \"5%\"", "--max-orders: planned 7, present none",
+          "--rate: planned \"10/s\", present \"50/s\"",
           "regions.eu-central-1: planned "
           "{\"orders\":1,\"paid_at_once\":0,\"seat_months\":120,\"seats\":10}, present none",
           "set.Period: planned none, present \"12\""}));

@@ -55,6 +55,12 @@ TEST(RunHistory, TellsHowARunEnded) {
   EXPECT_FALSE(runs[1].end) << "it was killed, or goes on";
 }
 
+TEST(RunHistory, AnEndIsToldInWords) {
+  EXPECT_EQ(words_of(RunEnd{kBegin, "max_orders", 5}), "--max-orders");
+  EXPECT_EQ(words_of(RunEnd{kBegin, "max_moons", 5}), "max_moons") << "of a newer program";
+  EXPECT_EQ(words_of(RunEnd{kBegin, "\x1b[2J", 5}), "\\x1b[2J");
+}
+
 TEST(RunHistory, AnEndIsOfTheRunThatItNames) {
   const std::string fact = with_run("", {kBegin, {50, seconds(1)}}, "aaaa");
   for (const char* other : {"", "[]", "[7]", "{}", R"([{"at_ms": 1, "rate": "1/s"}])"}) {

@@ -51,7 +51,7 @@ class SummaryTest : public ::testing::Test {
 
 TEST_F(SummaryTest, TextNamesCountsTheStopAndTheNextCommand) {
   const std::string text = to_text(summary(Stop::max_doubts, "10 new rows in doubt"));
-  EXPECT_NE(text.find("stopped: max_doubts: 10 new rows in doubt"), std::string::npos);
+  EXPECT_NE(text.find("stopped: --max-doubts: 10 new rows in doubt"), std::string::npos);
   EXPECT_NE(text.find("in doubt"), std::string::npos);
   EXPECT_NE(text.find("sagorder status r.csv"), std::string::npos);
   EXPECT_LT(text.find("sagorder status r.csv"), text.find("sagorder run o.csv"));
