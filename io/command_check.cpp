@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "engine/complaints.hpp"
 #include "io/commands.hpp"
@@ -8,16 +11,18 @@
 #include "io/driver.hpp"
 #include "io/own_file.hpp"
 #include "io/plan.hpp"
+#include "io/process.hpp"
 #include "io/references.hpp"
 #include "io/repeats.hpp"
+#include "io/table.hpp"
 #include "io/validation.hpp"
 
 namespace sagorder::io {
 namespace {
 
-std::string line_of(std::string_view name, const Totals& totals) {
-  return fmt::format("{:<24} {:>12} {:>12} {:>14} {:>12}\n", name, totals.orders, totals.seats,
-                     totals.seat_months, totals.auto_pay);
+std::vector<std::string> cells_of(std::string name, const Totals& totals) {
+  return {std::move(name), std::to_string(totals.orders), std::to_string(totals.seats),
+          std::to_string(totals.seat_months), std::to_string(totals.auto_pay)};
 }
 
 const char* s(std::uint64_t count) { return count == 1 ? "" : "s"; }
@@ -131,12 +136,18 @@ class Check {
 
   void show_totals() const {
     if (!validation_.readable) return;
-    fmt::print("{:<24} {:>12} {:>12} {:>14} {:>12}\n", "RegionId", "orders", "seats", "seat-months",
-               "paid at once");
+    Table table({{"RegionId", 24},
+                 {"orders", 12},
+                 {"seats", 12},
+                 {"seat-months", 14},
+                 {"paid at once", 12}},
+                0);
     for (const auto& [region, totals] : validation_.by_region) {
-      fmt::print("{}", line_of(region, totals));
+      table.add(cells_of(region, totals));
     }
-    fmt::print("{}", line_of("total", validation_.totals));
+    table.add(cells_of("total", validation_.totals));
+    const bool shown = is_terminal(STDOUT_FILENO);
+    fmt::print("{}", table.text(shown ? terminal_width(STDOUT_FILENO) : 0));
   }
 
   void write_plan() const {

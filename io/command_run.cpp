@@ -634,7 +634,10 @@ class Run {
 
   void tell_summary(const Summary& summary) {
     progress_.hide();
-    if (log_.format() == LogFormat::text) return tell("{}", to_text(summary));
+    if (log_.format() == LogFormat::text) {
+      const bool shown = is_terminal(STDERR_FILENO);
+      return tell("{}", to_text(summary, shown ? terminal_width(STDERR_FILENO) : 0));
+    }
     const bool well = summary.exit_code == ExitCode::all_placed;
     log_.event(well ? LogLevel::info : LogLevel::warning, "summary",
                fmt::format("{} placed, {} rejected, {} in doubt, {} not sent",

@@ -89,6 +89,11 @@ struct Progress::View {
     return text;
   }
 
+  [[nodiscard]] std::string pace_in_short() const {
+    return fmt::format("{:.1f}/s{}{}", rate, throttled() ? ", throttled" : "",
+                       seconds_left ? ", " + time_left(*seconds_left) + " left" : "");
+  }
+
   [[nodiscard]] std::string bar(std::size_t width) const {
     const std::size_t full =
         total == 0 ? kBarCells
@@ -96,12 +101,15 @@ struct Progress::View {
     const std::string cells =
         "[" + std::string(full, '#') + std::string(kBarCells - full, '.') + "] ";
     const std::string head = fmt::format("{}/{}  ", done(), total);
-    // On a narrow terminal what is nought goes first, then the seats, then the bar itself.
+    // On a narrow terminal what is nought goes first, then the seats, the bar itself, the limit,
+    // and last what became of the rows.
     const std::string forms[] = {
         cells + head + counts() + "  " + this_run() + "  " + pace(),
         cells + head + counts_that_matter() + "  " + this_run() + "  " + pace(),
         cells + head + counts_that_matter() + "  " + pace(),
         head + counts_that_matter() + "  " + pace(),
+        head + counts_that_matter() + "  " + pace_in_short(),
+        head + pace_in_short(),
     };
     // A line that fills the last column would wrap, and could not be redrawn.
     const std::size_t room = width > 1 ? width - 1 : 0;

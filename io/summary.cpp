@@ -10,6 +10,7 @@
 
 #include "io/commands.hpp"
 #include "io/log.hpp"
+#include "io/table.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -23,6 +24,8 @@ double rate_of(const Summary& summary) {
 }
 
 using nlohmann::ordered_json;
+
+constexpr std::size_t kIndent = 2;  // of tables
 
 std::uint64_t all_of(const Breakdown::Region& region) {
   return region.placed + region.rejected + region.in_doubt;
@@ -44,45 +47,55 @@ std::vector<Each> sorted(std::vector<Each> all) {
   return all;
 }
 
-template <class Each, class Line>
-void add_table(std::string& text, const std::vector<Each>& all, std::string_view header,
-               const Line& line) {
-  text += header;
+/// @param cells_of a line's
+template <class Each, class CellsOf>
+std::string table_of(const std::vector<Each>& all, Table table, const CellsOf& cells_of, int wide) {
   const std::size_t shown = std::min(all.size(), kSummaryLinesMax);
-  for (const Each& each : std::span(all).first(shown)) text += line(each);
+  for (const Each& each : std::span(all).first(shown)) table.add(cells_of(each));
+  std::string text = table.text(wide);
   if (shown < all.size()) {
-    text += fmt::format("  and {} more; --summary FILE has them all\n", all.size() - shown);
+    text +=
+        fitted(fmt::format("  and {} more; --summary FILE has them all", all.size() - shown), wide);
   }
+  return text;
 }
+
+std::string text_of(std::uint64_t count) { return std::to_string(count); }
 
 /// Of this run. One region says no more than the line of the totals.
-std::string regions_text(const Breakdown& breakdown) {
+std::string regions_text(const Breakdown& breakdown, int wide) {
   const auto all = sorted(breakdown.regions());
-  std::string text;
-  if (all.size() < 2) return text;
-  add_table(text, all,
-            fmt::format("  {:<24} {:>9} {:>9} {:>9} {:>10} {:>12}\n", "RegionId", "placed",
-                        "rejected", "in doubt", "seats", "seat-months"),
-            [](const Breakdown::Region& region) {
-              return fmt::format("  {:<24} {:>9} {:>9} {:>9} {:>10} {:>12}\n", name_of(region),
-                                 region.placed, region.rejected, region.in_doubt,
-                                 region.seats_placed, region.seat_months_placed);
-            });
-  return text;
+  if (all.size() < 2) return {};
+  return table_of(
+      all,
+      Table({{"RegionId", 24},
+             {"placed", 9},
+             {"rejected", 9},
+             {"in doubt", 9},
+             {"seats", 10},
+             {"seat-months", 12}},
+            kIndent),
+      [](const Breakdown::Region& region) {
+        return std::vector{name_of(region),
+                           text_of(region.placed),
+                           text_of(region.rejected),
+                           text_of(region.in_doubt),
+                           text_of(region.seats_placed),
+                           text_of(region.seat_months_placed)};
+      },
+      wide);
 }
 
-std::string codes_text(const Breakdown& breakdown) {
+std::string codes_text(const Breakdown& breakdown, int wide) {
   const auto all = sorted(breakdown.codes());
-  std::string text;
-  if (all.empty()) return text;
-  add_table(
-      text, all,
-      fmt::format("  {:<34} {:>9} {:>9} {:>13}\n", "Code", "rejected", "in doubt", "not executed"),
+  if (all.empty()) return {};
+  return table_of(
+      all, Table({{"Code", 34}, {"rejected", 9}, {"in doubt", 9}, {"not executed", 13}}, kIndent),
       [](const Breakdown::Code& code) {
-        return fmt::format("  {:<34} {:>9} {:>9} {:>13}\n", name_of(code), code.rejected,
-                           code.in_doubt, code.not_executed);
-      });
-  return text;
+        return std::vector{name_of(code), text_of(code.rejected), text_of(code.in_doubt),
+                           text_of(code.not_executed)};
+      },
+      wide);
 }
 
 std::string latency_text(const Histogram& latency) {
@@ -108,23 +121,29 @@ std::string waits_text(const Waits& waits) {
     text += fmt::format("{}{:.1f} s for {}", text.empty() ? "waited " : ", ",
                         seconds_of(waits.of(what)), words_of(what));
   }
-  return text.empty() ? text : text + "\n";
+  return text;
 }
 
-std::string run_text(const Summary& summary) {
+std::string run_text(const Summary& summary, int wide) {
   const Tally& tally = summary.tally;
   const std::string limit =
       summary.rate.unlimited() ? "no limit" : "limit " + to_string(summary.rate);
-  std::string text = fmt::format("this run: {} placed, {} seats, {} seat-months\n", tally.placed,
-                                 tally.seats_placed, tally.seat_months_placed);
-  text += regions_text(tally.breakdown) + codes_text(tally.breakdown);
-  text += fmt::format("requests {} in {:.1f} s, {:.1f}/s, {}; throttled {}, faults {}\n",
-                      tally.sent, seconds_of(summary.elapsed), rate_of(summary), limit,
-                      tally.throttled, tally.faults);
-  if (tally.latency.count() > 0) text += "answers took " + latency_text(tally.latency) + "\n";
-  if (tally.since_due.count() > 0)
-    text += "from when they were due: " + latency_text(tally.since_due) + "\n";
-  return text + waits_text(tally.waits);
+  std::string text = fitted(fmt::format("this run: {} placed, {} seats, {} seat-months",
+                                        tally.placed, tally.seats_placed, tally.seat_months_placed),
+                            wide);
+  text += regions_text(tally.breakdown, wide) + codes_text(tally.breakdown, wide);
+  text += fitted(fmt::format("requests {} in {:.1f} s, {:.1f}/s, {}; throttled {}, faults {}",
+                             tally.sent, seconds_of(summary.elapsed), rate_of(summary), limit,
+                             tally.throttled, tally.faults),
+                 wide);
+  if (tally.latency.count() > 0) {
+    text += fitted("answers took " + latency_text(tally.latency), wide);
+  }
+  if (tally.since_due.count() > 0) {
+    text += fitted("from when they were due: " + latency_text(tally.since_due), wide);
+  }
+  const std::string waits = waits_text(tally.waits);
+  return waits.empty() ? text : text + fitted(waits, wide);
 }
 
 ordered_json latency_json(const Histogram& latency) {
@@ -255,30 +274,37 @@ std::string advice_for(Stop stop, const Rows& rows, const ByPlan& plan) {
   return "The plan has expired, so make a new one first. " + advice;
 }
 
-std::string to_text(const Summary& summary) {
+std::string to_text(const Summary& summary, int wide) {
   const Rows& rows = summary.rows;
   std::string text;
   const auto line = [&](std::string_view name, std::uint64_t count, std::string_view note) {
     if (count == 0 && name != "placed") return;
-    text += fmt::format("  {:<10} {:>9}{}{}\n", name, count, note.empty() ? "" : "  ", note);
+    const std::string counted = fmt::format("  {:<10} {:>9}", name, count);
+    const bool noted = !note.empty();
+    const bool beside =
+        wide == 0 || counted.size() + 2 + note.size() <= static_cast<std::size_t>(wide);
+    text += counted + (noted && beside ? fmt::format("  {}", note) : "") + "\n";
+    if (noted && !beside) text += fitted(fmt::format("      {}", note), wide);
   };
   if (summary.stop != Stop::none) {
     const bool by_hand = summary.stop == Stop::interrupted || summary.stop == Stop::abandoned;
     const std::string name = by_hand ? "" : std::string(words_of(summary.stop)) + ": ";
-    text += fmt::format("stopped: {}{}\n", name, printable(summary.stop_detail));
+    text += fitted(fmt::format("stopped: {}{}", name, printable(summary.stop_detail)), wide);
   }
   line("placed", rows.count_of(State::placed), "");
   line("rejected", rows.count_of(State::rejected), "see Code and Message in the results");
   line("in doubt", rows.count_of(State::in_doubt), "may have been ordered; never sent again");
   line("invalid", summary.validation.invalid, "left out");
   line("not sent", summary.not_sent, "");
-  if (summary.tally.intents > 0) text += run_text(summary);
+  if (summary.tally.intents > 0) text += run_text(summary, wide);
+  // Paths and commands are pasted: they are left whole.
   text += fmt::format("results: {}\nledger:  {}\n", printable(summary.output),
                       printable(summary.ledger));
-  if (!summary.advice.empty()) text += summary.advice + "\n";
-  if (!summary.status_command.empty()) text += "  " + printable(summary.status_command) + "\n";
-  if (!summary.plan_command.empty()) text += "  " + printable(summary.plan_command) + "\n";
-  if (!summary.next_command.empty()) text += "  " + printable(summary.next_command) + "\n";
+  if (!summary.advice.empty()) text += fitted(summary.advice, wide);
+  for (const std::string* command :
+       {&summary.status_command, &summary.plan_command, &summary.next_command}) {
+    if (!command->empty()) text += "  " + printable(*command) + "\n";
+  }
   return text;
 }
 

@@ -35,8 +35,8 @@ struct Summary {
   WallTime ended{};
 };
 
-/// Several lines, each with its end.
-std::string to_text(const Summary& summary);
+/// Several lines, each with its end. @param wide columns of the terminal; 0: it is none
+std::string to_text(const Summary& summary, int wide = 0);
 /// One JSON object and a line end. @param indent spaces; -1: all on one line
 std::string to_json(const Summary& summary, int indent = 2);
 

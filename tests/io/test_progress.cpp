@@ -154,6 +154,21 @@ TEST_F(ProgressTest, BarNeverWraps) {
   }
 }
 
+TEST_F(ProgressTest, ANarrowBarIsWholeWords) {
+  Progress progress = progress_of(ProgressMode::bar);
+  progress.update(view(1000), kStart);
+  settle(100);
+  int second = 0;
+  for (const auto& [columns, wanted] : {std::pair{60, "100/1000  placed 100  50.0/s, limit 10/s, "},
+                                        std::pair{50, "100/1000  placed 100  50.0/s, 1m 30s left"},
+                                        std::pair{40, "100/1000  50.0/s, 1m 30s left"}}) {
+    width = columns;
+    taken();
+    progress.update(view(1000), kStart + seconds(2) + milliseconds(200) * second++);
+    EXPECT_TRUE(has(taken(), wanted)) << columns;
+  }
+}
+
 TEST_F(ProgressTest, ThrottlingIsShownWithTheRateThatIsLeft) {
   Progress progress = progress_of(ProgressMode::plain);
   pacer.throttled({}, kStart);

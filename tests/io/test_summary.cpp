@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 namespace sagorder::io {
 namespace {
@@ -185,6 +186,25 @@ TEST_F(SummaryTest, IsOfALengthForPeopleWhateverCame) {
   const auto json = nlohmann::json::parse(to_json(summary(Stop::none, "")));
   EXPECT_EQ(json["by_region"].size(), Breakdown::kRegionsMax + 1);
   EXPECT_EQ(json["by_region"][0]["region"], "others");
+}
+
+TEST_F(SummaryTest, FitsANarrowTerminal) {
+  tally_.breakdown.settle(order_of("cn-shanghai", 5), RecordKind::placed);
+  tally_.breakdown.settle(order_of("ap-southeast-1", 10), RecordKind::in_doubt);
+  tally_.breakdown.count("Throttling.User", RecordKind::not_executed);
+  tally_.latency.add(milliseconds(20));
+  tally_.waits.turn(WaitFor::rate, SteadyTime{seconds(1)});
+  tally_.waits.turn(WaitFor::ledger, SteadyTime{seconds(3)});
+  const Summary all = summary(Stop::max_doubts, "10 new rows in doubt");
+  std::istringstream text(to_text(all, 40));
+  for (std::string line; std::getline(text, line);) {
+    const bool pasted = line.starts_with("  sagorder ");
+    EXPECT_TRUE(line.size() <= 40 || pasted) << line;
+  }
+  EXPECT_NE(to_text(all, 40).find("\n  in doubt           1\n      may have been ordered;"),
+            std::string::npos);
+  EXPECT_EQ(to_text(all, 80), to_text(all));
+  EXPECT_NE(to_text(all, 79), to_text(all)) << "its tables are 80 wide";
 }
 
 TEST_F(SummaryTest, JsonOnOneLine) {
