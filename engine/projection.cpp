@@ -66,10 +66,4 @@ Repair Projection::repair() const {
 
 bool Projection::lacks_line(Row row) const { return match(row) == Match::lacks_line; }
 
-std::uint64_t Projection::missing() const {
-  std::uint64_t missing = 0;
-  for (std::uint64_t i = 1; i <= seen_.size(); ++i) missing += lacks_line(Row{i}) ? 1 : 0;
-  return missing;
-}
-
 }  // namespace sagorder

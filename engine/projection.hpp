@@ -33,7 +33,6 @@ class Projection {
   void see_broken() { broken_ = true; }  ///< a line that is not ours, or bytes after it
   [[nodiscard]] Repair repair() const;
   [[nodiscard]] bool lacks_line(Row row) const;  ///< settled or invalid, and no line seen
-  [[nodiscard]] std::uint64_t missing() const;   ///< how many lack one
   [[nodiscard]] std::optional<Row> unknown_row() const { return unknown_; }
 
  private:

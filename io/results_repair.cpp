@@ -50,10 +50,10 @@ void ResultsRepair::repair(Ledger& ledger, Log& log) {
   if (scan_.torn_bytes > 0) results_->cut_torn_tail();
   kill_point("repair:before");
   if (projection_.repair() == Repair::append) {
-    log.info(fmt::format("lines missing in the results, added now: {}", projection_.missing()));
-    write_lines(
+    const Written written = write_lines(
         ledger, [&](Row row) { return projection_.lacks_line(row); },
         [&](std::string_view lines) { results_->append(lines); });
+    tell_added(written, log);
     kill_point("repair:lines-added");
   } else if (projection_.repair() == Repair::rebuild) {
     log.warning("the results file does not agree with the ledger; it is written anew");
@@ -72,19 +72,34 @@ void ResultsRepair::mark_invalid_rows() {
   });
 }
 
+/// A first run has nothing to mend: it only says what it leaves out.
+void ResultsRepair::tell_added(const Written& written, Log& log) {
+  if (written.invalid > 0) {
+    log.info(fmt::format("rows left out as invalid: {}; the results say what is wrong with each",
+                         written.invalid));
+  }
+  if (written.settled > 0) {
+    log.info(fmt::format("lines missing in the results, added now: {}", written.settled));
+  }
+}
+
 /// Lines of settled and invalid rows, in the order of the input, in blocks.
-void ResultsRepair::write_lines(Ledger& ledger, const std::function<bool(Row)>& wanted,
-                                const ResultsFile::Sink& sink) {
+ResultsRepair::Written ResultsRepair::write_lines(Ledger& ledger,
+                                                  const std::function<bool(Row)>& wanted,
+                                                  const ResultsFile::Sink& sink) {
   constexpr std::size_t kBlock = 256 * 1024;
   const ResultWriter writer(results_->format(), validation_.columns);
   std::string lines;
+  Written written;
   pass_again(input_, settings_.intake,
              [&](const Order& order, bool valid, const std::vector<Complaint>& complaints) {
                if (!wanted(order.row)) return;
                // What was ordered stays so, even if the row is invalid by today's options.
                if (const auto outcome = outcome_of(ledger, order.row)) {
                  writer.line(*outcome, rows_.attempts(order.row), order.cells, lines);
+                 ++written.settled;
                } else if (!valid) {
+                 ++written.invalid;
                  writer.invalid(order.row, reasons(complaints), now().wall, order.cells, lines);
                }
                if (lines.size() < kBlock) return;
@@ -92,6 +107,7 @@ void ResultsRepair::write_lines(Ledger& ledger, const std::function<bool(Row)>& 
                lines.clear();
              });
   if (!lines.empty()) sink(lines);
+  return written;
 }
 
 std::optional<Record> ResultsRepair::outcome_of(Ledger& ledger, Row row) const {

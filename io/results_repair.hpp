@@ -2,6 +2,7 @@
 // the file says with what the ledger says, and adds or writes anew what it lacks.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,9 +34,15 @@ class ResultsRepair {
   [[nodiscard]] std::unique_ptr<ResultsFile> take() { return std::move(results_); }
 
  private:
+  /// How many lines were.
+  struct Written {
+    std::uint64_t settled = 0;
+    std::uint64_t invalid = 0;
+  };
   void mark_invalid_rows();
-  void write_lines(Ledger& ledger, const std::function<bool(Row)>& wanted,
-                   const ResultsFile::Sink& sink);
+  static void tell_added(const Written& written, Log& log);
+  Written write_lines(Ledger& ledger, const std::function<bool(Row)>& wanted,
+                      const ResultsFile::Sink& sink);
   std::optional<Record> outcome_of(Ledger& ledger, Row row) const;
 
   const Settings& settings_;

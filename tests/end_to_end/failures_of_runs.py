@@ -590,7 +590,12 @@ class Invalid(ProgramTest):
         self.assertEqual(batch.summary()["batch"]["invalid"], 2)
         self.assertEqual(batch.summary()["batch"]["not_sent"], 0)
         self.assertEqual(batch.violations(), [])
-        self.assert_ended(batch.run(), SOME_REJECTED)
+        # Nothing is missing from the results of a first run.
+        self.assertIn("rows left out as invalid: 2; the results say", done.stderr)
+        self.assertNotIn("missing", done.stderr)
+        again = batch.run()
+        self.assert_ended(again, SOME_REJECTED)
+        self.assertNotIn("left out as invalid: ", again.stderr)
         self.assertEqual(batch.violations(), [])
 
     def test_left_out_lines_come_back(self):
@@ -598,7 +603,8 @@ class Invalid(ProgramTest):
         batch.write_orders(ROWS, columns=self.BAD)
         batch.run()
         batch.output.unlink()
-        self.assert_ended(batch.run(), SOME_REJECTED)
+        words = ("left out as invalid: 2", "lines missing in the results, added now: 4")
+        self.assert_ended(batch.run(), SOME_REJECTED, *words)
         self.assertEqual(batch.violations(), [])
 
     def test_strict(self):
