@@ -51,7 +51,8 @@ Settlement::Settlement(const Settings& settings)
       facts_(ledger_->facts()),
       rows_(replay_rows(*ledger_, rows_of(facts_, settings.ledger), settings.ledger)),
       columns_(columns_of(facts_, settings.ledger)),
-      results_(results_path(settings, facts_), columns_) {
+      results_(results_path(settings, facts_), columns_),
+      rows_command_(command_for("rows", settings)) {
   const ResultsFile::Scan scan = results_.scan([](const ResultKey&) {});
   if (scan.content == ResultsFile::Content::foreign) {
     throw OutputError(settings.output + ": is not the results file of this ledger");
@@ -69,9 +70,33 @@ void Settlement::refuse_unless_there(Row row) const {
                 "`sagorder status` lists the rows in doubt");
 }
 
+/// What an operator said is a record like any other: none is ever taken back, for what was sent
+/// since may rest on it. What to do about a slip is for people.
+void Settlement::refuse_second_thoughts(const Record& said) const {
+  const std::string row = "row " + std::to_string(said.row.value);
+  const State state = rows_.state(said.row);
+  if (said.kind == RecordKind::resolved_placed && state == State::placed) {
+    throw Refusal(ExitCode::usage,
+                  row + " was resolved at " + timestamp(said.at) + ", as placed as " +
+                      said.order_id + "; that is final",
+                  "it is never ordered again, whatever its number. If the number is wrong, note "
+                  "the right one beside the results,\nand settle other rows of the same terms by "
+                  "hand: reconcile takes that order for nobody's");
+  }
+  if (said.kind != RecordKind::resolved_not_placed || state != State::pending) return;
+  throw Refusal(ExitCode::usage,
+                row + " was resolved at " + timestamp(said.at) + ", as not placed (" +
+                    printable(said.message) + "); that is final, and the next run orders it",
+                "if it was placed after all, do not give the batch's `run` again. Write the rows "
+                "that are left to a file, take this one\nout of it, and order that file with an "
+                "output of its own:  " +
+                    rows_command_ + " --status not_sent -o rest.csv");
+}
+
 void Settlement::refuse_unless_in_doubt(Row row) const {
   const State state = rows_.state(row);
   if (state == State::in_doubt) return;
+  if (const auto last = ledger_->outcome_of(row)) refuse_second_thoughts(*last);
   throw Refusal(ExitCode::usage,
                 "row " + std::to_string(row.value) + " is " + std::string(name_of(state)) +
                     "; only a row in doubt can be resolved",

@@ -37,6 +37,7 @@ class Settlement {
  private:
   Record checked(const Resolution& resolution, Settled& settled);
   void refuse_unless_there(Row row) const;
+  void refuse_second_thoughts(const Record& said) const;
   void refuse_unless_in_doubt(Row row) const;
   void refuse_if_taken(const Resolution& resolution);
   void refuse_if_said_of_earlier(const Record& said);
@@ -48,6 +49,7 @@ class Settlement {
   Rows rows_;
   std::vector<std::string> columns_;
   ResultsFile results_;
+  std::string rows_command_;  // `sagorder rows RESULTS`, as it is proposed
 };
 
 }  // namespace sagorder::io

@@ -362,6 +362,26 @@ class Resolve(CommandTest):
         self.assert_ended(self.resolve(batch, "--not-placed", "--because", "no"), USAGE, "placed")
         self.assertEqual(batch.violations(), [])
 
+    def test_second_thoughts(self):
+        """What was said stays in the ledger; what to do about a slip is told."""
+        batch = self.doubtful("close-before@2")
+        words = ("--not-placed", "--because", "no such order")
+        self.assert_ended(self.resolve(batch, *words), ALL_PLACED)
+        records = batch.ledger_records()
+        done = self.resolve(batch, "--placed", "4711")
+        self.assert_ended(done, USAGE, "as not placed (no such order)", "the next run orders it")
+        # Followed: the others are ordered without the row, and the batch is left alone.
+        proposed = re.search(r"(rows .* -o rest\.csv)$", done.stderr.strip())[1]
+        self.assert_ended(batch.sagorder(*shlex.split(proposed)), ALL_PLACED, "1 row")
+        self.assertEqual(len(batch.ledger_records()), len(records))
+        placed = self.doubtful()
+        right = self.evidence(placed)
+        self.assert_ended(self.resolve(placed, "--placed", "4711"), ALL_PLACED)
+        done = self.resolve(placed, "--placed", right)
+        self.assert_ended(done, USAGE, "as placed as 4711; that is final", "never ordered again")
+        self.assert_ended(placed.run(), ALL_PLACED)
+        self.assertEqual(self.ordered_rows(placed), list(range(1, placed.rows + 1)))
+
     def test_the_same_words_again(self):
         """Nothing more is recorded, and a line that could not be written the first time is."""
         for words in (("--placed",), ("--not-placed", "--because", "looked")):
