@@ -105,7 +105,9 @@ class Doctor {
       const bool temporary = !found.key.security_token.empty();
       findings_.ok("credentials", std::string(temporary ? "a temporary key" : "a permanent key") +
                                       " from the " + found.describe());
-      client_.emplace(*tls_, routes_, QueryWriter(settings_.scheme, settings_.method, found.key),
+      const auto say = [this](const std::string& text) { findings_.note("credentials", text); };
+      client_.emplace(*tls_, routes_, settings_.scheme, settings_.method,
+                      query_key(found, *tls_, settings_.scheme, routes_, say),
                       settings_.request_timeout, settings_.connect_timeout);
     } catch (const CredentialsError& error) {
       findings_.error(ExitCode::credentials, "credentials", error.what(),

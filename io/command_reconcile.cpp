@@ -130,10 +130,11 @@ class Reconciliation {
     const Credentials credentials =
         obtain_key(key_choice(settings_), tls, settings_.scheme, routes);
     log_.info("credentials from the " + credentials.describe());
-    QueryClient client(tls, routes,
-                       QueryWriter(settings_.scheme, settings_.method, credentials.key),
+    const auto say = [this](const std::string& text) { log_.info(text); };
+    QueryClient client(tls, routes, settings_.scheme, settings_.method,
+                       query_key(credentials, tls, settings_.scheme, routes, say),
                        settings_.request_timeout, settings_.connect_timeout);
-    Lister lister(client, endpoints(), [&](const std::string& text) { log_.info(text); });
+    Lister lister(client, endpoints(), say);
     std::set<std::string> regions;
     from_ = WallTime::max();
     for (const auto& [row, doubt] : doubts_) {

@@ -1,8 +1,10 @@
 #include "io/query_client.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "io/driver.hpp"
 
@@ -26,6 +28,11 @@ bool is_credentials(const Answer& answer) {
 
 bool is_ours(FaultKind kind) {
   return kind == FaultKind::certificate_refused || kind == FaultKind::identity_refused;
+}
+
+bool is_expired(const QueryEnd& end) {
+  return !end.fault && end.answer.kind == AnswerKind::error &&
+         judge_code(end.answer.code).effect == Effect::renew_key;
 }
 
 /// The same call would be refused again.
@@ -65,11 +72,14 @@ ExitCode QueryEnd::exit_code() const {
   return ours ? ExitCode::credentials : ExitCode::limit;
 }
 
-QueryClient::QueryClient(const TlsContext& tls, const Routes& routes, QueryWriter writer,
-                         milliseconds request_timeout, milliseconds connect_timeout)
+QueryClient::QueryClient(const TlsContext& tls, const Routes& routes, Scheme scheme, Method method,
+                         QueryKey key, milliseconds request_timeout, milliseconds connect_timeout)
     : tls_(tls),
       routes_(routes),
-      writer_(std::move(writer)),
+      scheme_(scheme),
+      method_(method),
+      key_(std::move(key)),
+      writer_(scheme, method, key_.key()),
       request_timeout_(request_timeout),
       connect_timeout_(connect_timeout),
       readiness_(std::make_shared<Readiness>(context_)),
@@ -90,12 +100,26 @@ QueryEnd QueryClient::ask(const Endpoint& endpoint, const Query& query,
     std::this_thread::sleep_until(next_);
     next_ = now().steady + kQueryGap;
     ++end_.attempts;
+    if (key_.keep_fresh(now().wall)) sign_with_key();
     attempt(endpoint, query);
-    if (end_.understood || is_final(end_) || end_.attempts == kQueryAttemptsMax) break;
+    if (end_.understood) key_.proved();
+    if (end_.understood || end_.attempts == kQueryAttemptsMax) break;
+    if (is_expired(end_) && key_.replace(now().wall)) {
+      sign_with_key();
+      continue;
+    }
+    if (is_final(end_)) break;
     next_ = std::max(next_, now().steady + wait_after(end_));
   }
   understand_ = nullptr;
   return end_;
+}
+
+void QueryClient::sign_with_key() {
+  std::vector<Secret> hidden = writer_.secrets();  // an answer may still repeat the one before
+  writer_ = QueryWriter(scheme_, method_, key_.key());
+  std::ranges::move(writer_.secrets(), std::back_inserter(hidden));
+  reader_.hide(std::move(hidden));
 }
 
 void QueryClient::attempt(const Endpoint& endpoint, const Query& query) {

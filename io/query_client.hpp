@@ -19,6 +19,7 @@
 #include "engine/verdict.hpp"
 #include "io/connection.hpp"
 #include "io/exit_code.hpp"
+#include "io/query_key.hpp"
 #include "io/readiness.hpp"
 #include "io/routes.hpp"
 #include "io/tls.hpp"
@@ -46,8 +47,9 @@ struct QueryEnd {
 class QueryClient final : private Connection::Owner {
  public:
   /// @param tls, routes outlive it
-  QueryClient(const TlsContext& tls, const Routes& routes, QueryWriter writer,
-              milliseconds request_timeout, milliseconds connect_timeout);
+  /// Throws std::invalid_argument for a key that cannot stand in a request.
+  QueryClient(const TlsContext& tls, const Routes& routes, Scheme scheme, Method method,
+              QueryKey key, milliseconds request_timeout, milliseconds connect_timeout);
   ~QueryClient();
   QueryClient(const QueryClient&) = delete;
   QueryClient& operator=(const QueryClient&) = delete;
@@ -58,6 +60,7 @@ class QueryClient final : private Connection::Owner {
                const std::function<bool(const Reply&)>& understand);
 
  private:
+  void sign_with_key();
   void attempt(const Endpoint& endpoint, const Query& query);
   bool reuse(const Endpoint& endpoint, const Exchange& exchange);
   void finished(Connection& connection, const Reply* reply, const Fault* fault) override;
@@ -65,7 +68,10 @@ class QueryClient final : private Connection::Owner {
 
   const TlsContext& tls_;
   const Routes& routes_;
-  QueryWriter writer_;
+  Scheme scheme_;
+  Method method_;
+  QueryKey key_;
+  QueryWriter writer_;  // with that key
   milliseconds request_timeout_;
   milliseconds connect_timeout_;
   boost::asio::io_context context_;

@@ -26,6 +26,7 @@ from harness import (
     count_by,
     random_seed,
 )
+from key_cases import NO_KEY, KeyTest
 
 WORDS = ("--sole-buyer", "--same-account")
 HOURS = 3
@@ -301,6 +302,46 @@ class Listings(ReconcileTest):
         )
         batch.ledger.unlink()
         self.assert_ended(self.reconcile(batch), USAGE, "the ledger of")
+
+
+class LongListings(ReconcileTest, KeyTest):
+    """Listings that take longer than a key lives: ten calls a second at most."""
+
+    ROWS = 400  # 20 a page
+
+    def listed_with(self, *options):
+        """A batch with a doubt, to be listed with keys of the gateway's."""
+        gateway = self.key_gateway(*options, faults="close-after@2")
+        batch = self.quiet_batch(gateway, *ONE_BY_ONE, rows=self.ROWS)
+        batch.run()
+        self.grow_old(batch)
+        batch.env.update(gateway.uri())
+        for name in NO_KEY:
+            batch.env.pop(name)
+        return batch
+
+    def assert_listed_with_keys(self, done, batch, least):
+        self.assertEqual(self.verdicts(done), {2: "found"}, done.stdout + done.stderr)
+        self.assertIn(f"{self.ROWS} orders", done.stdout)
+        self.assertIn("another key from the credentials URI", done.stderr)
+        self.assertGreaterEqual(batch.gateway.counts()["keys_issued"], least)
+
+    def test_a_key_is_renewed_before_it_expires(self):
+        batch = self.listed_with("--key-life", "2s")
+        done = self.reconcile(batch)
+        self.assert_listed_with_keys(done, batch, 2)
+        self.assertEqual(batch.gateway.counts()["refused"], {})
+
+    def test_a_key_that_is_called_expired_is_replaced(self):
+        batch = self.listed_with("--key-life", "1s", "--key-told", "60s")
+        done = self.reconcile(batch)
+        self.assert_listed_with_keys(done, batch, 2)
+        self.assertEqual(set(batch.gateway.counts()["refused"]), {"InvalidSecurityToken.Expired"})
+
+    def test_no_other_key_is_to_be_had(self):
+        batch = self.listed_with("--key-life", "1s", "--key-failures", "2-9")
+        done = self.reconcile(batch)
+        self.assert_ended(done, CREDENTIALS, "the key was not renewed", "InvalidSecurityToken")
 
 
 class Everything(ReconcileTest):
