@@ -371,8 +371,9 @@ class Driver::Loop {
   }
 
   void tell_status() {
-    parts_.log.asked(parts_.progress.line(view_, now().steady) + "; waiting for " +
-                     answers_awaited());
+    const bool idle = parts_.pipeline.on_wire() == 0;
+    parts_.log.asked(parts_.progress.line(view_, now().steady) +
+                     (idle ? "; nothing is under way" : "; waiting for " + answers_awaited()));
   }
 
   [[nodiscard]] std::string answers_awaited() const {

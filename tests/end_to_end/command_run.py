@@ -4,11 +4,12 @@ import csv
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import time
 
-from cases import end, replaced, run_at_terminal, said, without
+from cases import end, replaced, run_at_terminal, said, wait_until, without
 from command_cases import NO_KEYS, ONE_BY_ONE, ROWS, CommandTest, Nowhere, in_fives
 from harness import ALL_PLACED, CREDENTIALS, INPUT, IN_DOUBT, LIMIT, SOME_REJECTED, TIME_SCALE
 from harness import GATEWAY, USAGE
@@ -258,6 +259,8 @@ class Reports(CommandTest):
         process = self.started(batch)
         while not batch.output.exists() or len(batch.output.read_text().splitlines()) < 2:
             time.sleep(0.05)
+        process.send_signal(signal.SIGUSR1)
+        self.assertTrue(wait_until(lambda: "; nothing is under way" in batch.log.read_text()))
         process.terminate()
         self.assertEqual(process.wait(timeout=30), LIMIT)
         text = batch.log.read_text()
