@@ -61,7 +61,7 @@ std::string Approval::command_as_planned(const Plan& present) const {
     // What a file or a variable sets, no command line leaves out.
     const auto* const set = settings_.configuration.effective(option.substr(2));
     if (value.empty() && set != nullptr && set->layer != Layer::flag) return {};
-    if (!value.empty()) planned.words.insert(planned.words.end(), {option, value});
+    if (!value.empty()) planned.words = words_with(planned.words, option, value);
   }
   return command_without(planned, {});
 }

@@ -78,8 +78,8 @@ std::string results_beside(const std::string& path) {
 /// even by a file of settings.
 std::string command_to_order(const Settings& settings, const IntakeOptions& options) {
   const std::string file = settings.rows_output.empty() ? "ROWS.csv" : settings.rows_output;
-  std::string command = settings.program + " run " + shell_quoted(file) + " --output " +
-                        shell_quoted(results_beside(file));
+  std::string command = settings.program + " run " + operand_quoted(file) + " --output " +
+                        operand_quoted(results_beside(file));
   for (const std::string& name : options.carry) command += " --carry " + shell_quoted(name);
   if (!options.set.empty()) command += " --set ''";
   return command;

@@ -232,7 +232,7 @@ class Run {
             ? "make a file of the other rows"
             : fmt::format("this batch has sent some of the other rows: order of `{} rows {}{} "
                           "--status not_sent` alone what is not named here",
-                          settings_.program, shell_quoted(settings_.output),
+                          settings_.program, operand_quoted(settings_.output),
                           ledger_option(settings_)));
   }
 

@@ -49,7 +49,7 @@ std::vector<std::string> runs_of(const Facts& facts) {
 std::string ledger_option(const Settings& settings) {
   return settings.ledger == settings.output + ".ledger"
              ? ""
-             : " --ledger " + shell_quoted(settings.ledger);
+             : " --ledger " + operand_quoted(settings.ledger);
 }
 
 Batches& Entrance::batches() {
@@ -89,7 +89,7 @@ void Entrance::refuse_other_input(const Facts& facts) const {
                   "make a file of those rows alone and give it another --output: a "
                   "row that is in both files is bought twice\n"
                   "`sagorder status {}` says what this batch has ordered",
-                  shell_quoted(settings_.output) + ledger_option(settings_)));
+                  operand_quoted(settings_.output) + ledger_option(settings_)));
 }
 
 void Entrance::refuse_if_ordered_before(const Facts& facts) {
@@ -173,9 +173,9 @@ std::string Entrance::way_on(const Batch& before) const {
 std::string Entrance::way_to(const Batch& before) {
   const std::string usual = before.output + ".ledger";
   const std::string ledger =
-      before.ledger == usual ? "" : " --ledger " + shell_quoted(before.ledger);
+      before.ledger == usual ? "" : " --ledger " + operand_quoted(before.ledger);
   return fmt::format("see how it stands and go on with it:  sagorder status {}{}{}",
-                     shell_quoted(before.output), ledger, kOrAgain);
+                     operand_quoted(before.output), ledger, kOrAgain);
 }
 
 void Entrance::refuse_if_different(const Rows& rows, const Facts& facts, std::string_view name,

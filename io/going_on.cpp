@@ -30,6 +30,9 @@ class CommandLine {
   void add(std::string_view option, const std::string& value) {
     text_.append(" ").append(option).append(" ").append(shell_quoted(value));
   }
+  void add_path(std::string_view option, const std::string& path) {
+    text_.append(" ").append(option).append(" ").append(operand_quoted(path));
+  }
   void add(std::string_view option, const std::optional<std::uint64_t>& value) {
     if (value) add(option, std::to_string(*value));
   }
@@ -82,7 +85,8 @@ std::string mended(const Settings& settings, Stop stop, const ByPlan& plan) {
   }
   if (stop == Stop::not_after && !plan.from_now) return command_without(settings, "--not-after");
   if (stop != Stop::max_attempts) return settings.command_line;
-  return command_without(settings, "--rate") + " --rate " + to_string(half_of(settings.rate));
+  return command_of(settings, words_with(words_without(settings.words, "--rate"), "--rate",
+                                         to_string(half_of(settings.rate))));
 }
 
 /// One that is gone, damaged or expired cannot be kept to.
@@ -120,8 +124,8 @@ std::uint64_t number_in(const json& object, const char* name) {
 
 std::string plan_command(const Settings& settings, std::uint64_t canary) {
   if (settings.plan.empty()) return {};
-  CommandLine line(settings.program + " check " + shell_quoted(settings.input));
-  line.add("--plan", settings.plan);
+  CommandLine line(settings.program + " check " + operand_quoted(settings.input));
+  line.add_path("--plan", settings.plan);
   const bool configured =
       std::ranges::any_of(settings.configuration.values,
                           [](const ConfiguredValue& value) { return value.layer != Layer::flag; });

@@ -53,8 +53,8 @@ std::optional<Batch> batch_of_input(const std::string& path) {
 
 std::string results_for(const std::string& ledger) {
   const bool usual = ledger.ends_with(kLedgerEnd);
-  return usual ? shell_quoted(ledger.substr(0, ledger.size() - kLedgerEnd.size()))
-               : "RESULTS --ledger " + shell_quoted(ledger);
+  return usual ? operand_quoted(ledger.substr(0, ledger.size() - kLedgerEnd.size()))
+               : "RESULTS --ledger " + operand_quoted(ledger);
 }
 
 void refuse_what_it_is(const Settings& settings) {
@@ -75,8 +75,8 @@ void refuse_what_it_is(const Settings& settings) {
   const bool usual = batch->ledger == batch->output + std::string(kLedgerEnd);
   throw Refusal(ExitCode::usage,
                 fmt::format("{}: is an input, ordered with results in {}", given, batch->output),
-                "give those:  " + shell_quoted(batch->output) +
-                    (usual ? "" : " --ledger " + shell_quoted(batch->ledger)));
+                "give those:  " + operand_quoted(batch->output) +
+                    (usual ? "" : " --ledger " + operand_quoted(batch->ledger)));
 }
 
 }  // namespace

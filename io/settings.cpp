@@ -23,6 +23,7 @@ namespace {
 
 constexpr std::uint64_t kRowMax = 1'000'000'000'000;
 constexpr std::size_t kIdMax = 64;
+constexpr std::string_view kEndOfOptions = "--";
 
 UsageError wrong(std::string_view option, std::string_view value, const std::string& rule) {
   return UsageError(std::string(option) + " " + shown_argument(value) + ": " + rule, {},
@@ -610,23 +611,36 @@ std::vector<std::string> words_without(const std::vector<std::string>& words,
                                        std::string_view option) {
   const std::string with_value = std::string(option) + "=";
   std::vector<std::string> left;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    if (words[i] == option) {
-      ++i;  // its value
-    } else if (!words[i].starts_with(with_value)) {
-      left.push_back(words[i]);
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    if (*word == kEndOfOptions) {
+      left.insert(left.end(), word, words.end());
+      break;
+    }
+    if (*word == option) {
+      if (++word == words.end()) break;  // its value
+    } else if (!word->starts_with(with_value)) {
+      left.push_back(*word);
     }
   }
   return left;
 }
 
-std::string command_without(const Settings& settings, std::string_view option) {
+std::vector<std::string> words_with(std::vector<std::string> words, std::string_view option,
+                                    std::string_view value) {
+  const auto end = std::ranges::find(words, kEndOfOptions);
+  words.insert(end, {std::string(option), std::string(value)});
+  return words;
+}
+
+std::string command_of(const Settings& settings, const std::vector<std::string>& words) {
   std::string line = settings.called;
-  for (const std::string& word :
-       option.empty() ? settings.words : words_without(settings.words, option)) {
-    line += " " + shell_quoted(word);
-  }
+  for (const std::string& word : words) line += " " + shell_quoted(word);
   return line;
+}
+
+std::string command_without(const Settings& settings, std::string_view option) {
+  return command_of(settings,
+                    option.empty() ? settings.words : words_without(settings.words, option));
 }
 
 std::optional<Endpoint> parse_endpoint(std::string text) {
@@ -732,6 +746,11 @@ std::string quoted_by_numbers(std::string_view argument) {
 }
 
 }  // namespace
+
+std::string operand_quoted(std::string_view path) {
+  const bool option_like = path.size() > 1 && path.front() == '-';
+  return shell_quoted(option_like ? "./" + std::string(path) : std::string(path));
+}
 
 std::string shell_quoted(std::string_view argument) {
   static constexpr std::string_view kPlain =

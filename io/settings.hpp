@@ -210,9 +210,14 @@ std::optional<milliseconds> parse_duration(std::string_view text, milliseconds m
 /// `60s`, as parse_duration reads it.
 std::string in_words(milliseconds duration);
 
-/// The words of a command line less an option and its value, wherever it stands.
+/// The words of a command line less an option and its value, wherever it stands before `--`.
 std::vector<std::string> words_without(const std::vector<std::string>& words,
                                        std::string_view option);
+/// And with one more, behind all others.
+std::vector<std::string> words_with(std::vector<std::string> words, std::string_view option,
+                                    std::string_view value);
+/// The program as it was called, with these words.
+std::string command_of(const Settings& settings, const std::vector<std::string>& words);
 
 /// The command line as it was given, less an option and its value.
 /// @param option `--max-orders`; empty: all stays
@@ -221,5 +226,7 @@ std::string command_without(const Settings& settings, std::string_view option);
 /// An argument quoted for a POSIX shell, where it needs to be. What no terminal should show as it
 /// is (control characters, marks without width, invalid UTF-8) is written by its numbers.
 std::string shell_quoted(std::string_view argument);
+/// A path, quoted, that is no option even if it begins with a `-`.
+std::string operand_quoted(std::string_view path);
 
 }  // namespace sagorder::io

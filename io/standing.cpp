@@ -44,7 +44,7 @@ Counts count(const Rows& rows, const Facts& facts, bool running) {
 }
 
 std::string command_for(std::string_view name, const Settings& settings) {
-  return settings.program + " " + std::string(name) + " " + shell_quoted(settings.output) +
+  return settings.program + " " + std::string(name) + " " + operand_quoted(settings.output) +
          ledger_option(settings);
 }
 

@@ -3,7 +3,9 @@
 import csv
 import json
 import os
+import re
 import select
+import shlex
 import signal
 import socket
 import subprocess
@@ -348,6 +350,22 @@ class Input(CommandTest):
         done = batch.sagorder(*command[1:], preexec_fn=lambda: os.close(0))
         self.assertIn(done.returncode, (INPUT, USAGE), said(done))
         self.assert_nothing_reached(batch.gateway, connections=0)
+
+    def test_files_that_begin_with_a_dash(self):
+        """Behind `--` they are files; what is proposed later names them so that they stay files."""
+        batch = self.quiet_batch(self.gateway(faults="close-after@2"), *ONE_BY_ONE)
+        batch.input = batch.input.rename(batch.folder / "-x.csv")
+        batch.output, batch.ledger = batch.folder / "-r.csv", batch.folder / "-r.csv.ledger"
+        command = without(batch.command(), str(batch.input), str(batch.output), "--output")
+        done = batch.sagorder(*command[1:], "--output=-r.csv", "--max-orders", "3", "--", "-x.csv")
+        self.assert_ended(done, IN_DOUBT, "sagorder status ./-r.csv\n", " -- -x.csv\n")
+        proposed = re.findall(r"(?m)^  \S*sagorder (.*)$", done.stderr)
+        self.assertEqual(len(proposed), 2, done.stderr)
+        self.assert_ended(batch.sagorder(*shlex.split(proposed[0])), ALL_PLACED, "in doubt")
+        done = batch.sagorder(*shlex.split(proposed[1].replace(" --max-orders 3", "")))
+        self.assert_ended(done, IN_DOUBT)
+        self.assert_all_ordered_once(batch)
+        self.assert_ended(batch.sagorder("check", "--", "-x.csv"), ALL_PLACED)
 
     def test_fifo(self):
         """Not read as a file: it could not be read a second time. `-` is there for pipes."""

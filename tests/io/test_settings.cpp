@@ -425,6 +425,20 @@ TEST(Settings, AReaderReadsEachLineAsTheFirst) {
   }
 }
 
+TEST(Settings, WordsBehindTheEndOfOptionsAreFiles) {
+  using Words = std::vector<std::string>;
+  const Words words = {"run", "--rate", "5/s", "--burst=2", "--", "--rate", "-x.csv"};
+  EXPECT_EQ(words_without(words, "--rate"), (Words{"run", "--burst=2", "--", "--rate", "-x.csv"}));
+  EXPECT_EQ(words_without(words, "--burst"),
+            (Words{"run", "--rate", "5/s", "--", "--rate", "-x.csv"}));
+  EXPECT_EQ(words_with({"run", "--", "-x.csv"}, "--rate", "1/s"),
+            (Words{"run", "--rate", "1/s", "--", "-x.csv"}));
+  EXPECT_EQ(words_with({"run"}, "--rate", "1/s"), (Words{"run", "--rate", "1/s"}));
+  EXPECT_EQ(operand_quoted("-x y.csv"), "'./-x y.csv'");
+  EXPECT_EQ(operand_quoted("-"), "-") << "standard input";
+  EXPECT_EQ(operand_quoted("x-.csv"), "x-.csv");
+}
+
 TEST(Settings, HelpAndVersion) {
   EXPECT_TRUE(text_of({"--version"}).starts_with("sagorder 0.1.0\n"));
   for (const char* command : {"run", "check", "status", "resolve"}) {
