@@ -102,18 +102,22 @@ void Rows::forget(Row row) {
 
 bool Rows::touched(Row row) const { return attempts(row).value > 0; }
 
+Record interrupted(Row row, Attempt attempt, WallTime now) {
+  Record record;
+  record.kind = RecordKind::in_doubt;
+  record.row = row;
+  record.attempt = attempt;
+  record.at = now;
+  record.code = kCodeInterrupted;
+  record.message = "the program ended after this attempt was recorded and before its answer was";
+  return record;
+}
+
 std::vector<Record> open_as_in_doubt(const Rows& rows, WallTime now) {
   std::vector<Record> records;
   for (const Row row : rows.open_intents()) {
-    Record record;
-    record.kind = RecordKind::in_doubt;
-    if (planted(Planted::resume_resends)) record.kind = RecordKind::not_executed;
-    record.row = row;
-    record.attempt = rows.attempts(row);
-    record.at = now;
-    record.code = kCodeInterrupted;
-    record.message = "the program ended after this attempt was recorded and before its answer was";
-    records.push_back(std::move(record));
+    records.push_back(interrupted(row, rows.attempts(row), now));
+    if (planted(Planted::resume_resends)) records.back().kind = RecordKind::not_executed;
   }
   return records;
 }

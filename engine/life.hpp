@@ -103,6 +103,9 @@ class Rows {
 /// The code of an attempt that a start found open; no server gave it.
 inline constexpr std::string_view kCodeInterrupted = "Interrupted";
 
+/// An open attempt's own, once nobody is at it any more.
+Record interrupted(Row row, Attempt attempt, WallTime now);
+
 /// The records with which a start closes what a crash left open.
 std::vector<Record> open_as_in_doubt(const Rows& rows, WallTime now);
 

@@ -63,7 +63,8 @@ constexpr const char* kReplay =
 constexpr CommandName kCommands[] = {
     {"run", Command::run},         {"check", Command::check},         {"status", Command::status},
     {"resolve", Command::resolve}, {"report", Command::report},       {"rows", Command::rows},
-    {"doctor", Command::doctor},   {"reconcile", Command::reconcile}, {"config", Command::config}};
+    {"doctor", Command::doctor},   {"reconcile", Command::reconcile}, {"results", Command::results},
+    {"config", Command::config}};
 
 /// @param command empty: of the program
 std::string exit_codes(const std::string& command) {
@@ -203,9 +204,10 @@ void add_input(CLI::App& command, Arguments& given, bool required = true) {
 }
 
 void add_results(CLI::App& command, Arguments& given) {
-  command.add_option("RESULTS", given.output, "the results file of a run")
-      ->type_name("")
-      ->required();
+  command
+      .add_option("RESULTS", given.output,
+                  "the results file of a run; with a ledger in a database it may be left out")
+      ->type_name("");
 }
 
 CLI::Option& add_output(CLI::App& command, Arguments& given) {
@@ -510,6 +512,19 @@ void add_reconcile(CLI::App& app, Arguments& given) {
   reconcile.footer(kKeys);
 }
 
+void add_results_command(CLI::App& app, Arguments& given) {
+  CLI::App& results =
+      *app.add_subcommand("results", "write the results of the whole batch, out of its ledger");
+  Group(results, "Output")
+      .text("--output,-o", "RESULTS", given.output,
+            "where to: a new file, or results of this batch, which are replaced; .jsonl or .json: "
+            "JSON Lines, else CSV")
+      .required();
+  add_original(results, given);
+  add_ledger(results, given);
+  add_configuration(results, given);
+}
+
 void add_config(CLI::App& app, Arguments& given) {
   CLI::App& config =
       *app.add_subcommand(kConfig, "what each setting is, and which file or variable says so");
@@ -677,6 +692,7 @@ void describe(CLI::App& app, Arguments& given, const std::shared_ptr<Wrapped>& p
   add_rows(app, given);
   add_doctor(app, given);
   add_reconcile(app, given);
+  add_results_command(app, given);
   add_config(app, given);
   add_help(app, given);
   for (CLI::App* command : app.get_subcommands(nullptr)) {

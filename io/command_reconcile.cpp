@@ -13,6 +13,7 @@
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
 #include "io/going_on.hpp"
+#include "io/hosts_seen.hpp"
 #include "io/ledger_place.hpp"
 #include "io/lister.hpp"
 #include "io/query_client.hpp"
@@ -49,13 +50,18 @@ class Reconciliation {
  private:
   void open() {
     const std::string& path = settings_.ledger;
+    SharedLedger* shared = nullptr;
     if (settings_.apply) {
       settlement_.emplace(settings_);
+      shared = settlement_->shared();
     } else {
       LedgerSeen seen = look_at_ledger(settings_);
-      if (seen.running) throw LedgerBusy(path + ": a run is going on");
       reading_ = std::move(seen.ledger);
+      shared = dynamic_cast<SharedLedger*>(reading_.get());
+      if (shared == nullptr && seen.running) throw LedgerBusy(path + ": a run is going on");
     }
+    // What they have under way would be taken for somebody else's.
+    if (shared != nullptr) refuse_while_hosts_work(*shared);
     facts_ = ledger().facts();
     rows_.emplace(replay_rows(ledger(), rows_of(facts_, path), path));
   }
@@ -198,7 +204,7 @@ class Reconciliation {
     }
     settlement_->settle(resolutions);
     if (settlement_->without_results()) settlement_->remove_if_unused();
-    fmt::print("settled; in doubt now: {}\n", settlement_->rows().count_of(State::in_doubt));
+    fmt::print("settled; in doubt now: {}\n", settlement_->in_doubt());
     if (settlement_->rows().count_of(State::pending) == 0) return;
     fmt::print("{}", to_text(going_on(facts_, settlement_->rows(), settings_.ledger,
                                       std::filesystem::current_path().string(), now().wall),

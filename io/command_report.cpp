@@ -15,6 +15,7 @@
 #include "io/results_file.hpp"
 #include "io/results_lines.hpp"
 #include "io/run_history.hpp"
+#include "io/shared_ledger.hpp"
 #include "io/standing.hpp"
 
 namespace sagorder::io {
@@ -40,6 +41,10 @@ static_assert(kResultColumns[kMessageCell] == "Message");
 /// @return what is to be said of the results, if they are not all there; empty: nothing
 std::string read_results(const std::string& path, const std::vector<std::string>& columns,
                          Report& report) {
+  if (path.empty()) {
+    return "no results were named, so regions, seats and rows that were left out as invalid are "
+           "not shown; `sagorder results` writes them";
+  }
   FileIdentity identity;
   if (!identity_of(path, identity)) {
     return path +
@@ -95,7 +100,7 @@ ReportFrame frame_of(const Settings& settings, const Facts& facts, const Report&
   ReportFrame frame;
   frame.made = now().wall;
   frame.running = running;
-  frame.results = absolute(settings.output);
+  frame.results = settings.output.empty() ? "" : absolute(settings.output);
   frame.ledger = absolute(path);
   frame.input = fact(facts, kFactInputPath, path);
   frame.endpoint = fact(facts, kFactEndpoint, path);
@@ -123,7 +128,10 @@ ExitCode report_command(const Settings& settings, Log& /*log*/) {
   const auto [ledger, running] = look_at_ledger(settings);
   refuse_bad_place(OwnFile::report, settings.report);
   const Facts facts = ledger->facts();
-  refuse_other_results(settings, fact(facts, kFactOutputPath, path));
+  // Of hosts that share a batch each has a file of its own.
+  if (dynamic_cast<SharedLedger*>(ledger.get()) == nullptr) {
+    refuse_other_results(settings, fact(facts, kFactOutputPath, path));
+  }
   Report report(rows_of(facts, path), starts_of(facts));
   read_records(*ledger, report, path);
   report.close(running);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -76,6 +77,11 @@ std::string description_of(const Settings& settings, Settlement& batch) {
                      begun.empty() ? "never" : begun);
 }
 
+/// Whoever is at work takes the rows that are pending.
+bool at_work(SharedLedger* ledger) {
+  return ledger != nullptr && std::ranges::any_of(ledger->hosts(), &HostSeen::alive);
+}
+
 /// A script that pipes its evidence in is not asked.
 void confirm(const Settings& settings) {
   if (settings.yes || !is_terminal(STDIN_FILENO)) return;
@@ -92,9 +98,8 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
   Settlement batch(settings);
   const Resolution& said = settings.resolution;
-  const bool in_doubt = said.row.value >= 1 && said.row.value <= batch.rows().count() &&
-                        batch.rows().state(said.row) == State::in_doubt;
-  if (in_doubt) {
+  if (batch.is_doubt(said.row)) {
+    batch.refuse_while_under_way(said.row);
     if (said.placed) refuse_order_of_another_batch(said, batch.facts(), path);
     fmt::print("{}\n", printable(description_of(settings, batch)));
     std::fflush(stdout);
@@ -104,13 +109,17 @@ ExitCode resolve_command(const Settings& settings, Log& /*log*/) {
 
   if (batch.without_results()) {
     batch.remove_if_unused();
-    fmt::print("there is no results file {}; the next run writes it anew\n",
-               printable(settings.output));
+    if (settings.output.empty()) {
+      fmt::print("no results file was named: `sagorder results` writes one\n");
+    } else {
+      fmt::print("there is no results file {}; the next run writes it anew\n",
+                 printable(settings.output));
+    }
   }
   fmt::print("row {} is {}{}\n", said.row.value, before ? "already resolved: " : "",
              said.placed ? "placed as " + said.order_id : "not placed, and pending again");
-  fmt::print("in doubt now: {}\n", batch.rows().count_of(State::in_doubt));
-  if (batch.rows().count_of(State::pending) > 0) {
+  fmt::print("in doubt now: {}\n", batch.in_doubt());
+  if (batch.rows().count_of(State::pending) > 0 && !at_work(batch.shared())) {
     fmt::print("{}", to_text(going_on(batch.facts(), batch.rows(), path,
                                       std::filesystem::current_path().string(), now().wall),
                              "to go on with the rows that are not sent"));

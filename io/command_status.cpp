@@ -8,6 +8,7 @@
 #include "io/commands.hpp"
 #include "io/driver.hpp"
 #include "io/going_on.hpp"
+#include "io/hosts_seen.hpp"
 #include "io/ledger_place.hpp"
 #include "io/run_history.hpp"
 #include "io/standing.hpp"
@@ -23,13 +24,39 @@ struct Doubt {
 };
 using Doubts = std::map<std::uint64_t, Doubt>;  // by row
 
-/// @param running what is under way is no doubt then
-Doubts doubts_of(Ledger& ledger, const Rows& rows, bool running) {
+/// Attempts that were begun, and that nobody is at any more, to what is known of them.
+using Interrupted = std::map<std::uint64_t, std::string>;  // by row
+
+/// Of a batch that hosts share, by their names.
+struct Hosts {
+  std::vector<HostSeen> all;
+  Interrupted interrupted;
+};
+
+Hosts hosts_of(SharedLedger& ledger, const Rows& rows) {
+  Hosts hosts{ledger.hosts(), {}};
+  std::map<std::int64_t, bool> alive;
+  for (const HostSeen& host : hosts.all) alive[host.id] = host.alive;
+  for (const OpenIntent& open : ledger.open_intents()) {
+    if (alive[open.host.id] || open.row.value > rows.count()) continue;
+    if (rows.state(open.row) != State::intended) continue;  // begun after the rows were read
+    hosts.interrupted[open.row.value] = "its host ended: " + to_text(open.host);
+  }
+  return hosts;
+}
+
+Interrupted all_open(const Rows& rows) {
+  Interrupted interrupted;
+  for (const Row row : rows.open_intents()) interrupted[row.value] = Doubt().message;
+  return interrupted;
+}
+
+Doubts doubts_of(Ledger& ledger, const Rows& rows, const Interrupted& interrupted) {
   const auto is_doubt = [&](Row row) {
-    const State state = rows.state(row);
-    return state == State::in_doubt || (state == State::intended && !running);
+    return rows.state(row) == State::in_doubt || interrupted.contains(row.value);
   };
   Doubts doubts;
+  for (const auto& [row, known] : interrupted) doubts[row].message = known;
   ledger.intents([&](const Record& intent) {
     if (is_doubt(intent.row)) doubts[intent.row.value].begun = intent.at;
   });
@@ -48,9 +75,11 @@ struct Found {
   const Rows& rows;
   const Counts& counts;
   bool running;
+  std::uint64_t under_way;
   const Doubts& doubts;
-  std::optional<RunKnown> last_run;  ///< of those that had something to send
-  std::optional<GoingOn> go_on;      ///< nullopt: nothing is left to send, or a run goes on
+  const std::optional<Hosts>& hosts;  ///< nullopt: the ledger is a file
+  std::optional<RunKnown> last_run;   ///< of those that had something to send
+  std::optional<GoingOn> go_on;       ///< nullopt: nothing is left to send, or a run goes on
 };
 
 // --- for people
@@ -64,7 +93,7 @@ void print_counts(const Found& found) {
   line("placed", rows.count_of(State::placed));
   line("rejected", rows.count_of(State::rejected));
   line("in doubt", found.counts.in_doubt);
-  if (found.running) line("under way", rows.count_of(State::intended));
+  if (found.running) line("under way", found.under_way);
   if (found.counts.invalid > 0) line("invalid", found.counts.invalid, "  left out");
   line("not sent", found.counts.not_sent);
 }
@@ -99,13 +128,16 @@ void print_doubts(const Doubts& doubts) {
 void print_what_next(const Found& found) {
   fmt::print("\n");
   if (found.running) {
-    fmt::print("a run is going on; it holds the ledger\n");
-    return;
+    fmt::print("a run is going on{}\n", found.hosts ? "" : "; it holds the ledger");
+    if (!found.hosts) return;
   }
-  fmt::print("{}", found.go_on ? to_text(*found.go_on, "to go on")
-                               : std::string("nothing is left to send\n"));
+  if (!found.running) {
+    fmt::print("{}", found.go_on ? to_text(*found.go_on, "to go on")
+                                 : std::string("nothing is left to send\n"));
+  }
   if (found.counts.in_doubt == 0) return;
-  fmt::print("the account can be asked what became of them:\n  {}\n",
+  fmt::print("the account can be asked what became of them{}:\n  {}\n",
+             found.running ? " once the run has ended" : "",
              printable(command_for("reconcile", found.settings)));
   fmt::print(
       "when you know what became of a row in doubt (this is final, so look twice):\n"
@@ -120,6 +152,7 @@ void print(const Found& found) {
   fmt::print("begun     {}\n", fact(found.facts, kFactCreatedAt, path));
   fmt::print("last run  {}\n", last_run_text(found));
   print_counts(found);
+  if (found.hosts) fmt::print("\n{}", table_of(found.hosts->all));
   if (found.counts.in_doubt > 0) print_doubts(found.doubts);
   print_what_next(found);
 }
@@ -167,9 +200,10 @@ void print_json(const Found& found) {
                   {"placed", rows.count_of(State::placed)},
                   {"rejected", rows.count_of(State::rejected)},
                   {"in_doubt", found.counts.in_doubt},
-                  {"under_way", found.running ? rows.count_of(State::intended) : 0},
+                  {"under_way", found.under_way},
                   {"invalid", found.counts.invalid},
                   {"not_sent", found.counts.not_sent}};
+  if (found.hosts) json["hosts"] = json_of(found.hosts->all);
   json["doubts"] = doubts_json(found.doubts);
   json["plan_command"] = found.go_on ? found.go_on->new_plan : "";
   json["next_command"] = found.go_on ? found.go_on->command : "";
@@ -193,8 +227,12 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const auto [ledger, running] = look_at_ledger(settings);
   const Facts facts = ledger->facts();
   const Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
-  const Counts counts = count(rows, facts, running);
-  const Doubts doubts = counts.in_doubt > 0 ? doubts_of(*ledger, rows, running) : Doubts();
+  auto* const shared = dynamic_cast<SharedLedger*>(ledger.get());
+  const auto hosts = shared == nullptr ? std::nullopt : std::optional(hosts_of(*shared, rows));
+  const Interrupted interrupted =
+      hosts ? hosts->interrupted : (running ? Interrupted() : all_open(rows));
+  const Counts counts = count(rows, facts, std::uint64_t{interrupted.size()});
+  const Doubts doubts = counts.in_doubt > 0 ? doubts_of(*ledger, rows, interrupted) : Doubts();
   const std::string here = std::filesystem::current_path().string();
   const bool left = !running && counts.not_sent > 0;
   const Found found{
@@ -203,7 +241,9 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
       rows,
       counts,
       running,
+      rows.count_of(State::intended) - interrupted.size(),
       doubts,
+      hosts,
       last_run_of(facts),
       left ? std::optional(going_on(facts, rows, path, here, now().wall)) : std::nullopt};
   settings.json ? print_json(found) : print(found);

@@ -24,6 +24,18 @@ std::string input_path(const Settings& settings, const Facts& facts) {
                 "give the same content again with --input FILE");
 }
 
+/// One that is not where it was may be somewhere else, or on another host.
+std::unique_ptr<OrdersFile> open_input(const std::string& path, const Settings& settings,
+                                       const Reading& reading) {
+  try {
+    return std::make_unique<OrdersFile>(path, "", OrdersFile::Watch{}, reading);
+  } catch (const InputError& error) {
+    if (!settings.input.empty()) throw;
+    throw InputError(error.what(),
+                     "name the place where the batch's input is now with --input FILE");
+  }
+}
+
 void refuse_other_content(const OrdersFile& input, const Facts& facts, const std::string& ledger) {
   if (input.sha256() == fact(facts, kFactInputSha256, ledger)) return;
   throw Refusal(ExitCode::input, input.name() + ": is not the input of this batch, or was changed",
@@ -74,8 +86,7 @@ IntakeOptions intake_of(const Facts& facts, const std::string& ledger) {
 Original open_original(const Settings& settings, const Facts& facts, const Rows& rows) {
   const std::string& ledger = settings.ledger;
   Original original;
-  original.file = std::make_unique<OrdersFile>(input_path(settings, facts), "", OrdersFile::Watch{},
-                                               reading_of(settings, facts));
+  original.file = open_input(input_path(settings, facts), settings, reading_of(settings, facts));
   original.options = intake_of(facts, ledger);
   const auto look = [&] {
     original.validation = validate(*original.file, original.options, [](const Complaint&) {});

@@ -25,6 +25,7 @@ ExitCode report_command(const Settings& settings, Log& log);
 ExitCode rows_command(const Settings& settings, Log& log);
 ExitCode doctor_command(const Settings& settings, Log& log);
 ExitCode reconcile_command(const Settings& settings, Log& log);
+ExitCode results_command(const Settings& settings, Log& log);
 ExitCode config_command(const Settings& settings, Log& log);
 
 /// What has to be given up before anything was sent: a sentence, what to do, and the exit code.

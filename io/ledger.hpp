@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "engine/life.hpp"
 
@@ -54,6 +55,15 @@ class Ledger {
   /// The last outcome record of a row, whole; nullopt if it has none. The first call may prepare
   /// an index.
   [[nodiscard]] virtual std::optional<Record> outcome_of(Row row) = 0;
+
+  /// The same of the rows from one to another, both included, that have one; ascending.
+  [[nodiscard]] virtual std::vector<Record> outcomes_of(Row first, Row last) {
+    std::vector<Record> records;
+    for (Row row = first; row <= last; ++row.value) {
+      if (auto record = outcome_of(row)) records.push_back(*std::move(record));
+    }
+    return records;
+  }
 
   /// Every intent record, in the order of commits.
   virtual void intents(const std::function<void(const Record&)>& visit) = 0;

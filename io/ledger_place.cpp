@@ -68,21 +68,23 @@ bool is_ledger_there(const Settings& settings, const std::string& digest) {
   return identity_of(settings.ledger, identity);
 }
 
-std::unique_ptr<Ledger> open_ledger(const Settings& settings) {
+std::unique_ptr<Ledger> open_to_settle(const Settings& settings) {
   if (is_database(settings.ledger)) {
     return chosen(settings.ledger, [&] {
-      return PostgresLedger::open_if_there(database_address(settings.ledger), wanted_by(settings));
+      return PostgresLedger::open_to_settle(database_address(settings.ledger), wanted_by(settings));
     });
   }
   refuse_missing_ledger(settings);
   return std::make_unique<SqliteLedger>(settings.ledger);
 }
 
-LedgerSeen look_at_ledger(const Settings& settings) {
+LedgerSeen look_at_ledger(const Settings& settings, const std::string& digest) {
   if (is_database(settings.ledger)) {
+    const DatabaseAddress address =
+        digest.empty() ? database_address(settings.ledger) : address_for(settings, digest);
     auto ledger = chosen(settings.ledger, [&] {
-      return PostgresLedger::open_for_reading(database_address(settings.ledger),
-                                              wanted_by(settings));
+      return PostgresLedger::open_for_reading(
+          address, digest.empty() ? wanted_by(settings) : BatchWanted{.digest = digest});
     });
     const bool running = ledger->held();
     return {std::move(ledger), running};

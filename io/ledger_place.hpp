@@ -19,15 +19,18 @@ std::unique_ptr<Ledger> open_ledger_if_there(const Settings& settings, const std
 
 bool is_ledger_there(const Settings& settings, const std::string& digest);
 
-/// For writing, locked, by the results that it belongs to. A Refusal if there is none.
-std::unique_ptr<Ledger> open_ledger(const Settings& settings);
+/// For settling rows, by the results that it belongs to: locked, but in a database beside the hosts
+/// that share it. A Refusal if there is none.
+std::unique_ptr<Ledger> open_to_settle(const Settings& settings);
 
 struct LedgerSeen {
   std::unique_ptr<Ledger> ledger;  ///< open for reading
   bool running = false;            ///< a process held it when it was opened
 };
-/// By the results that it belongs to. A Refusal if there is none.
-LedgerSeen look_at_ledger(const Settings& settings);
+/// By the results that it belongs to, or in a database by the digest of its input. A Refusal if
+/// there is none.
+/// @param digest empty: not known
+LedgerSeen look_at_ledger(const Settings& settings, const std::string& digest = {});
 
 /// Of another batch, for reading; a database has to have one alone, or its name behind #.
 std::unique_ptr<Ledger> look_at_other_ledger(const std::string& place);

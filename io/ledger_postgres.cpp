@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "io/postgres.hpp"
 #include "io/postgres_hosts.hpp"
 #include "io/postgres_schema.hpp"
+#include "io/postgres_seen.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -46,10 +48,13 @@ SELECT count(*) FROM place)sql";
 
 // The same, but an intent that is there already is left out. Those that were written are told by
 // their places in the group. By rows, so that two hosts never wait for each other in a circle.
+// Who fences a host waits for what it is about to write, and nothing is written afterwards.
 constexpr const char* kClaim = R"sql(
-WITH place AS MATERIALIZED (
-  SELECT nextval('sagorder.commit_number') << 20 AS base WHERE pg_backend_pid() = $3
-    AND EXISTS (SELECT FROM sagorder.host WHERE id = $2 AND fenced_at IS NULL)),
+WITH allowed AS MATERIALIZED (
+  SELECT id FROM sagorder.host WHERE id = $2 AND fenced_at IS NULL FOR KEY SHARE),
+place AS MATERIALIZED (
+  SELECT nextval('sagorder.commit_number') << 20 AS base FROM allowed
+  WHERE pg_backend_pid() = $3),
 begun AS (
   INSERT INTO sagorder.attempt(run, "row", number, host, seq, at_ms, nonce)
   SELECT $1, a."row", a.number, $2, place.base + a.ordinal, a.at_ms, a.nonce
@@ -82,6 +87,8 @@ std::int64_t lock_of(std::string_view digest) {
   std::from_chars(digest.data(), digest.data() + 16, number, 16);
   return static_cast<std::int64_t>(number);
 }
+/// Of the lock that who settles rows has besides.
+std::int64_t settling_lock_of(std::string_view digest) { return ~lock_of(digest); }
 
 /// A group by columns, as the statement takes it. The storage is used again.
 struct Columns {
@@ -170,9 +177,13 @@ struct PostgresLedger::State {
   void take(std::int64_t id, std::string_view whole_digest);
   void make();
   void hold(std::string_view lock);
+  void hold_settling();
+  bool try_hold(std::string_view lock, std::int64_t number);
   [[noreturn]] void refuse_as_held();
   PgValues bound(std::span<const Record> records);
+  void commit(const PgValues& values);
   void register_host();
+  [[nodiscard]] bool held_alone();
   void require_writable() const;
   void write(const std::function<void()>& act);
   PgRows about_run(const char* sql, std::string_view what) {
@@ -255,17 +266,27 @@ void PostgresLedger::State::make() {
 }
 
 /// The lock is the session's: it goes with it, however it ends.
-void PostgresLedger::State::hold(std::string_view lock) {
+/// @return false: it is held
+bool PostgresLedger::State::try_hold(std::string_view lock, std::int64_t number) {
   constexpr std::string_view kWhat = "lock the batch";
   database.run("SET lock_timeout = " + std::to_string(kHoldPatienceMs), kWhat);
   try {
-    database.query(fmt::format("SELECT {}($1)", lock).c_str(), PgValues().number(lock_of(digest)),
-                   kWhat);
+    database.query(fmt::format("SELECT {}($1)", lock).c_str(), PgValues().number(number), kWhat);
   } catch (const LedgerError&) {
     if (database.state_of_failure() != kLockNotAvailable) throw;
-    refuse_as_held();
+    return false;
   }
   database.run("SET lock_timeout = 0", kWhat);
+  return true;
+}
+
+void PostgresLedger::State::hold(std::string_view lock) {
+  if (!try_hold(lock, lock_of(digest))) refuse_as_held();
+}
+
+void PostgresLedger::State::hold_settling() {
+  if (try_hold(kAlone, settling_lock_of(digest))) return;
+  throw LedgerBusy(database.name() + ": another sagorder is settling rows of this batch");
 }
 
 void PostgresLedger::State::refuse_as_held() {
@@ -281,14 +302,29 @@ void PostgresLedger::State::refuse_as_held() {
                    ": another sagorder is at work with this batch: " + who);
 }
 
+/// Not among those that share it: who does, joins them (io/postgres_hosts).
 void PostgresLedger::State::register_host() {
   const PgRows added = database.query(
-      "WITH this AS (INSERT INTO sagorder.host(run, name, process) VALUES ($1, $2, $3) "
-      "RETURNING id) UPDATE sagorder.run SET holder = this.id FROM this WHERE run.id = $1 "
+      "WITH this AS (INSERT INTO sagorder.host(run, name, process, left_at) VALUES ($1, $2, $3, "
+      "clock_timestamp()) RETURNING id) UPDATE sagorder.run SET holder = this.id FROM this WHERE "
+      "run.id = $1 "
       "RETURNING this.id",
       PgValues().number(run).text(host_name()).number(::getpid()), "note who holds the batch");
   if (added.count() != 1) throw LedgerError(database.name() + ": the batch was removed meanwhile");
   host = added.number(0, 0);
+}
+
+bool PostgresLedger::State::held_alone() {
+  const auto lock = static_cast<std::uint64_t>(lock_of(digest));
+  const PgRows rows = database.query(
+      "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND "
+      "granted AND mode = 'ExclusiveLock' AND classid::bigint = $1 AND objid::bigint = $2 AND "
+      "database = (SELECT oid FROM pg_database WHERE datname = current_database()))",
+      PgValues()
+          .number(static_cast<std::int64_t>(lock >> 32))
+          .number(static_cast<std::int64_t>(lock & 0xffffffff)),
+      "ask whether a run is going on");
+  return rows.is_true(0, 0);
 }
 
 void PostgresLedger::State::require_writable() const {
@@ -425,6 +461,17 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_to_share(const DatabaseAddr
   return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
 }
 
+std::unique_ptr<PostgresLedger> PostgresLedger::open_to_settle(const DatabaseAddress& address,
+                                                               const BatchWanted& wanted) {
+  auto state = std::make_unique<State>(address, Postgres::Use::writing);
+  if (!state->find(wanted)) return nullptr;
+  migrate(state->database);
+  state->hold(kTogether);
+  state->hold_settling();
+  state->register_host();
+  return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
+}
+
 std::unique_ptr<PostgresLedger> PostgresLedger::open_for_reading(const DatabaseAddress& address,
                                                                  const BatchWanted& wanted) {
   auto state = std::make_unique<State>(address, Postgres::Use::reading);
@@ -433,17 +480,7 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_for_reading(const DatabaseA
 }
 
 bool PostgresLedger::held() {
-  const auto lock = static_cast<std::uint64_t>(lock_of(state_->digest));
-  const PgRows rows = state_->database.query(
-      "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1 AND "
-      "granted "
-      "AND classid::bigint = $1 AND objid::bigint = $2 AND database = (SELECT oid FROM pg_database "
-      "WHERE datname = current_database()))",
-      PgValues()
-          .number(static_cast<std::int64_t>(lock >> 32))
-          .number(static_cast<std::int64_t>(lock & 0xffffffff)),
-      "ask whether a run is going on");
-  return rows.is_true(0, 0);
+  return std::ranges::any_of(hosts(), [](const HostSeen& host) { return host.alive; });
 }
 
 bool PostgresLedger::created() const { return state_->created; }
@@ -489,13 +526,36 @@ void PostgresLedger::commit(std::span<const Record> records) {
   State& state = *state_;
   if (records.empty()) return state.require_writable();
   const PgValues values = state.bound(records);
+  state.write([&] { state.commit(values); });
+}
+
+void PostgresLedger::State::commit(const PgValues& values) {
+  const PgRows written = database.query_prepared("commit", kCommit, values, "commit");
+  if (written.number(0, 0) == 1) return;
+  throw LedgerError(database.name() +
+                    ": another process of the server answers than the one that holds the lock: a "
+                    "pooler stands in between. Nothing was written; connect to the server itself");
+}
+
+/// The ranges are locked first, whatever they say: who gives one back at this moment has done so
+/// before, or sees these records.
+void PostgresLedger::settle(std::span<const Record> records) {
+  State& state = *state_;
+  const PgValues values = state.bound(records);
+  std::vector<std::int64_t> again;
+  for (const Record& record : records) {
+    if (record.kind != RecordKind::resolved_not_placed) continue;
+    again.push_back(static_cast<std::int64_t>(record.row.value));
+  }
+  constexpr std::string_view kWhat = "commit";
   state.write([&] {
-    const PgRows written = state.database.query_prepared("commit", kCommit, values, "commit");
-    if (written.number(0, 0) == 1) return;
-    throw LedgerError(
-        state.database.name() +
-        ": another process of the server answers than the one that holds the lock: a "
-        "pooler stands in between. Nothing was written; connect to the server itself");
+    state.database.run("BEGIN", kWhat);
+    state.database.query(
+        "UPDATE sagorder.range AS r SET done = false FROM unnest($2) AS again(\"row\") "
+        "WHERE r.run = $1 AND again.\"row\" BETWEEN r.\"first\" AND r.\"last\"",
+        PgValues().number(state.run).numbers(again), kWhat);
+    state.commit(values);
+    state.database.run("COMMIT", kWhat);
   });
 }
 
@@ -547,11 +607,36 @@ LeaseAnswer PostgresLedger::lease(const BucketTerms& terms, const LeaseAsk& ask)
 
 void PostgresLedger::release(const Share& share) { hosts_at_work().release(share); }
 
-std::vector<HostSeen> PostgresLedger::hosts() { return hosts_at_work().hosts(); }
+/// One that holds the batch alone has no heartbeat: its lock says that it lives.
+std::vector<HostSeen> PostgresLedger::hosts() {
+  State& state = *state_;
+  if (state.hosts) return state.hosts->hosts();
+  std::vector<HostSeen> hosts = read_hosts(state.database, state.run);
+  const PgRows holder =
+      state.about_run("SELECT holder FROM sagorder.run WHERE id = $1", "ask who holds the batch");
+  for (HostSeen& host : hosts) {
+    if (host.left && host.id == holder.number(0, 0)) host.alive = state.held_alone();
+  }
+  return hosts;
+}
 
-std::vector<OpenIntent> PostgresLedger::open_intents() { return hosts_at_work().open_intents(); }
+std::vector<OpenIntent> PostgresLedger::open_intents() {
+  if (state_->hosts) return state_->hosts->open_intents();
+  return read_open_intents(state_->database, state_->run);
+}
 
-bool PostgresLedger::fence(std::int64_t host) { return hosts_at_work().fence(host); }
+std::optional<OpenIntent> PostgresLedger::under_way(Row row) {
+  return read_under_way(state_->database, state_->run, row);
+}
+
+std::vector<Step> PostgresLedger::steps(Row row) {
+  return read_steps(state_->database, state_->run, row);
+}
+
+bool PostgresLedger::fence(std::int64_t host) {
+  if (state_->hosts) return state_->hosts->fence(host);
+  return fence_host(state_->database, state_->run, host);
+}
 
 void PostgresLedger::leave() { hosts_at_work().leave(); }
 
@@ -575,6 +660,24 @@ std::optional<Record> PostgresLedger::outcome_of(Row row) {
       PgValues().number(state.run).number(static_cast<std::int64_t>(row.value)), "read an outcome");
   if (rows.count() == 0) return std::nullopt;
   return state.outcome(rows, 0);
+}
+
+std::vector<Record> PostgresLedger::outcomes_of(Row first, Row last) {
+  State& state = *state_;
+  static const std::string kSql = "SELECT DISTINCT ON (\"row\") " + std::string(kOutcomeColumns) +
+                                  " FROM sagorder.outcome WHERE run = $1 AND \"row\" BETWEEN $2 "
+                                  "AND $3 AND kind <> 5 ORDER BY \"row\", seq DESC";
+  const PgRows rows =
+      state.database.query_prepared("outcomes_of", kSql.c_str(),
+                                    PgValues()
+                                        .number(state.run)
+                                        .number(static_cast<std::int64_t>(first.value))
+                                        .number(static_cast<std::int64_t>(last.value)),
+                                    "read outcomes");
+  std::vector<Record> records;
+  records.reserve(static_cast<std::size_t>(rows.count()));
+  for (int row = 0; row < rows.count(); ++row) records.push_back(state.outcome(rows, row));
+  return records;
 }
 
 void PostgresLedger::intents(const std::function<void(const Record&)>& visit) {

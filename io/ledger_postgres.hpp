@@ -18,7 +18,8 @@
 //
 // One process holds a batch at a time, by a lock of its session; or hosts share it, and then all of
 // them hold that lock together. It is gone with the session, so that it needs no tidying, and
-// nothing is committed without it, for both are of one session.
+// nothing is committed without it, for both are of one session. Who settles rows holds it together
+// with them, and a second one, by which there is one such process at a time.
 #pragma once
 
 #include <functional>
@@ -63,6 +64,12 @@ class PostgresLedger final : public SharedLedger {
   static std::unique_ptr<PostgresLedger> open_to_share(const DatabaseAddress& address,
                                                        const std::string& digest);
 
+  /// Opens a batch that is there to settle rows of it, also while hosts share it; it is none of
+  /// them. Throws LedgerBusy if one holds it alone, or somebody else settles rows. nullptr: there
+  /// is none. Throws SeveralBatches, too.
+  static std::unique_ptr<PostgresLedger> open_to_settle(const DatabaseAddress& address,
+                                                        const BatchWanted& wanted);
+
   /// Without a lock, also while a run holds it; commit and set_facts throw. nullptr: there is none.
   static std::unique_ptr<PostgresLedger> open_for_reading(const DatabaseAddress& address,
                                                           const BatchWanted& wanted);
@@ -71,7 +78,7 @@ class PostgresLedger final : public SharedLedger {
   PostgresLedger(const PostgresLedger&) = delete;
   PostgresLedger& operator=(const PostgresLedger&) = delete;
 
-  /// Whether a process holds the batch now; of one that is open for reading.
+  /// Whether a process holds the batch alone, or hosts that share it are alive.
   [[nodiscard]] bool held();
 
   [[nodiscard]] bool created() const override;
@@ -81,11 +88,20 @@ class PostgresLedger final : public SharedLedger {
   void commit(std::span<const Record> records) override;
   void replay(const std::function<void(const Step&)>& visit) override;
   [[nodiscard]] std::optional<Record> outcome_of(Row row) override;
+  [[nodiscard]] std::vector<Record> outcomes_of(Row first, Row last) override;
   void intents(const std::function<void(const Record&)>& visit) override;
   void outcomes(const std::function<void(const Record&)>& visit) override;
   void records(const std::function<void(const Record&)>& visit) override;
   void add_references(std::span<const std::pair<Row, std::string>> references) override;
   void references(const std::function<void(Row, std::string_view)>& visit) override;
+
+  // However it was opened.
+  [[nodiscard]] std::vector<HostSeen> hosts() override;
+  [[nodiscard]] std::vector<OpenIntent> open_intents() override;
+  [[nodiscard]] std::optional<OpenIntent> under_way(Row row) override;
+  [[nodiscard]] std::vector<Step> steps(Row row) override;
+  [[nodiscard]] bool fence(std::int64_t host) override;
+  void settle(std::span<const Record> records) override;
 
   // Of a batch that is open to be shared; else they throw LedgerError.
   [[nodiscard]] std::vector<std::uint32_t> claim(std::span<const Record> records) override;
@@ -95,9 +111,6 @@ class PostgresLedger final : public SharedLedger {
   void end_range(Row first, std::uint64_t left_out) override;
   [[nodiscard]] LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) override;
   void release(const Share& share) override;
-  [[nodiscard]] std::vector<HostSeen> hosts() override;
-  [[nodiscard]] std::vector<OpenIntent> open_intents() override;
-  [[nodiscard]] bool fence(std::int64_t host) override;
   void leave() override;
 
  private:

@@ -69,6 +69,8 @@ ExitCode perform(const Settings& settings, Log& log) {
       return doctor_command(settings, log);
     case Command::reconcile:
       return reconcile_command(settings, log);
+    case Command::results:
+      return results_command(settings, log);
     case Command::config:
       return config_command(settings, log);
   }

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "io/postgres_seen.hpp"
+
 namespace sagorder::io {
 namespace {
 
@@ -138,8 +140,9 @@ void PostgresHosts::begin() {
     database_.query("UPDATE sagorder.range SET host = NULL, done = false WHERE run = $1", of_run(),
                     kWhat);
   }
-  database_.query("UPDATE sagorder.host SET heartbeat_at = clock_timestamp() WHERE id = $1",
-                  PgValues().number(host_), kWhat);
+  database_.query(
+      "UPDATE sagorder.host SET heartbeat_at = clock_timestamp(), left_at = NULL WHERE id = $1",
+      PgValues().number(host_), kWhat);
   database_.run("COMMIT", kWhat);
 }
 
@@ -303,15 +306,7 @@ std::vector<OpenIntent> PostgresHosts::open_intents() {
   return open;
 }
 
-bool PostgresHosts::fence(std::int64_t host) {
-  // The heartbeat is looked at under the row's lock, so that none can come in between.
-  const PgRows fenced = database_.query(
-      "UPDATE sagorder.host SET fenced_at = coalesce(fenced_at, clock_timestamp()) WHERE id = $1 "
-      "AND run = $2 AND (left_at IS NOT NULL OR fenced_at IS NOT NULL OR heartbeat_at < "
-      "clock_timestamp() - $3 * interval '1 millisecond') RETURNING id",
-      PgValues().number(host).number(run_).number(life_ms()), "fence a host");
-  return fenced.count() == 1;
-}
+bool PostgresHosts::fence(std::int64_t host) { return fence_host(database_, run_, host); }
 
 void PostgresHosts::leave() {
   constexpr std::string_view kWhat = "leave the batch";

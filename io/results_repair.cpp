@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/driver.hpp"
 #include "io/kill_point.hpp"
 
 namespace sagorder::io {
 namespace {
+
+constexpr std::uint64_t kRowsRead = 1'024;  // at a time, of the ledger
 
 std::string reasons(const std::vector<Complaint>& complaints) {
   std::string text;
@@ -20,13 +24,15 @@ std::string reasons(const std::vector<Complaint>& complaints) {
 }  // namespace
 
 ResultsRepair::ResultsRepair(const Settings& settings, const Validation& validation,
-                             OrdersFile& input, const Rows& rows)
+                             OrdersFile& input, const Rows& rows,
+                             const std::map<Row, Record>& standing_in)
     : settings_(settings),
       validation_(validation),
       input_(input),
       rows_(rows),
       results_(std::make_unique<ResultsFile>(settings.output, validation.columns)),
-      projection_(rows) {}
+      projection_(rows),
+      standing_in_(standing_in) {}
 
 /// What the results file says, against what the ledger says.
 void ResultsRepair::compare() {
@@ -57,12 +63,16 @@ void ResultsRepair::repair(Ledger& ledger, Log& log) {
     kill_point("repair:lines-added");
   } else if (projection_.repair() == Repair::rebuild) {
     log.warning("the results file does not agree with the ledger; it is written anew");
-    results_->rebuild([&](const ResultsFile::Sink& sink) {
-      write_lines(
-          ledger, [](Row) { return true; }, sink);
-    });
+    rebuild(ledger);
     kill_point("repair:rebuilt");
   }
+}
+
+void ResultsRepair::rebuild(Ledger& ledger) {
+  results_->rebuild([&](const ResultsFile::Sink& sink) {
+    write_lines(
+        ledger, [](Row) { return true; }, sink);
+  });
 }
 
 void ResultsRepair::mark_invalid_rows() {
@@ -95,7 +105,7 @@ ResultsRepair::Written ResultsRepair::write_lines(Ledger& ledger,
              [&](const Order& order, bool valid, const std::vector<Complaint>& complaints) {
                if (!wanted(order.row)) return;
                // What was ordered stays so, even if the row is invalid by today's options.
-               if (const auto outcome = outcome_of(ledger, order.row)) {
+               if (const Record* const outcome = outcome_of(ledger, order.row)) {
                  writer.line(*outcome, rows_.attempts(order.row), order.cells, lines);
                  ++written.settled;
                } else if (!valid) {
@@ -110,9 +120,21 @@ ResultsRepair::Written ResultsRepair::write_lines(Ledger& ledger,
   return written;
 }
 
-std::optional<Record> ResultsRepair::outcome_of(Ledger& ledger, Row row) const {
-  if (!status_of(rows_.state(row))) return std::nullopt;
-  return ledger.outcome_of(row);
+/// Rows are asked for in ascending order, so they are read by the block. Hosts may be at work: what
+/// is no settled row's record any more gives no line.
+const Record* ResultsRepair::outcome_of(Ledger& ledger, Row row) {
+  if (!status_of(rows_.state(row))) return nullptr;
+  const auto stands_in = standing_in_.find(row);
+  if (stands_in != standing_in_.end()) return &stands_in->second;
+  if (row > known_to_) {
+    known_to_ = Row{row.value + kRowsRead - 1};
+    outcomes_ = ledger.outcomes_of(row, known_to_);
+  }
+  const auto found = std::ranges::lower_bound(outcomes_, row, {}, &Record::row);
+  const bool settled = found != outcomes_.end() && found->row == row &&
+                       found->kind != RecordKind::not_executed &&
+                       found->kind != RecordKind::resolved_not_placed;
+  return settled ? &*found : nullptr;
 }
 
 }  // namespace sagorder::io

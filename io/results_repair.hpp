@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,14 +21,17 @@ namespace sagorder::io {
 class ResultsRepair {
  public:
   /// All must outlive it. Opens and locks the results file.
+  /// @param standing_in by rows: records of doubts that the ledger has no outcome of
   ResultsRepair(const Settings& settings, const Validation& validation, OrdersFile& input,
-                const Rows& rows);
+                const Rows& rows, const std::map<Row, Record>& standing_in = {});
 
   /// Throws OutputError for a file of somebody else's, LedgerError for one that says more than the
   /// ledger knows. Nothing is written.
   void compare();
   /// What a comparison found to be done.
   void repair(Ledger& ledger, Log& log);
+  /// Writes the file anew, whatever was compared.
+  void rebuild(Ledger& ledger);
   /// Whatever was refused: leaves no empty file behind.
   void remove_if_unused() { results_->remove_if_unused(); }
   /// The file, ready for a run's lines. Nothing else is asked of this afterwards.
@@ -43,7 +47,7 @@ class ResultsRepair {
   static void tell_added(const Written& written, Log& log);
   Written write_lines(Ledger& ledger, const std::function<bool(Row)>& wanted,
                       const ResultsFile::Sink& sink);
-  std::optional<Record> outcome_of(Ledger& ledger, Row row) const;
+  const Record* outcome_of(Ledger& ledger, Row row);
 
   const Settings& settings_;
   const Validation& validation_;
@@ -52,6 +56,9 @@ class ResultsRepair {
   std::unique_ptr<ResultsFile> results_;
   Projection projection_;
   ResultsFile::Scan scan_;
+  const std::map<Row, Record> standing_in_;
+  std::vector<Record> outcomes_;  // of the rows up to `known_to_`, and from a few before
+  Row known_to_;
 };
 
 }  // namespace sagorder::io

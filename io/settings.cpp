@@ -384,8 +384,11 @@ void take_paths(const Arguments& given, Settings& settings) {
   if (settings.command == Command::run || settings.command == Command::check) {
     require_path("ORDERS", given.input);
   }
-  if (keeps_results(settings.command)) {
-    require_path("RESULTS", given.output);
+  if (settings.command == Command::run) require_path("--output", given.output);
+  // A database tells its batches apart by itself.
+  if (keeps_results(settings.command) && given.output.empty() && !is_database(given.ledger)) {
+    throw UsageError("RESULTS is required",
+                     "name the results file of a run, or its --ledger if that is in a database");
   }
   if (given.output == "-") {
     throw UsageError("the results cannot go to standard output: they are kept for the next run",
@@ -508,7 +511,9 @@ Settings settings_of(const Arguments& given) {
   }
   settings.json = given.json;
   if (command == Command::rows) take_rows(given, settings);
-  if (command == Command::rows || command == Command::reconcile) take_original(given, settings);
+  if (command == Command::rows || command == Command::reconcile || command == Command::results) {
+    take_original(given, settings);
+  }
   if (command == Command::reconcile) take_reconciliation(given, settings);
   if (command == Command::config) take_configuration(given, settings);
   take_pace(given, settings);

@@ -54,6 +54,7 @@ enum class Command : std::uint8_t {
   rows,
   doctor,
   reconcile,
+  results,
   config
 };
 
@@ -91,9 +92,10 @@ struct Settings {
   std::string called;                ///< the command line's beginning: variables, and `program`
   std::vector<std::string> words;    ///< the arguments behind it, as they were given
 
-  std::string input;   ///< run, check: a path, or `-`; rows, reconcile: empty: where the
+  std::string input;   ///< run, check: a path, or `-`; rows, reconcile, results: empty: where the
                        ///< ledger says; doctor: empty: none
-  std::string output;  ///< all but check and doctor: the results file
+  std::string output;  ///< all but check and doctor: the results file; empty: the ledger is in a
+                       ///< database, and none was named
   std::string ledger;  ///< default: the output's path and `.ledger`
 
   std::optional<Endpoint> endpoint;  ///< nullopt: by RegionId

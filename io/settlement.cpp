@@ -1,10 +1,14 @@
 #include "io/settlement.hpp"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "io/driver.hpp"
+#include "io/hosts_seen.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_place.hpp"
 #include "io/standing.hpp"
@@ -34,10 +38,23 @@ void close_open_intents(Ledger& ledger, Rows& rows) {
   for (const Record& record : records) rows.apply({record.kind, record.row, record.attempt});
 }
 
-/// Results that another batch wrote must not get a line out of this ledger.
-const std::string& results_path(const Settings& settings, const Facts& facts) {
-  refuse_other_results(settings, fact(facts, kFactOutputPath, settings.ledger));
-  return settings.output;
+/// When the last line of a row was finished, as the results have it; nullopt: they have none.
+std::optional<std::string> finished_at(const ResultsFile& results,
+                                       const std::vector<std::string>& columns, Row row) {
+  constexpr std::size_t kFinishedCell = 10;
+  static_assert(kResultColumns[kFinishedCell] == "FinishedAt");
+  std::optional<std::string> found;
+  Cells own;
+  Cells cells;
+  for_each_line(open_private(results.path(), O_RDONLY), results.path(),
+                ResultScanner(results.format(), columns),
+                [&](const ResultKey& key, bool header, std::string_view line) {
+                  if (header || key.row != row) return;
+                  if (decode_line(results.format(), columns, line, own, cells)) {
+                    found = std::string(own[kFinishedCell]);
+                  }
+                });
+  return found;
 }
 
 std::vector<std::string> columns_of(const Facts& facts, const std::string& path) {
@@ -47,19 +64,97 @@ std::vector<std::string> columns_of(const Facts& facts, const std::string& path)
 }  // namespace
 
 Settlement::Settlement(const Settings& settings)
-    : ledger_(open_ledger(settings)),
+    : place_(settings.ledger),
+      ledger_(open_to_settle(settings)),
+      shared_(dynamic_cast<SharedLedger*>(ledger_.get())),
       facts_(ledger_->facts()),
       rows_(replay_rows(*ledger_, rows_of(facts_, settings.ledger), settings.ledger)),
       columns_(columns_of(facts_, settings.ledger)),
-      results_(results_path(settings, facts_), columns_),
       rows_command_(command_for("rows", settings)) {
-  const ResultsFile::Scan scan = results_.scan([](const ResultKey&) {});
-  if (scan.content == ResultsFile::Content::foreign) {
-    throw OutputError(settings.output + ": is not the results file of this ledger");
+  // Results that another batch wrote must not get a line out of this ledger. Of hosts each has a
+  // file of its own: there it is the line itself that is looked at.
+  if (shared_ == nullptr) {
+    refuse_other_results(settings, fact(facts_, kFactOutputPath, settings.ledger));
   }
+  if (!settings.output.empty()) {
+    results_.emplace(settings.output, columns_);
+    const ResultsFile::Scan scan = results_->scan([](const ResultKey&) {});
+    if (scan.content == ResultsFile::Content::foreign) {
+      throw OutputError(settings.output + ": is not the results file of this ledger");
+    }
+  }
+  if (shared_ != nullptr) return;
   kill_point("resolve:before-intents-closed");
   close_open_intents(*ledger_, rows_);
   kill_point("resolve:intents-closed");
+}
+
+bool Settlement::is_doubt(Row row) const {
+  if (row.value < 1 || row.value > rows_.count()) return false;
+  const State state = rows_.state(row);
+  return state == State::in_doubt || (shared_ != nullptr && state == State::intended);
+}
+
+std::uint64_t Settlement::in_doubt() {
+  std::uint64_t count = rows_.count_of(State::in_doubt);
+  if (shared_ == nullptr) return count;
+  for (const OpenIntent& open : shared_->open_intents()) {
+    if (!open.host.alive && rows_.state(open.row) == State::intended) ++count;
+  }
+  return count;
+}
+
+namespace {
+
+[[noreturn]] void refuse_as_under_way(const OpenIntent& open) {
+  throw Refusal(
+      ExitCode::busy,
+      fmt::format("row {} is under way on {}, which is alive: it may still tell what became of it; "
+                  "nothing was recorded",
+                  open.row.value, to_text(open.host)),
+      fmt::format("wait for its answer, or end that host; it is taken for dead {} seconds after it "
+                  "was last heard of",
+                  kHostLife.count()));
+}
+
+}  // namespace
+
+void Settlement::refuse_while_under_way(Row row) {
+  if (shared_ == nullptr) return;
+  const auto open = shared_->under_way(row);
+  if (open && open->host.alive) refuse_as_under_way(*open);
+}
+
+/// What the host recorded before it was fenced counts; after that it records nothing.
+void Settlement::take_from_its_host(Row row) {
+  const auto open = shared_->under_way(row);
+  if (open && (open->host.alive || !shared_->fence(open->host.id))) refuse_as_under_way(*open);
+  kill_point("database:host-fenced");
+  rows_.forget(row);
+  for (const Step& step : shared_->steps(row)) {
+    if (rows_.apply(step)) continue;
+    throw LedgerError(place_ + ": row " + std::to_string(row.value) +
+                      " has records that do not follow from each other; the ledger is damaged");
+  }
+}
+
+/// Of the batch's hosts each has a file of its own, at whatever path: what shows that a file is one
+/// of them is the moment at which the row's line was finished.
+void Settlement::refuse_line_of_others(Row row) {
+  if (!results_ || shared_ == nullptr) return;
+  const auto line = finished_at(*results_, columns_, row);
+  if (!line) return;
+  const auto last = ledger_->outcome_of(row);
+  bool ours = last && timestamp(last->at) == *line;
+  ledger_->intents([&](const Record& intent) {  // as `results` has what was never told of
+    ours = ours || (intent.row == row && timestamp(intent.at) == *line);
+  });
+  if (ours) return;
+  throw Refusal(ExitCode::usage,
+                fmt::format("{}: its line of row {} is none that this ledger knows; nothing was "
+                            "recorded",
+                            results_->path(), row.value),
+                "name the results of this batch, or none: `sagorder results` writes them anew");
 }
 
 void Settlement::refuse_unless_there(Row row) const {
@@ -94,11 +189,11 @@ void Settlement::refuse_second_thoughts(const Record& said) const {
 }
 
 void Settlement::refuse_unless_in_doubt(Row row) const {
-  const State state = rows_.state(row);
-  if (state == State::in_doubt) return;
+  if (is_doubt(row)) return;
   if (const auto last = ledger_->outcome_of(row)) refuse_second_thoughts(*last);
   throw Refusal(ExitCode::usage,
-                "row " + std::to_string(row.value) + " is " + std::string(name_of(state)) +
+                "row " + std::to_string(row.value) + " is " +
+                    std::string(name_of(rows_.state(row))) +
                     "; only a row in doubt can be resolved",
                 "`sagorder status` lists the rows in doubt");
 }
@@ -107,9 +202,9 @@ void Settlement::refuse_unless_in_doubt(Row row) const {
 void Settlement::refuse_if_taken(const Resolution& resolution) {
   if (!resolution.placed) return;
   ledger_->outcomes([&](const Record& record) {
-    const bool taken = record.order_id == resolution.order_id && record.row != resolution.row &&
-                       rows_.state(record.row) == State::placed;
-    if (!taken) return;
+    const bool placed =
+        record.kind == RecordKind::placed || record.kind == RecordKind::resolved_placed;
+    if (!placed || record.order_id != resolution.order_id || record.row == resolution.row) return;
     throw Refusal(ExitCode::usage,
                   "OrderId " + resolution.order_id + " is row " + std::to_string(record.row.value) +
                       "'s already",
@@ -147,6 +242,7 @@ std::optional<Record> Settlement::said_before(const Record& said) {
 
 Record Settlement::checked(const Resolution& resolution, Settled& settled) {
   refuse_unless_there(resolution.row);
+  if (shared_ != nullptr) take_from_its_host(resolution.row);
   Record record = record_of(resolution, rows_.attempts(resolution.row));
   if (auto before = said_before(record)) {
     settled.before = true;
@@ -155,7 +251,21 @@ Record Settlement::checked(const Resolution& resolution, Settled& settled) {
   refuse_unless_in_doubt(resolution.row);
   refuse_if_taken(resolution);
   refuse_if_said_of_earlier(record);
+  refuse_line_of_others(resolution.row);
   return record;
+}
+
+void Settlement::commit(const std::vector<Record>& records) {
+  if (shared_ == nullptr) return ledger_->commit(records);
+  std::vector<Record> all;
+  for (const Record& record : records) {
+    if (rows_.state(record.row) == State::intended) {
+      all.push_back(interrupted(record.row, record.attempt, record.at));
+      rows_.apply({RecordKind::in_doubt, record.row, record.attempt});
+    }
+    all.push_back(record);
+  }
+  shared_->settle(all);
 }
 
 std::vector<Settlement::Settled> Settlement::settle(std::span<const Resolution> resolutions) {
@@ -168,7 +278,7 @@ std::vector<Settlement::Settled> Settlement::settle(std::span<const Resolution> 
   }
   if (!fresh.empty()) {
     kill_point("resolve:before-commit");
-    ledger_->commit(fresh);
+    commit(fresh);
     kill_point("resolve:committed");
     for (const Record& record : fresh) rows_.apply({record.kind, record.row, record.attempt});
   }
@@ -187,10 +297,11 @@ std::vector<Settlement::Settled> Settlement::settle(std::span<const Resolution> 
 }
 
 void Settlement::update_results(const std::vector<Record>& records) {
-  const ResultWriter writer(results_.format(), columns_);
+  if (!results_) return;
+  const ResultWriter writer(results_->format(), columns_);
   std::map<Row, const Record*> by_row;
   for (const Record& record : records) by_row[record.row] = &record;
-  results_.rewrite(
+  results_->rewrite(
       [&](const ResultKey& key) {
         const auto found = by_row.find(key.row);
         if (found == by_row.end()) return ResultsFile::Fix::keep;

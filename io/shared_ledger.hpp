@@ -98,6 +98,7 @@ struct HostSeen {
   WallTime heartbeat;  ///< the last one, by the database's clock
   bool alive = false;
   bool fenced = false;
+  bool left = false;               ///< it ended its part, or was never at work with ranges
   std::uint64_t open_intents = 0;  ///< attempts of its own without an outcome
 };
 
@@ -136,6 +137,14 @@ class SharedLedger : public Ledger {
   [[nodiscard]] virtual std::vector<OpenIntent> open_intents() = 0;
   /// @return false: it is alive, and is left alone
   [[nodiscard]] virtual bool fence(std::int64_t host) = 0;
+  /// The attempt of a row that its host may still be at: it was begun, or is to be sent once more,
+  /// and no record has come since. nullopt: there is none.
+  [[nodiscard]] virtual std::optional<OpenIntent> under_way(Row row) = 0;
+  /// All that the ledger has of a row by now, in its order.
+  [[nodiscard]] virtual std::vector<Step> steps(Row row) = 0;
+  /// As `commit`, of what an operator knows. Ranges of rows that may be tried again are given out
+  /// again, whoever is at work.
+  virtual void settle(std::span<const Record> records) = 0;
   /// This process is at work no more: its ranges are free, and it is dead at once.
   virtual void leave() = 0;
 };

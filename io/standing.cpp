@@ -33,9 +33,12 @@ bool is_running(const std::string& path) {
 }
 
 Counts count(const Rows& rows, const Facts& facts, bool running) {
+  return count(rows, facts, running ? std::uint64_t{0} : rows.count_of(State::intended));
+}
+
+Counts count(const Rows& rows, const Facts& facts, std::uint64_t interrupted) {
   Counts counts;
-  const std::uint64_t open = rows.count_of(State::intended);
-  counts.in_doubt = rows.count_of(State::in_doubt) + (running ? 0 : open);
+  counts.in_doubt = rows.count_of(State::in_doubt) + interrupted;
   const auto invalid = facts.find(kFactInvalid);
   if (invalid != facts.end()) counts.invalid = std::strtoull(invalid->second.c_str(), nullptr, 10);
   const std::uint64_t pending = rows.count_of(State::pending);
@@ -44,8 +47,8 @@ Counts count(const Rows& rows, const Facts& facts, bool running) {
 }
 
 std::string command_for(std::string_view name, const Settings& settings) {
-  return settings.program + " " + std::string(name) + " " + operand_quoted(settings.output) +
-         ledger_option(settings);
+  const std::string results = settings.output.empty() ? "" : " " + operand_quoted(settings.output);
+  return settings.program + " " + std::string(name) + results + ledger_option(settings);
 }
 
 }  // namespace sagorder::io

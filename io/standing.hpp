@@ -31,6 +31,8 @@ struct Counts {
 /// Without a run, an attempt that was begun and has no outcome is a doubt. Rows that were left out
 /// as invalid have no records: they count as pending in the ledger.
 Counts count(const Rows& rows, const Facts& facts, bool running);
+/// @param interrupted attempts that were begun, and that nobody is at any more
+Counts count(const Rows& rows, const Facts& facts, std::uint64_t interrupted);
 
 /// `sagorder NAME RESULTS` as this program was called, with --ledger if it is not the usual one.
 std::string command_for(std::string_view name, const Settings& settings);

@@ -13,6 +13,7 @@
 
 #include "engine/csv.hpp"
 #include "io/arguments.hpp"
+#include "io/database_address.hpp"
 #include "io/settings.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
@@ -34,7 +35,9 @@ const std::vector<std::vector<const char*>> kBeginnings = {
     {"sagorder", "rows", "out.csv", "--status", "rejected"},
     {"sagorder", "reconcile", "out.csv"},
     {"sagorder", "doctor"},
-    {"sagorder", "config", "show"}};
+    {"sagorder", "config", "show"},
+    {"sagorder", "results", "-o", "out.csv"},
+    {"sagorder", "status", "--ledger", "postgresql://localhost/orders"}};
 
 std::string texts;
 std::vector<const char*> arguments;
@@ -192,7 +195,8 @@ void check_paths(const Settings& settings) {
   const bool keeps = settings.command != Command::check && settings.command != Command::doctor &&
                      settings.command != Command::config;
   require(!reads || !settings.input.empty(), "the input is named");
-  require(!keeps || (!settings.output.empty() && settings.output != "-"), "the results are a file");
+  const bool named = !settings.output.empty() || is_database(settings.ledger);
+  require(!keeps || (named && settings.output != "-"), "the results are a file");
   require(!keeps || !settings.ledger.empty(), "the ledger is named");
   require(!keeps || settings.ledger != settings.output, "the ledger is a file of its own");
   require(!reads || !keeps || settings.input != settings.output, "the results are not the input");

@@ -47,7 +47,7 @@ TEST_F(ConfigurationKeysTest, AreTheLongNamesOfOptions) {
   EXPECT_EQ(keys_.find("run", "--max-orders"), nullptr);
   EXPECT_EQ(keys_.find("run", "Max-Orders"), nullptr);
   EXPECT_EQ(keys_.commands(),
-            (std::vector<std::string>{"run", "check", "rows", "doctor", "reconcile"}));
+            (std::vector<std::string>{"run", "check", "rows", "doctor", "reconcile", "results"}));
 }
 
 /// What agrees to an order, is evidence, or names one batch is said on the command line alone.

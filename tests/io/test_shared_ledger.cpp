@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <random>
@@ -424,6 +426,144 @@ TEST_F(SharedLedgerTest, AskingKeepsAHostAlive) {
   silence(*host);
   EXPECT_EQ(host->lease(kTerms, {}).tokens, 0U);
   EXPECT_FALSE(other->fence(host->host()));
+}
+
+// --- settling
+
+class SettlingTest : public SharedLedgerTest {
+ protected:
+  std::unique_ptr<SharedLedger> settler() {
+    return PostgresLedger::open_to_settle(database_.address(), {.digest = kDigest});
+  }
+  /// Row 1 in doubt, and placed are the others of the only range, which is done.
+  std::unique_ptr<SharedLedger> with_one_doubt() {
+    auto host = join();
+    host->make_ranges(2, 0);
+    EXPECT_TRUE(host->claim_range().range);
+    EXPECT_EQ(host->claim(intents_of({1, 2})), Indices{});
+    EXPECT_EQ(host->claim(std::vector{record_of(in_doubt, 1), placed_of(2)}), Indices{});
+    return host;
+  }
+  std::string done() { return database_.ask("SELECT done FROM sagorder.range"); }
+  /// Somebody else's transaction, at a moment of its own.
+  Postgres other() { return {database_.address(), Postgres::Use::writing}; }
+};
+
+/// Calls it on another thread. @return whether it had to wait for what is done meanwhile
+bool waits_for(const std::function<void()>& call, const std::function<void()>& meanwhile) {
+  std::atomic<bool> over = false;
+  std::thread thread([&] {
+    call();
+    over = true;
+  });
+  std::this_thread::sleep_for(milliseconds(200));
+  const bool waited = !over;
+  meanwhile();
+  thread.join();
+  return waited;
+}
+
+TEST_F(SettlingTest, OneAtATimeBesideHostsThatShare) {
+  EXPECT_EQ(settler(), nullptr) << "there is no batch";
+  const auto host = join();
+  const auto settling = settler();
+  ASSERT_TRUE(settling);
+  EXPECT_THROW(settler(), LedgerBusy);
+  const std::vector<HostSeen> hosts = settling->hosts();
+  ASSERT_EQ(hosts.size(), 2U);
+  EXPECT_TRUE(hosts[0].alive);
+  EXPECT_FALSE(hosts[1].alive) << "it takes no part in what hosts share";
+  EXPECT_TRUE(hosts[1].left);
+  EXPECT_THROW(static_cast<void>(tokens_of(*settling, 1)), LedgerError);
+}
+
+TEST_F(SettlingTest, NotBesideOneThatHoldsItAlone) {
+  PostgresLedger alone(database_.address(), kDigest);
+  EXPECT_THROW(settler(), LedgerBusy);
+  const auto reading = PostgresLedger::open_for_reading(database_.address(), {.digest = kDigest});
+  EXPECT_TRUE(reading->held());
+  EXPECT_TRUE(reading->hosts()[0].alive) << "its lock says so";
+}
+
+TEST_F(SettlingTest, WhatAHostMayStillBeAtIsToldWithItsName) {
+  const auto host = join();
+  EXPECT_EQ(host->claim(intents_of({1, 2, 3})), Indices{});
+  EXPECT_EQ(host->claim(std::vector{placed_of(1), record_of(in_doubt, 2), record_of(replay, 2)}),
+            Indices{});
+  const auto settling = settler();
+  EXPECT_FALSE(settling->under_way(Row{1}));
+  EXPECT_FALSE(settling->under_way(Row{4}));
+  for (const std::uint64_t row : {2, 3}) {
+    const auto open = settling->under_way(Row{row});
+    ASSERT_TRUE(open) << row;
+    EXPECT_EQ(open->host.id, host->host());
+    EXPECT_TRUE(open->host.alive);
+    EXPECT_EQ(open->attempt, Attempt{1});
+  }
+  std::vector<RecordKind> kinds;
+  for (const Step& step : settling->steps(Row{2})) kinds.push_back(step.kind);
+  EXPECT_EQ(kinds, (std::vector{intent, in_doubt, replay}));
+}
+
+TEST_F(SettlingTest, ARangeIsGivenOutAgainForARowThatIsPending) {
+  const auto host = with_one_doubt();
+  host->end_range(Row{1}, 0);
+  EXPECT_EQ(done(), "t");
+  const auto settling = settler();
+  settling->settle(std::vector{record_of(resolved_placed, 1)});
+  EXPECT_EQ(done(), "t");
+  database_.ask("DELETE FROM sagorder.outcome WHERE kind = 6");
+  settling->settle(std::vector{record_of(resolved_not_placed, 1)});
+  EXPECT_EQ(done(), "f");
+  const RangeAnswer again = host->claim_range();
+  ASSERT_TRUE(again.range);
+  EXPECT_EQ(again.range->steps.back().kind, resolved_not_placed);
+  EXPECT_EQ(host->claim(intents_of({1}, 2)), Indices{});
+}
+
+TEST_F(SettlingTest, AFenceWaitsForACommitUnderWay) {
+  const auto dead = join();
+  silence(*dead);
+  const auto settling = settler();
+  Postgres commit = other();
+  // As a claim does it.
+  commit.run("BEGIN; SELECT FROM sagorder.host WHERE fenced_at IS NULL AND id = " +
+                 std::to_string(dead->host()) + " FOR KEY SHARE",
+             "try");
+  bool fenced = false;
+  EXPECT_TRUE(waits_for([&] { fenced = settling->fence(dead->host()); },
+                        [&] { commit.run("COMMIT", "try"); }));
+  EXPECT_TRUE(fenced);
+}
+
+TEST_F(SettlingTest, ACommitThatWaitedForAFenceIsRefused) {
+  const auto dead = join();
+  EXPECT_EQ(dead->claim(intents_of({1})), Indices{});
+  Postgres fence = other();
+  const std::string host = std::to_string(dead->host());
+  fence.run("BEGIN; SELECT FROM sagorder.host WHERE id = " + host + " FOR UPDATE", "try");
+  std::string complaint;
+  EXPECT_TRUE(waits_for(
+      [&] {
+        complaint = complaint_of<Fenced>(
+            [&] { static_cast<void>(dead->claim(std::vector{placed_of(1)})); });
+      },
+      [&] {
+        fence.run("UPDATE sagorder.host SET fenced_at = now() WHERE id = " + host + "; COMMIT",
+                  "try");
+      }));
+  EXPECT_TRUE(has(complaint, "fenced")) << complaint;
+  EXPECT_EQ(database_.ask("SELECT count(*) FROM sagorder.outcome"), "0");
+}
+
+TEST_F(SettlingTest, AHeartbeatDoesNotWaitForACommit) {
+  const auto host = join();
+  Postgres commit = other();
+  commit.run("BEGIN; SELECT FROM sagorder.host WHERE id = " + std::to_string(host->host()) +
+                 " FOR KEY SHARE",
+             "try");
+  EXPECT_EQ(tokens_of(*host, 1), 1U);
+  commit.run("COMMIT", "try");
 }
 
 }  // namespace

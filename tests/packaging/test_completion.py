@@ -15,7 +15,7 @@ PATIENCE_S = 20
 OPTIONS_CON = {"--config", "--connections", "--connect-timeout"}
 COMMANDS = {
     *("run", "check", "status", "resolve", "report", "rows", "reconcile", "doctor", "config"),
-    "help",
+    *("results", "help"),
 }
 
 
