@@ -185,6 +185,7 @@ struct PostgresLedger::State {
   void register_host();
   [[nodiscard]] bool held_alone();
   void require_writable() const;
+  void refuse_if_warned() const;
   void write(const std::function<void()>& act);
   PgRows about_run(const char* sql, std::string_view what) {
     return database.query(sql, PgValues().number(run), what);
@@ -336,6 +337,15 @@ void PostgresLedger::State::require_writable() const {
   if (readers > 0) throw LedgerError(database.name() + ": cannot commit while it is read");
 }
 
+/// A server whose wait for its standby is ended by somebody's word has committed all the same, and
+/// warns that the standby may not have it: after a failover it would be forgotten.
+void PostgresLedger::State::refuse_if_warned() const {
+  if (database.warning().empty()) return;
+  throw LedgerError(database.name() +
+                    ": cannot commit as durably as the server was set to: " + database.warning() +
+                    ". Nothing more is sent; the same command looks it up and goes on");
+}
+
 /// All of `act`, durable, or nothing ever after.
 void PostgresLedger::State::write(const std::function<void()>& act) {
   require_writable();
@@ -343,6 +353,7 @@ void PostgresLedger::State::write(const std::function<void()>& act) {
   kill_point("database:before-commit");
   try {
     act();
+    refuse_if_warned();
   } catch (const LedgerError& error) {
     if (!database.lost()) throw;
     throw LedgerError(std::string(error.what()) +

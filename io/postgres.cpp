@@ -129,6 +129,14 @@ PGconn* begin_connection(const std::string& uri, const char* sslmode) {
   return connection;
 }
 
+/// A server's remark.
+/// @param into what is kept of warnings, a std::string
+void hear(void* into, const PGresult* remark) {
+  const char* const severity = PQresultErrorField(remark, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity == nullptr || std::string_view(severity) != "WARNING") return;
+  static_cast<std::string*>(into)->assign(one_line(PQresultErrorMessage(remark)));
+}
+
 constexpr const char* kAbout = R"sql(
 SELECT pg_backend_pid(), current_setting('server_version_num'), current_setting('server_version'),
   pg_encoding_to_char(encoding), pg_is_in_recovery(), current_setting('fsync') = 'on',
@@ -244,6 +252,7 @@ void Postgres::connect(const DatabaseAddress& address) {
                       "sslrootcert");
   }
   PQsetnonblocking(connection_, 1);
+  PQsetNoticeReceiver(connection_, &hear, &warning_);
 }
 
 void Postgres::poll_connection(steady_clock::time_point until) {
@@ -329,6 +338,7 @@ void Postgres::wait_until_ready(bool to_write, steady_clock::time_point until,
 
 PgRows Postgres::answer(bool sent, std::string_view what) {
   sqlstate_.clear();
+  warning_.clear();
   if (!sent) fail_lost(what, one_line(PQerrorMessage(connection_)));
   const auto until = steady_clock::now() + patience_;
   std::optional<PgRows> last;

@@ -100,6 +100,8 @@ class Postgres {
 
   /// The SQLSTATE of the last failure; empty if the server gave none.
   [[nodiscard]] const std::string& state_of_failure() const { return sqlstate_; }
+  /// What the server warned of as it carried out the last statement; empty: nothing.
+  [[nodiscard]] const std::string& warning() const { return warning_; }
   /// No answer, or none any more: whether the last statement was carried out is not known.
   [[nodiscard]] bool lost() const;
   /// The process that serves this session, by its own words.
@@ -125,6 +127,7 @@ class Postgres {
   bool given_up_ = false;
   std::chrono::milliseconds patience_ = kAnswerPatience;
   std::string sqlstate_;
+  std::string warning_;
   std::int64_t backend_ = 0;
   std::vector<std::string> prepared_;
 };

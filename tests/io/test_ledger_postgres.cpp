@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <thread>
+
 #include "tests/io/ledger_contract.hpp"
 #include "tests/io/test_server.hpp"
 
@@ -204,6 +206,35 @@ void cut_a_commit(Relay::Cut cut, std::size_t durable) {
 TEST(PostgresLedger, ALostRequestIsAnUnknownCommit) { cut_a_commit(Relay::Cut::before_request, 1); }
 
 TEST(PostgresLedger, ALostAnswerIsAnUnknownCommit) { cut_a_commit(Relay::Cut::before_answer, 2); }
+
+/// The server commits here all the same, and says so by a warning alone.
+TEST(PostgresLedger, ACommitThatItsStandbyMayLackIsUnknown) {
+  const TestDatabase database;
+  PostgresLedger ledger(database.address(), digest_of("x"));
+  const auto wait_for_standby = [&](const std::string& named) {
+    Postgres other(database.address(), Postgres::Use::writing);
+    other.run("ALTER SYSTEM SET synchronous_standby_names = '" + named + "'", "set");
+    other.run("SELECT pg_reload_conf()", "set");
+    while (other.query("SHOW synchronous_standby_names", "ask").text(0, 0) != named) {
+      std::this_thread::yield();
+    }
+  };
+  wait_for_standby("nobody");
+  std::string complaint;
+  std::thread thread([&] {
+    complaint =
+        complaint_of<LedgerError>([&] { ledger.commit(std::vector{record_of(intent, 1)}); });
+  });
+  const char* const kEndWait =
+      "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+  while (database.ask(kEndWait) == "0") std::this_thread::yield();
+  thread.join();
+  wait_for_standby("");
+  EXPECT_TRUE(has(complaint, "synchronous replication")) << complaint;
+  EXPECT_TRUE(has(complaint, "Nothing more is sent")) << complaint;
+  EXPECT_THROW(ledger.commit(std::vector{record_of(intent, 2)}), LedgerError);
+  EXPECT_EQ(steps_of(ledger).size(), 1U) << "it is here, if not there";
+}
 
 TEST(PostgresLedger, WritesNothingWithoutItsSession) {
   const TestDatabase database;
