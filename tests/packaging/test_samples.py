@@ -127,6 +127,118 @@ class Kubernetes(WithFolder):
             self.assertTrue(any(each["value"].startswith(mount) for mount in mounts), each)
 
 
+class IndexedJob(WithFolder):
+    def setUp(self):
+        super().setUp()
+        text = (SAMPLES / "kubernetes" / "indexed-job.yaml").read_text(encoding="utf-8")
+        self.job = yaml.safe_load(text)
+        self.spec = self.job["spec"]
+        self.pod = self.spec["template"]["spec"]
+        self.container = self.pod["containers"][0]
+
+    def test_it_fits_the_schema(self):
+        path = pathlib.Path(__file__).with_name("cronjob.schema.json")
+        definitions = json.loads(path.read_text(encoding="utf-8"))["$defs"]
+        schema = {"$defs": definitions, "$ref": "#/$defs/indexedJob"}
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.validate(self.job, schema)
+        self.spec["backofLimitPerIndex"] = self.spec.pop("backoffLimitPerIndex")
+        with self.assertRaises(jsonschema.ValidationError):
+            jsonschema.validate(self.job, schema)
+
+    def test_a_lost_pod_is_replaced_and_one_that_ended_is_not(self):
+        drained, ended = self.spec["podFailurePolicy"]["rules"]
+        self.assertEqual(drained["action"], "Ignore")
+        self.assertEqual(drained["onPodConditions"][0]["type"], "DisruptionTarget")
+        self.assertEqual(ended["action"], "FailIndex")
+        self.assertEqual(ended["onExitCodes"]["containerName"], self.container["name"])
+        self.assertEqual(set(ended["onExitCodes"]["values"]), exit_codes() - {0})
+        self.assertEqual(self.spec["backoffLimitPerIndex"], 0)
+
+    def test_the_command_is_one_of_the_program(self):
+        self.assert_accepted(self.container["args"])
+        grace = seconds(re.search(r"--grace=(\S+)", " ".join(self.container["args"]))[1])
+        self.assertGreater(self.pod["terminationGracePeriodSeconds"], grace)
+
+    def test_what_is_mounted_is_there(self):
+        volumes = {volume["name"]: volume for volume in self.pod["volumes"]}
+        self.assertEqual({each["name"] for each in self.container["volumeMounts"]}, set(volumes))
+        for name in ("credentials", "database"):
+            self.assertEqual(volumes[name]["secret"]["defaultMode"], 0o400)
+        mounts = [each["mountPath"] for each in self.container["volumeMounts"]]
+        for each in self.container["env"]:
+            self.assertTrue(any(each["value"].startswith(mount) for mount in mounts), each)
+
+    def test_the_database_is_found_by_its_service(self):
+        """The file that the page has made is read by libpq; nothing listens where it points."""
+        page = (SAMPLES / "kubernetes" / "README.md").read_text(encoding="utf-8")
+        service = re.search(r"pg_service.conf <<'END'\n(.*?)END\n", page, re.DOTALL)[1]
+        service = service.replace("db.example", "localhost").replace("[sagorder]\n",
+                                                                     "[sagorder]\nport=1\n")
+        service = service.replace("/database/", f"{self.folder}/")
+        (self.folder / "pg_service.conf").write_text(service, encoding="utf-8")
+        (self.folder / "orders.csv").write_text("RegionId,UserCount,Period\ncn-shanghai,5,12\n")
+        arguments = [each.replace("/orders/", f"{self.folder}/").replace("/work/",
+                                                                        f"{self.folder}/")
+                     for each in self.container["args"]]
+        environment = {
+            "HOME": str(self.folder),
+            "PATH": os.environ["PATH"],
+            "PGSERVICEFILE": str(self.folder / "pg_service.conf"),
+        }
+        done = run(SAGORDER, *arguments, cwd=self.folder, env=environment)
+        self.assertEqual(done.returncode, 74, done.stderr)
+        self.assertIn("port 1 failed", done.stderr)
+
+
+class Compose(WithFolder):
+    """What it starts needs a container engine and a registry; what it names is checked here, and
+    its scripts are run in end_to_end/test_standby.py."""
+
+    FOLDER = SAMPLES / "compose"
+
+    def setUp(self):
+        super().setUp()
+        text = (self.FOLDER / "compose.yaml").read_text(encoding="utf-8")
+        self.cluster = yaml.safe_load(text)
+        self.services = self.cluster["services"]
+
+    def test_the_commands_are_the_programs(self):
+        self.assert_accepted(self.services["host"]["command"])
+        gateway = self.services["gateway"]
+        self.assertEqual(gateway["entrypoint"], ["sagorder-gateway"])
+        folder = self.folder / "gateway"
+        folder.mkdir()
+        command = [each.replace("0.0.0.0:8443", "127.0.0.1:0") for each in gateway["command"]]
+        refused = run(BUILD / "samples" / "gateway" / "sagorder-gateway", *command, "--unknown",
+                      cwd=folder)
+        self.assertIn("--unknown", refused.stderr)
+        self.assertNotRegex(refused.stderr, "listen|pki|access-key|executed|latency")
+
+    def test_what_is_named_is_there(self):
+        for name, service in self.services.items():
+            for volume in service.get("volumes", []):
+                source = volume.split(":")[0]
+                if source.startswith("."):
+                    self.assertTrue((self.FOLDER / source).is_file(), volume)
+                else:
+                    self.assertIn(source, self.cluster["volumes"], name)
+            for other in service.get("depends_on", {}):
+                self.assertIn(other, self.services)
+            self.assertLessEqual(set(service["networks"]), set(self.cluster["networks"]))
+        gateway = self.services["gateway"]["networks"]["cluster"]["ipv4_address"]
+        self.assertIn(f"--resolve=localhost:8443:{gateway}", self.services["host"]["command"])
+        self.assertEqual(self.services["host"]["restart"], "no")
+        self.assertGreater(self.services["host"]["deploy"]["replicas"], 1)
+        for script in ("primary.sh", "standby.sh"):
+            self.assertEqual(run("sh", "-n", self.FOLDER / script).stderr, "")
+
+    def test_no_password_is_in_it(self):
+        text = (self.FOLDER / "compose.yaml").read_text(encoding="utf-8")
+        for value in re.findall(r"PASSWORD: (.*)", text):
+            self.assertEqual(value, "${DATABASE_PASSWORD:?is in .env}")
+
+
 class Pipeline(WithFolder):
     SCRIPT = SAMPLES / "ci" / "place_orders.sh"
 

@@ -1,0 +1,50 @@
+"""A ledger in PostgreSQL whose server dies and whose standby takes its place.
+
+What the server tells to be durable is kept if it waits for its standby; without, the last commits may
+be gone. Then a host whose own commits are missing stops, and so do the others.
+"""
+
+import unittest
+
+from database import Server
+from harness import ALL_PLACED, IN_DOUBT, UNWRITABLE, Gateway, random_seed
+from standby import Standby
+from test_database import DatabaseBatch, wait_for_orders
+
+SEED = random_seed()
+
+
+def setUpModule():
+    print(f"seed {SEED}")
+
+
+class FailoverTest(unittest.TestCase):
+    def setUp(self):
+        self.server = self.enterContext(Server())
+        self.standby = self.enterContext(Standby(self.server))
+
+    def batch(self, **more):
+        gateway = self.enterContext(Gateway(latency="2ms-20ms"))
+        batch = self.enterContext(
+            DatabaseBatch(self.server, gateway, "--max-doubts", "1000", **more))
+        place = batch.options.index(batch.uri)
+        batch.uri = batch.options[place] = self.standby.uri_of_both(batch.uri)
+        return batch
+
+    def test_nothing_is_forgotten_where_commits_wait_for_the_standby(self):
+        self.standby.be_waited_for()
+        batch = self.batch(rows=300, rate="300/s")
+        process = batch.start()
+        wait_for_orders(batch, 80, process)
+        self.server.crash()
+        self.standby.promote()
+        batch.gateway.executed()
+        if process.wait(60) == UNWRITABLE:
+            batch.run_until_finished()
+        self.assertEqual(batch.violations(), [])
+        self.assertIn(batch.run().returncode, (ALL_PLACED, IN_DOUBT))
+        self.assertEqual(len(set(batch.executed_rows())), len(batch.executed_rows()))
+
+
+if __name__ == "__main__":
+    unittest.main()
