@@ -78,6 +78,7 @@ struct Found {
   std::uint64_t under_way;
   const Doubts& doubts;
   const std::optional<Hosts>& hosts;  ///< nullopt: the ledger is a file
+  const std::string& caution;         ///< of how it is kept; empty: none
   std::optional<RunKnown> last_run;   ///< of those that had something to send
   std::optional<GoingOn> go_on;       ///< nullopt: nothing is left to send, or a run goes on
 };
@@ -153,6 +154,7 @@ void print(const Found& found) {
   fmt::print("last run  {}\n", last_run_text(found));
   print_counts(found);
   if (found.hosts) fmt::print("\n{}", table_of(found.hosts->all));
+  if (!found.caution.empty()) fmt::print("warning: {}\n", found.caution);
   if (found.counts.in_doubt > 0) print_doubts(found.doubts);
   print_what_next(found);
 }
@@ -204,6 +206,7 @@ void print_json(const Found& found) {
                   {"invalid", found.counts.invalid},
                   {"not_sent", found.counts.not_sent}};
   if (found.hosts) json["hosts"] = json_of(found.hosts->all);
+  if (found.hosts) json["caution"] = found.caution;
   json["doubts"] = doubts_json(found.doubts);
   json["plan_command"] = found.go_on ? found.go_on->new_plan : "";
   json["next_command"] = found.go_on ? found.go_on->command : "";
@@ -229,6 +232,7 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
   auto* const shared = dynamic_cast<SharedLedger*>(ledger.get());
   const auto hosts = shared == nullptr ? std::nullopt : std::optional(hosts_of(*shared, rows));
+  const std::string caution = shared == nullptr ? "" : shared->caution();
   const Interrupted interrupted =
       hosts ? hosts->interrupted : (running ? Interrupted() : all_open(rows));
   const Counts counts = count(rows, facts, std::uint64_t{interrupted.size()});
@@ -244,6 +248,7 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
       rows.count_of(State::intended) - interrupted.size(),
       doubts,
       hosts,
+      caution,
       last_run_of(facts),
       left ? std::optional(going_on(facts, rows, path, here, now().wall)) : std::nullopt};
   settings.json ? print_json(found) : print(found);

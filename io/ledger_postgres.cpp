@@ -548,6 +548,18 @@ void PostgresLedger::State::commit(const PgValues& values) {
                     "pooler stands in between. Nothing was written; connect to the server itself");
 }
 
+std::string PostgresLedger::caution() {
+  // Whoever may not see what standbys there are sees that there are some.
+  const PgRows followed = state_->database.query(
+      "SELECT count(*) > 0 AND current_setting('synchronous_standby_names') = '' FROM "
+      "pg_stat_replication",
+      "ask who follows the server");
+  if (!followed.is_true(0, 0)) return {};
+  return "standbys follow the database's server, which waits for none of them: after a failover "
+         "the "
+         "last orders may be forgotten, and placed a second time; set synchronous_standby_names";
+}
+
 /// The ranges are locked first, whatever they say: who gives one back at this moment has done so
 /// before, or sees these records.
 void PostgresLedger::settle(std::span<const Record> records) {

@@ -102,6 +102,7 @@ class PostgresLedger final : public SharedLedger {
   [[nodiscard]] std::vector<Step> steps(Row row) override;
   [[nodiscard]] bool fence(std::int64_t host) override;
   void settle(std::span<const Record> records) override;
+  [[nodiscard]] std::string caution() override;
 
   // Of a batch that is open to be shared; else they throw LedgerError.
   [[nodiscard]] std::vector<std::uint32_t> claim(std::span<const Record> records) override;

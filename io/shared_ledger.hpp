@@ -145,6 +145,8 @@ class SharedLedger : public Ledger {
   /// As `commit`, of what an operator knows. Ranges of rows that may be tried again are given out
   /// again, whoever is at work.
   virtual void settle(std::span<const Record> records) = 0;
+  /// What a person should know of how safely it is kept: a sentence; empty: nothing.
+  [[nodiscard]] virtual std::string caution() = 0;
   /// This process is at work no more: its ranges are free, and it is dead at once.
   virtual void leave() = 0;
 };

@@ -72,17 +72,14 @@ class Standby:
             time.sleep(0.02)
 
     def hears_nothing(self):
-        """From now on it gets nothing of what the server commits, and stays as it is."""
-        self.server.sql("SELECT pg_wal_replay_pause()", self.uri("postgres"))
-        pids = self.server.sql("SELECT pid FROM pg_stat_wal_receiver", self.uri("postgres"))
-        self.server.sql("ALTER SYSTEM SET primary_conninfo = ''", self.uri("postgres"))
-        self.server.sql("SELECT pg_reload_conf()", self.uri("postgres"))
-        self.wait_until("SELECT count(*) FROM pg_stat_wal_receiver", [["0"]], self.uri("postgres"))
-        return pids
+        """From now on it gets nothing of what the server commits."""
+        itself = self.uri("postgres")
+        self.server.sql("ALTER SYSTEM SET primary_conninfo = ''", itself)
+        self.server.sql("SELECT pg_reload_conf()", itself)
+        self.wait_until("SELECT count(*) FROM pg_stat_wal_receiver", [["0"]], itself)
 
     def promote(self):
         """It is the primary from then on. Whoever promotes sees to it that the old one is gone."""
-        self.server.sql("SELECT pg_wal_replay_resume()", self.uri("postgres"))
         self.server.run([POSTGRES / "pg_ctl", "promote", "-w", "-D", self.data])
 
     def uri(self, database):

@@ -286,5 +286,53 @@ class ReadingTest(SharedTest):
         self.assertEqual(early.stdout.count("too early"), len(rows))
 
 
+class SecrecyTest(SharedTest):
+    PASSWORD = "geheim-0815"
+
+    def commands(self, ledger):
+        """Each command that takes a ledger, as it is given without a results file."""
+        yield "status", "--ledger", ledger
+        yield "status", "--json", "--ledger", ledger
+        yield "results", "--ledger", ledger, "-o", "whole.csv"
+        yield "report", "--ledger", ledger, "-o", "page.html"
+        yield "rows", "--ledger", ledger, "--status", "rejected"
+        yield "reconcile", "--ledger", ledger
+        yield "resolve", "--ledger", ledger, "--row", "1", "--not-placed", "--because", "a test"
+
+    def test_a_password_is_shown_nowhere(self):
+        """Of a password file: the right one, a wrong one, and none."""
+        batch = self.batch(rows=3, env={"PGPASSWORD": None})
+        asked = self.server.ask_for(self.PASSWORD, batch.uri.split("/")[3].split("?")[0])
+        batch.options[batch.options.index(batch.uri)] = batch.uri = asked
+        passwords = batch.folder / "pgpass"
+        passwords.touch(mode=0o600)
+        for password, code in ((self.PASSWORD, ALL_PLACED), (self.PASSWORD + "x", UNWRITABLE),
+                               (None, UNWRITABLE)):
+            passwords.write_text(f"*:*:*:*:{password}\n" if password else "")
+            outputs = [batch.run("--log-format", "json", env={"PGPASSFILE": passwords})]
+            self.assertEqual(outputs[0].returncode, code, outputs[0].stderr)
+            for command in self.commands(asked):
+                outputs.append(batch.sagorder(*command, env={"PGPASSFILE": passwords}))
+                self.assertEqual(outputs[-1].returncode == UNWRITABLE, code == UNWRITABLE,
+                                 (command, outputs[-1].stderr))
+            for done in outputs:
+                self.assertNotIn(self.PASSWORD, done.stdout + done.stderr)
+        passwords.unlink()
+        for path in pathlib.Path(batch.folder).rglob("*"):
+            if path.is_file():
+                self.assertNotIn(self.PASSWORD.encode(), path.read_bytes(), path)
+
+    def test_a_password_is_no_argument(self):
+        batch = self.batch(rows=3)
+        for uri in (f"postgresql://u:{self.PASSWORD}@localhost/x",
+                    f"postgresql://localhost/x?password={self.PASSWORD}#12345678",
+                    f"postgresql://localhost/x?sslpassword={self.PASSWORD}"):
+            for command in (*self.commands(uri), ("reconcile", "--explained-by", uri, "r.csv")):
+                done = batch.sagorder(*command)
+                self.assertEqual(done.returncode, USAGE, done.stderr)
+                self.assertNotIn(self.PASSWORD, done.stdout + done.stderr)
+                self.assertIn("PGPASSWORD", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

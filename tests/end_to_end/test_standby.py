@@ -31,6 +31,15 @@ class FailoverTest(unittest.TestCase):
         batch.uri = batch.options[place] = self.standby.uri_of_both(batch.uri)
         return batch
 
+    def test_a_standby_that_nobody_waits_for_is_warned_of(self):
+        batch = self.batch(rows=3)
+        self.assertEqual(batch.run().returncode, ALL_PLACED)
+        self.assertIn("warning: standbys follow", batch.look("status").stdout)
+        self.standby.be_waited_for()
+        status = batch.look("status")
+        self.assertEqual(status.returncode, ALL_PLACED, status.stderr)
+        self.assertNotIn("warning", status.stdout)
+
     def test_nothing_is_forgotten_where_commits_wait_for_the_standby(self):
         self.standby.be_waited_for()
         batch = self.batch(rows=300, rate="300/s")
@@ -44,6 +53,26 @@ class FailoverTest(unittest.TestCase):
         self.assertEqual(batch.violations(), [])
         self.assertIn(batch.run().returncode, (ALL_PLACED, IN_DOUBT))
         self.assertEqual(len(set(batch.executed_rows())), len(batch.executed_rows()))
+
+    def test_a_host_whose_own_commits_are_missing_stops(self):
+        """The standby took over without the last commits. Who remembers them sends nothing more,
+        neither the run nor the same command again."""
+        batch = self.batch(rows=400, rate="200/s")
+        process = batch.start()
+        wait_for_orders(batch, 60, process)
+        self.standby.hears_nothing()
+        wait_for_orders(batch, len(batch.executed_rows()) + 60, process)
+        self.server.crash()
+        self.standby.promote()
+        self.assertEqual(process.wait(60), UNWRITABLE, batch.log.read_text())
+        executed = batch.executed_rows()
+        self.assertEqual(len(set(executed)), len(executed))
+        kept = self.server.sql("SELECT count(*) FROM sagorder.attempt", batch.uri)
+        self.assertLess(int(kept[0][0]), len(executed))
+        again = batch.run()
+        self.assertEqual(again.returncode, UNWRITABLE, again.stderr)
+        self.assertIn("lost records", again.stderr)
+        self.assertEqual(batch.executed_rows(), executed)
 
 
 if __name__ == "__main__":
