@@ -12,6 +12,7 @@ namespace {
 constexpr milliseconds kRetryFirst{200};  // wait of a throttled row, doubled for each attempt
 constexpr milliseconds kRetryMax{10'000};
 constexpr std::uint32_t kWindowFirst = 2;
+constexpr std::size_t kCacheLine = 64;  // bytes
 constexpr std::string_view kStopped = "the run stopped before it was sent";
 
 nanoseconds doubled(milliseconds first, std::uint32_t times, milliseconds most) {
@@ -239,11 +240,12 @@ void Pipeline::on(const event::Replied& replied, Moment now) {
   --on_wire_;
   connect_rounds_ = 0;
   ever_connected_ = true;
-  tally_.latency.add(now.steady - held.sent_at);
-  tally_.since_due.add(now.steady - held.due_at);
+  fetch_next();
   reader_.read(*replied.reply, answer_);
   const std::uint64_t id_hash = std::hash<std::string_view>{}(answer_.order_id);
-  __builtin_prefetch(&recent_order_id(id_hash));  // somewhere in half a MiB: judging meanwhile
+  __builtin_prefetch(&recent_order_id(id_hash));  // somewhere in half a MiB: counting meanwhile
+  tally_.latency.add(now.steady - held.sent_at);
+  tally_.since_due.add(now.steady - held.due_at);
   Verdict verdict = judge(answer_, held.first_sending);
   const bool repeated = verdict.fate == Fate::placed && is_repeated(id_hash);
   if (repeated) verdict.fate = Fate::in_doubt;
@@ -678,6 +680,14 @@ void Pipeline::give_back_wire(Held& held) {
   if (held.wire.empty() || planted(Planted::retry_sends_old_bytes)) return;
   held.wire.clear();
   wires_.push_back(std::move(held.wire));
+}
+
+/// What is ready leaves when the answer at hand is judged, and lies somewhere in all slots: its
+/// first look, in too_late, was 0.7 % of the program's time as perf samples it.
+void Pipeline::fetch_next() const {
+  if (ready_.empty()) return;
+  const char* const next = reinterpret_cast<const char*>(&slots_[ready_.front()]);
+  for (std::size_t at = 0; at < sizeof(Held); at += kCacheLine) __builtin_prefetch(next + at);
 }
 
 /// The request, written where it stays until its answer.

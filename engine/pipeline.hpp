@@ -310,6 +310,7 @@ class Pipeline {
   [[nodiscard]] static std::string_view too_late(const Held& held, Moment now);
   void write_request(Held& held);
   void give_back_wire(Held& held);
+  void fetch_next() const;
   [[nodiscard]] Send prepare(Slot slot, Moment now);
   void send(Slot slot, Moment now);
   void lease(Slot slot, Moment now);

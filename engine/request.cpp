@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "engine/ascii.hpp"
+
 namespace sagorder {
 namespace {
 
@@ -21,30 +23,17 @@ constexpr std::size_t kDigitsMax = 20;  // of a number
 // Room for a row's values but its texts: flag, numbers, nonce, timestamp (twice encoded), and to
 // spare.
 constexpr std::size_t kValuesMax = 192;
+constexpr std::size_t kQueryNamesMax = 96;  // of all parameters' names, and PREPAY
 
 constexpr std::string_view name_of(Method method) { return method == Method::get ? "GET" : "POST"; }
 constexpr std::string_view text_of(bool flag) { return flag ? "true" : "false"; }
 
-class ByteSet {
- public:
-  constexpr explicit ByteSet(std::string_view bytes) {
-    for (const char c : bytes) holds_[static_cast<unsigned char>(c)] = true;
-  }
-  /// No end before the last byte: what is checked is good, and this way it costs least.
-  [[nodiscard]] bool holds_all(std::string_view text) const {
-    bool all = true;
-    for (const char c : text) all &= holds_[static_cast<unsigned char>(c)];
-    return all;
-  }
-
- private:
-  std::array<bool, 256> holds_{};
-};
-
-constexpr ByteSet kNonceBytes("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+constexpr bool is_nonce_byte(char c) { return is_letter(c) || is_digit(c); }
+constexpr ByteSet kNonceBytes(is_nonce_byte);
 // And what names, ports and bracketed address literals have besides.
-constexpr ByteSet kHostBytes(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]");
+constexpr ByteSet kHostBytes([](char c) {
+  return is_nonce_byte(c) || std::string_view("-._:[]").find(c) != std::string_view::npos;
+});
 
 // Local, so that the writer of orders has them in line.
 void refuse_host(std::string_view host) {
@@ -236,6 +225,14 @@ struct Acs3Pieces {
                           "\r\nx-acs-date: "});
     wire_authorization = joined({"\r\nauthorization: ACS3-HMAC-SHA256 Credential=", key.id,
                                  ",SignedHeaders=", signed_names, ",Signature="});
+    for (const std::string* text : {&canonical_begin, &canonical_host, &canonical_action,
+                                    &canonical_token, &canonical_nonce, &canonical_end}) {
+      canonical_size += text->size();
+    }
+    for (const std::string* text :
+         {&wire_begin, &wire_host, &wire_middle, &wire_nonce, &wire_authorization}) {
+      wire_size += text->size();
+    }
   }
 
   std::string canonical_begin;
@@ -251,45 +248,45 @@ struct Acs3Pieces {
   std::string wire_middle;
   std::string wire_nonce = "\r\nx-acs-signature-nonce: ";
   std::string wire_authorization;
+
+  std::size_t canonical_size = 0;  // of all its pieces
+  std::size_t wire_size = 0;       // likewise
 };
 
-void append_query(std::string& out, const Order& order) {
-  out.append("AutoPay=").append(text_of(order.auto_pay));
-  out.append("&ChargeType=").append(kChargeTypePrepay).append("&DataPlan=");
-  append_number(out, order.data_plan);
-  out.append("&Period=");
-  append_number(out, order.period);
-  out.append("&RegionId=");
-  append_encoded(out, order.region_id);
+void write_query(Pen& out, const Order& order) {
+  out << "AutoPay=" << text_of(order.auto_pay) << "&ChargeType=" << kChargeTypePrepay
+      << "&DataPlan=" << order.data_plan << "&Period=" << order.period << "&RegionId=";
+  out.encode(order.region_id);
   if (!order.resource_group_id.empty()) {
-    out.append("&ResourceGroupId=");
-    append_encoded(out, order.resource_group_id);
+    (out << "&ResourceGroupId=").encode(order.resource_group_id);
   }
-  out.append("&UserCount=");
-  append_number(out, order.user_count);
+  out << "&UserCount=" << order.user_count;
 }
 
 void write_acs3(const Acs3Pieces& pieces, const Signer& signer, const Order& order,
                 std::string_view host, const Stamp& stamp, WireBuffer& out) {
-  std::string& canonical = out.stages.canonical;
-  canonical = pieces.canonical_begin;
-  const std::size_t query_begin = canonical.size();
-  append_query(canonical, order);
-  const std::size_t query_size = canonical.size() - query_begin;
-  canonical.append(pieces.canonical_host).append(host).append(pieces.canonical_action);
+  const std::size_t texts = order.region_id.size() + order.resource_group_id.size();
+  const std::size_t query_max = kQueryNamesMax + kValuesMax + 3 * texts;
   const Timestamp timestamp = timestamp_of(stamp.at);
-  canonical.append(timestamp.data(), timestamp.size());
-  canonical.append(pieces.canonical_token).append(pieces.canonical_nonce);
-  canonical.append(stamp.nonce.view()).append(pieces.canonical_end);
+  const std::string_view at(timestamp.data(), timestamp.size());
+  std::string_view query;
+  {
+    Pen canonical(out.stages.canonical, pieces.canonical_size + query_max + host.size());
+    canonical << pieces.canonical_begin;
+    const char* const begin = canonical.at();
+    write_query(canonical, order);
+    query = {begin, static_cast<std::size_t>(canonical.at() - begin)};
+    canonical << pieces.canonical_host << host << pieces.canonical_action << at
+              << pieces.canonical_token << pieces.canonical_nonce << stamp.nonce.view()
+              << pieces.canonical_end;
+  }
   signer.seal(out.stages);
-
-  const std::string_view query = std::string_view(canonical).substr(query_begin, query_size);
-  std::string& wire = out.bytes;
-  wire = pieces.wire_begin;
-  wire.append(query).append(pieces.wire_host).append(host);
-  wire.append(pieces.wire_middle).append(timestamp.data(), timestamp.size());
-  wire.append(pieces.wire_nonce).append(stamp.nonce.view());
-  wire.append(pieces.wire_authorization).append(out.stages.signature).append("\r\n\r\n");
+  const std::string& signature = out.stages.signature;
+  Pen wire(out.bytes,
+           pieces.wire_size + query.size() + host.size() + signature.size() + kValuesMax);
+  wire << pieces.wire_begin << query << pieces.wire_host << host << pieces.wire_middle << at
+       << pieces.wire_nonce << stamp.nonce.view() << pieces.wire_authorization << signature
+       << "\r\n\r\n";
 }
 
 void lay_out_rpc(const RpcPieces& pieces, const Order& order, const Stamp& stamp,

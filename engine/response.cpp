@@ -29,27 +29,28 @@ constexpr std::string_view kXmlError = "Error";
 
 bool is_order_id(const Field& field) {
   const std::string_view text = field.text;
-  if (text.empty() || text.size() > kOrderIdMax || !std::ranges::all_of(text, is_digit)) {
-    return false;
-  }
-  if (std::ranges::all_of(text, [](char c) { return c == '0'; })) return false;
+  if (text.empty() || text.size() > kOrderIdMax || !is_digits(text)) return false;
+  if (text.find_first_not_of('0') == std::string_view::npos) return false;
   if (planted(Planted::number_is_no_order_id) && field.type == FieldType::number) return false;
   return field.type == FieldType::text || (field.type == FieldType::number && text[0] != '0');
 }
 
+constexpr ByteSet kCodeBytes([](char c) {
+  return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-';
+});
+
 bool is_code(const Field& field) {
-  const auto allowed = [](char c) {
-    return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-';
-  };
   return field.type == FieldType::text && !field.text.empty() && field.text.size() <= kCodeMax &&
-         std::ranges::all_of(field.text, allowed);
+         kCodeBytes.holds_all(field.text);
 }
+
+// Visible ones.
+constexpr ByteSet kIdBytes([](char c) { return c > ' ' && c < 0x7F; });
 
 // An identifier worth keeping: what is none is left out, for it decides nothing by itself.
 std::string_view id_of(const Field& field) {
-  const auto visible = [](char c) { return c > ' ' && c < 0x7F; };
   const bool fine = field.type == FieldType::text && field.text.size() <= kIdMax &&
-                    std::ranges::all_of(field.text, visible);
+                    kIdBytes.holds_all(field.text);
   return fine ? field.text : std::string_view();
 }
 
@@ -58,7 +59,7 @@ std::string_view id_of(const Field& field) {
 // Digits, saturated; anything else is no number.
 std::optional<std::uint64_t> number_of(std::string_view text) {
   text = trimmed(text);
-  if (text.empty() || !std::ranges::all_of(text, is_digit)) return std::nullopt;
+  if (text.empty() || !is_digits(text)) return std::nullopt;
   std::uint64_t number = UINT64_MAX;
   std::from_chars(text.data(), text.data() + text.size(), number);  // too large: left as it was
   return number;
@@ -186,6 +187,7 @@ struct AnswerReader::State {
   // For people: without what is hidden, and only then clipped.
   void append_shown(std::string& out, std::string_view text, std::size_t most,
                     std::string_view control) {
+    if (text.empty()) return;
     shown.clear();
     if (planted(Planted::clipped_before_hidden)) text = text.substr(0, most);
     hidden.append(shown, text, most);

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "engine/ascii.hpp"
 #include "engine/expect.hpp"
 #include "engine/planted.hpp"
 #include "engine/signing.hpp"
@@ -39,19 +40,10 @@ constexpr std::array<bool, 256> kPlain = [] {
   return plain;
 }();
 
-// True for a byte that needs nothing in either format, not even quotes around its cell.
-constexpr std::array<bool, 256> kBare = [] {
-  std::array<bool, 256> bare{};
-  for (std::size_t byte = 0x20; byte < 0x7F; ++byte) bare[byte] = kPlain[byte] && byte != ',';
-  return bare;
-}();
-
-// Nearly every cell. No end before the last byte: this way it costs least.
-bool is_bare(std::string_view text) {
-  bool bare = true;
-  for (const char c : text) bare &= kBare[static_cast<unsigned char>(c)];
-  return bare;
-}
+// Bytes that need nothing in either format, not even quotes around their cell: nearly every cell's.
+constexpr ByteSet kBare([](char c) {
+  return c >= 0x20 && c < 0x7F && c != '"' && c != '\\' && c != ',';
+});
 
 void append_json_escape(std::string& out, unsigned char byte) {
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -143,7 +135,7 @@ bool needs_quotes(std::string_view cell) {
 
 void append_csv_cell(std::string& out, std::string_view cell, bool tame) {
   const bool formula = is_run_by_spreadsheets(cell);
-  if (!formula && is_bare(cell)) {
+  if (!formula && kBare.holds_all(cell)) {
     out += cell;
     return;
   }
@@ -156,7 +148,7 @@ void append_csv_cell(std::string& out, std::string_view cell, bool tame) {
 
 void append_json_string(std::string& out, std::string_view text, bool tame) {
   out += '"';
-  if (is_bare(text)) {
+  if (kBare.holds_all(text)) {
     out += text;
   } else {
     append_any(out, text, {ResultFormat::json_lines, tame});

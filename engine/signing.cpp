@@ -278,6 +278,31 @@ class Acs3Signer final : public Signer {
   Sha256::Context fresh_;
 };
 
+Timestamp write_timestamp(std::chrono::sys_seconds at) {
+  using namespace std::chrono;
+  constexpr sys_seconds kFirst = sys_days{year{0} / January / 1};
+  constexpr sys_seconds kLast = sys_days{year{10'000} / January / 1} - seconds{1};
+  at = std::clamp(at, kFirst, kLast);
+  const sys_days day = floor<days>(at);
+  const year_month_day date{day};
+  const hh_mm_ss time{at - day};
+  Timestamp text = {'0', '0', '0', '0', '-', '0', '0', '-', '0', '0',
+                    'T', '0', '0', ':', '0', '0', ':', '0', '0', 'Z'};
+  const auto put = [&text](std::size_t at_byte, unsigned below_100) {
+    text[at_byte] = static_cast<char>('0' + below_100 / 10);
+    text[at_byte + 1] = static_cast<char>('0' + below_100 % 10);
+  };
+  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
+  put(0, year / 100);
+  put(2, year % 100);
+  put(5, static_cast<unsigned>(date.month()));
+  put(8, static_cast<unsigned>(date.day()));
+  put(11, static_cast<unsigned>(time.hours().count()));
+  put(14, static_cast<unsigned>(time.minutes().count()));
+  put(17, static_cast<unsigned>(time.seconds().count()));
+  return text;
+}
+
 }  // namespace
 
 char* write_encoded(char* at, std::string_view text) {
@@ -303,28 +328,15 @@ void append_encoded(std::string& out, std::string_view text) {
 }
 
 Timestamp timestamp_of(WallTime at) {
-  using namespace std::chrono;
-  constexpr WallTime kFirst = sys_days{year{0} / January / 1};
-  constexpr WallTime kLast = sys_days{year{10'000} / January / 1} - milliseconds{1};
-  at = std::clamp(at, kFirst, kLast);
-  const sys_days day = floor<days>(at);
-  const year_month_day date{day};
-  const hh_mm_ss time{floor<seconds>(at - day)};
-  Timestamp text = {'0', '0', '0', '0', '-', '0', '0', '-', '0', '0',
-                    'T', '0', '0', ':', '0', '0', ':', '0', '0', 'Z'};
-  const auto put = [&text](std::size_t at_byte, unsigned below_100) {
-    text[at_byte] = static_cast<char>('0' + below_100 / 10);
-    text[at_byte + 1] = static_cast<char>('0' + below_100 % 10);
+  struct Written {
+    std::chrono::sys_seconds second;
+    Timestamp text;
   };
-  const auto year = static_cast<unsigned>(static_cast<int>(date.year()));
-  put(0, year / 100);
-  put(2, year % 100);
-  put(5, static_cast<unsigned>(date.month()));
-  put(8, static_cast<unsigned>(date.day()));
-  put(11, static_cast<unsigned>(time.hours().count()));
-  put(14, static_cast<unsigned>(time.minutes().count()));
-  put(17, static_cast<unsigned>(time.seconds().count()));
-  return text;
+  // Nearly every one is of the same second as the one before.
+  thread_local constinit Written last{std::chrono::sys_seconds::min(), {}};
+  const auto second = std::chrono::floor<seconds>(at);
+  if (second != last.second) last = {second, write_timestamp(second)};
+  return last.text;
 }
 
 void append_timestamp(std::string& out, WallTime at) {
