@@ -162,10 +162,17 @@ void Connection::proved() {
   if (const auto failed = this->exchange(exchange_)) fail(*failed);
 }
 
-bool Connection::still_good() {
-  const bool good = phase_ == Phase::idle && before_use(look()) == Reuse::again;
+bool Connection::still_good(SteadyTime now) {
+  const auto seen = [&] { return is_quiet(now) ? Look::clean : look(); };
+  const bool good = phase_ == Phase::idle && before_use(seen()) == Reuse::again;
   if (!good) shut();
   return good;
+}
+
+/// Whether a look would find nothing, as far as is known without one.
+bool Connection::is_quiet(SteadyTime now) const {
+  return SSL_has_pending(ssl_.get()) == 0 && wire_.records.unfinished() == 0 &&
+         readiness_->is_quiet(*this, now);
 }
 
 /// Takes what TLS says to itself; finds the end of file and bytes that nobody asked for.
@@ -281,6 +288,7 @@ void Connection::answered() {
   const auto self = shared_from_this();
   kill_point("reply:whole");
   has_served_ = true;
+  readiness_->was_read(*this, wire_.drained);
   const Reply reply = answer_.reply();
   rest({.fault = {}, .asked_to_close = !answer_.keeps_alive(), .surplus = reply.surplus});
   owner_.finished(*this, &reply, nullptr);

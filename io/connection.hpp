@@ -106,7 +106,7 @@ class Connection final : public std::enable_shared_from_this<Connection>,
 
   /// On an idle connection: still open, with no byte nobody asked for? Taking what TLS says to
   /// itself (tickets) is part of the look. If not, the connection is closed.
-  [[nodiscard]] bool still_good();
+  [[nodiscard]] bool still_good(SteadyTime now);
 
   /// On an idle connection: begins an exchange. @return a fault if it failed at once; `finished`
   /// is not called then.
@@ -152,10 +152,14 @@ class Connection final : public std::enable_shared_from_this<Connection>,
   void read_failed(int result);
   void answered();
   void rest(const ExchangeEnd& end);
+  [[nodiscard]] bool is_quiet(SteadyTime now) const;
   Look look();
   void wait();
   void ready() override;
-  void begin_turn() { wire_.pause_at = wire_.received + kTurnBytesMax; }
+  void begin_turn() {
+    wire_.pause_at = wire_.received + kTurnBytesMax;
+    wire_.drained = false;
+  }
   [[nodiscard]] Fault fault(FaultKind kind, std::string_view words) const;
   [[nodiscard]] Fault write_fault(int reason);
   [[nodiscard]] Fault stream_fault(int reason, std::string_view how_far);

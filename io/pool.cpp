@@ -152,9 +152,10 @@ void Pool::State::go(std::uint32_t slot) {
   const auto taken = take_held(slot);
   if (!taken) return;
   Connection& connection = *taken->connection;
-  const bool old = while_idle(steady_now() - taken->since, options.idle) != Reuse::again;
+  const SteadyTime now = steady_now();
+  const bool old = while_idle(now - taken->since, options.idle) != Reuse::again;
   if (old) connection.close();
-  if (old || !connection.still_good()) {
+  if (old || !connection.still_good(now)) {
     ++counters.discarded;
     drop(connection);
     Fault fault;
@@ -164,7 +165,7 @@ void Pool::State::go(std::uint32_t slot) {
     return complete_later(slot, std::move(fault));
   }
   Exchange timed = taken->exchange;
-  timed.answer_by = steady_now() + options.request_timeout;
+  timed.answer_by = now + options.request_timeout;
   begin_on(connection, timed);
 }
 
@@ -193,7 +194,7 @@ Connection* Pool::State::lease(const Endpoint& endpoint, SteadyTime now) {
     stack.pop_back();
     if (while_idle(now - last.since, options.idle) != Reuse::again) {
       last.connection->close();
-    } else if (last.connection->still_good()) {
+    } else if (last.connection->still_good(now)) {
       return last.connection;
     } else {
       ++counters.discarded;

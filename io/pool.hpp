@@ -3,8 +3,8 @@
 // One pool belongs to one io_context and is used from its thread only. At most `connections` are
 // open at a time, over all endpoints; an idle one of another endpoint gives way. A connection is
 // used again only if its last exchange was whole, the answer did not ask for closing, no
-// unsolicited byte came, it was idle for less than `idle`, and a look at the socket just before
-// the write shows neither end of file nor bytes.
+// unsolicited byte came, it was idle for less than `idle`, and a look just before the write (at
+// this socket, or at all of them at most kLookStands ago) shows neither end of file nor bytes.
 //
 // A request may be held: it is given its connection, and its bytes leave at go() and not before, so
 // that the caller can choose that moment however long a handshake took.

@@ -145,7 +145,7 @@ void QueryClient::attempt(const Endpoint& endpoint, const Query& query) {
 /// @return false: a new connection is needed
 bool QueryClient::reuse(const Endpoint& endpoint, const Exchange& exchange) {
   if (!connection_ || connection_->endpoint() != endpoint ||
-      connection_->phase() != Connection::Phase::idle || !connection_->still_good()) {
+      connection_->phase() != Connection::Phase::idle || !connection_->still_good(now().steady)) {
     return false;
   }
   return !connection_->exchange(exchange).has_value();

@@ -45,6 +45,7 @@ int bio_read(BIO* bio, char* bytes, std::size_t size, std::size_t* read) {
     received = ::recv(wire.fd, bytes, size, 0);
   } while (received < 0 && errno == EINTR);
   *read = received > 0 ? static_cast<std::size_t>(received) : 0;
+  wire.drained = received > 0 && *read < size;
   if (received > 0) {
     wire.received += *read;
     wire.records.see(std::span(reinterpret_cast<const unsigned char*>(bytes), *read));

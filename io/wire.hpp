@@ -30,6 +30,7 @@ struct Wire {
   int fd = -1;
   int error = 0;               ///< errno of the last failed call
   bool ended = false;          ///< end of file was read
+  bool drained = false;        ///< the last receive of this turn got less than it asked for
   std::uint64_t accepted = 0;  ///< bytes the kernel took
   std::uint64_t received = 0;  ///< bytes the kernel gave
   std::uint64_t pause_at = 0;  ///< of `received`: no more is taken in this turn

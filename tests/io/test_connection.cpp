@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <chrono>
 #include <future>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -52,6 +54,29 @@ TEST(RecordFollower, SeesTheSameInPiecesOfAnySize) {
     }
     EXPECT_EQ(follower.unfinished(), 30U) << piece;
   }
+}
+
+TEST(Wire, IsDrainedByAReceiveThatGetsLessThanItAskedFor) {
+  int pair[2] = {-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+  const Fd here(pair[0]);
+  const Fd there(pair[1]);
+  Wire wire;
+  wire.fd = here.get();
+  wire.pause_at = 1000;
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(new_counting_bio(wire), &BIO_free);
+  std::array<char, 8> bytes{};
+  const auto receive = [&](int size) { return BIO_read(bio.get(), bytes.data(), size); };
+  ASSERT_EQ(::write(there.get(), "12345678", 8), 8);
+  EXPECT_EQ(receive(3), 3);
+  EXPECT_FALSE(wire.drained);
+  EXPECT_EQ(receive(5), 5);
+  EXPECT_FALSE(wire.drained) << "there could be more";
+  ASSERT_EQ(::write(there.get(), "9", 1), 1);
+  EXPECT_EQ(receive(8), 1);
+  EXPECT_TRUE(wire.drained);
+  EXPECT_LE(receive(8), 0);
+  EXPECT_FALSE(wire.drained) << "nothing was got at all";
 }
 
 /// Drives one connection by hand.
@@ -103,7 +128,7 @@ TEST_F(ConnectionTest, GoesThroughItsPhases) {
   run_until_finished(1);
   EXPECT_EQ(body_, "id=1");
   EXPECT_EQ(connection->phase(), Connection::Phase::idle);
-  EXPECT_TRUE(connection->still_good());
+  EXPECT_TRUE(connection->still_good(std::chrono::steady_clock::now()));
   wire_ = request_of(2);
   EXPECT_FALSE(connection->exchange(exchange_of(wire_)).has_value());
   EXPECT_EQ(connection->phase(), Connection::Phase::reading);
@@ -114,7 +139,7 @@ TEST_F(ConnectionTest, GoesThroughItsPhases) {
   EXPECT_EQ(connection->take_traffic().written, 0U);
   connection->close();
   EXPECT_EQ(connection->phase(), Connection::Phase::closed);
-  EXPECT_FALSE(connection->still_good());
+  EXPECT_FALSE(connection->still_good(std::chrono::steady_clock::now()));
 }
 
 TEST_F(ConnectionTest, AWriteOfWhichNothingWasAcceptedSaysSo) {

@@ -629,6 +629,70 @@ TEST(Pool, AConnectionWithHalfARecordIsReplacedSilently) {
   expect_replaced([](Peer& peer) { peer.write_first_bytes("HTTP/1.1 408", 7); });
 }
 
+/// The same for a second request that is sent from within the completion of the first: what comes
+/// `behind` the answer in the same segment, or `meanwhile`, while that completion still runs.
+void expect_replaced_at_once(const std::function<void(Peer&)>& behind,
+                             const std::function<void(Peer&)>& meanwhile = {}) {
+  const auto cork = [](Peer& peer, int corked) {
+    ::setsockopt(peer.fd(), IPPROTO_TCP, TCP_CORK, &corked, sizeof corked);
+  };
+  std::atomic<int> connection{0};
+  std::promise<void> answered;
+  std::promise<void> done;
+  TlsServer server(scripted([&](Peer& peer) {
+    if (connection++ > 0) return answer_all(peer);
+    const std::uint64_t id = peer.read_request();
+    cork(peer, 1);
+    peer.write(answer_of("id=" + std::to_string(id)));
+    if (behind) behind(peer);
+    cork(peer, 0);
+    answered.get_future().wait();
+    if (meanwhile) meanwhile(peer);
+    done.set_value();
+    if (peer.fd() >= 0) peer.read_request();
+  }));
+  PoolClient client(options_of(1));
+  client.on_completion = [&](const Completion& completion) {
+    if (completion.slot != 1) return;
+    answered.set_value();
+    done.get_future().wait();
+    if (meanwhile) std::this_thread::sleep_for(5ms);
+    client.send(2, at(server));
+  };
+  client.send(1, at(server));
+  EXPECT_TRUE(client.run_until([&] { return client.ending(2).times > 0; }));
+  expect_reply(client.ending(1), 1);
+  expect_reply(client.ending(2), 2);
+  EXPECT_EQ(client.counters().discarded, 1U);
+  EXPECT_EQ(client.counters().connects, 2U);
+  EXPECT_EQ(server.seen().times(2), 1);
+}
+
+TEST(Pool, AnEndRightBehindAnAnswerIsSeenBeforeTheNextRequest) {
+  expect_replaced_at_once([](Peer& peer) { ::shutdown(peer.fd(), SHUT_WR); });
+}
+TEST(Pool, AFarewellRightBehindAnAnswerIsSeenBeforeTheNextRequest) {
+  expect_replaced_at_once([](Peer& peer) { peer.say_farewell(); });
+}
+TEST(Pool, BytesRightBehindAnAnswerAreSeenBeforeTheNextRequest) {
+  expect_replaced_at_once([](Peer& peer) { peer.write(answer_of("id=2")); });
+}
+TEST(Pool, HalfARecordRightBehindAnAnswerIsSeenBeforeTheNextRequest) {
+  expect_replaced_at_once([](Peer& peer) { peer.write_first_bytes(answer_of("id=2"), 7); });
+}
+TEST(Pool, AnEndWhileAnAnswerIsJudgedIsSeenBeforeTheNextRequest) {
+  expect_replaced_at_once({}, [](Peer& peer) { ::shutdown(peer.fd(), SHUT_WR); });
+}
+TEST(Pool, AResetWhileAnAnswerIsJudgedIsSeenBeforeTheNextRequest) {
+  expect_replaced_at_once({}, [](Peer& peer) { peer.reset(); });
+}
+TEST(Pool, BytesWhileAnAnswerIsJudgedAreSeenBeforeTheNextRequest) {
+  expect_replaced_at_once({}, [](Peer& peer) { peer.write(answer_of("id=2")); });
+}
+TEST(Pool, HalfARecordWhileAnAnswerIsJudgedIsSeenBeforeTheNextRequest) {
+  expect_replaced_at_once({}, [](Peer& peer) { peer.write_first_bytes(answer_of("id=2"), 7); });
+}
+
 TEST(Pool, TicketsThatComeWhileIdleAreNoReasonToPart) {
   std::atomic<int> tickets{0};
   TlsServer server(scripted([&](Peer& peer) {

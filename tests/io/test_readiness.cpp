@@ -4,8 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <functional>
+#include <thread>
 #include <vector>
 
 #include "io/file.hpp"
@@ -124,6 +126,99 @@ TEST_F(ReadinessTest, ManyAreToldAll) {
   }
   run();
   for (const End& end : ends) EXPECT_EQ(end.told, 1);
+}
+
+/// Asks from within a batch, where alone there is an answer, in a call that came for something
+/// else.
+class QuietTest : public ReadinessTest {
+ protected:
+  QuietTest() {
+    watch(asker_);
+    watch(end_);
+  }
+  /// @param meanwhile what happens in that call before it asks, longer ago than a look stands
+  bool is_quiet(const std::function<void()>& meanwhile = {}) {
+    bool quiet = false;
+    asker_.then = [&] {
+      if (meanwhile) {
+        meanwhile();
+        std::this_thread::sleep_for(2 * kLookStands);
+      }
+      quiet = readiness_->is_quiet(end_, std::chrono::steady_clock::now());
+    };
+    const int before = asker_.told;
+    readiness_->wait(asker_);
+    asker_.put();
+    run();
+    EXPECT_EQ(asker_.told, before + 1);
+    return quiet;
+  }
+  void read_all() {
+    std::array<char, 8> bytes{};
+    EXPECT_EQ(::read(end_.here.get(), bytes.data(), bytes.size()), 1);
+    readiness_->was_read(end_, true);
+  }
+
+  End asker_;
+  End end_;
+};
+
+TEST_F(QuietTest, WhatWasReadToItsLastByteIsQuietUntilMoreComes) {
+  EXPECT_FALSE(is_quiet()) << "nobody said that it was read";
+  readiness_->was_read(end_, true);
+  EXPECT_TRUE(is_quiet());
+  EXPECT_TRUE(is_quiet([] {}));
+  readiness_->was_read(end_, false);
+  EXPECT_FALSE(is_quiet());
+  readiness_->was_read(end_, true);
+  end_.put();
+  EXPECT_FALSE(is_quiet()) << "it came before the batch";
+  read_all();
+  EXPECT_TRUE(is_quiet());
+  EXPECT_FALSE(is_quiet([&] { end_.put(); })) << "it came while the batch was told";
+  read_all();
+  EXPECT_TRUE(is_quiet());
+}
+
+TEST_F(QuietTest, AnEndIsForGood) {
+  readiness_->was_read(end_, true);
+  EXPECT_FALSE(is_quiet([&] { end_.there = Fd(); }));
+  readiness_->was_read(end_, true);
+  EXPECT_FALSE(is_quiet());
+}
+
+TEST_F(QuietTest, AnEndBeforeTheBatchIsSeenThoughTheBytesBeforeItWereRead) {
+  end_.put();
+  EXPECT_EQ(::shutdown(end_.there.get(), SHUT_WR), 0);
+  EXPECT_FALSE(is_quiet([&] { read_all(); }));
+}
+
+TEST_F(QuietTest, OutsideABatchNobodyKnows) {
+  readiness_->was_read(end_, true);
+  EXPECT_TRUE(is_quiet());
+  EXPECT_FALSE(readiness_->is_quiet(end_, std::chrono::steady_clock::now()));
+}
+
+TEST_F(QuietTest, ABatchThatIsFullShowsNotAll) {
+  readiness_->was_read(end_, true);
+  const auto with_others = [&](std::size_t count) {
+    std::vector<End> others(count);
+    for (End& other : others) watch(other);
+    return is_quiet([&] {
+      for (const End& other : others) other.put();
+    });
+  };
+  EXPECT_TRUE(with_others(30));
+  EXPECT_FALSE(with_others(200));
+}
+
+TEST_F(QuietTest, WhatALookFindsIsTold) {
+  End other;
+  watch(other);
+  readiness_->was_read(end_, true);
+  readiness_->wait(other);
+  EXPECT_TRUE(is_quiet([&] { other.put(); }));
+  EXPECT_EQ(other.told, 1);
 }
 
 TEST_F(ReadinessTest, ItMayEndFromWithinACall) {
