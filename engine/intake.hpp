@@ -80,6 +80,11 @@ class Intake {
   /// @return false if the row has an error; `order.row` and `order.cells` are filled even then.
   bool row(const csv::Record& record, Order& order, std::vector<Complaint>& complaints);
 
+  /// Passes over a row that nobody wants to know: it counts, and is not looked at.
+  void pass() { ++rows_; }
+  /// The row that was read or passed last; 0: none was.
+  [[nodiscard]] Row last() const { return Row{rows_}; }
+
   /// Names of the columns in `Order::cells`: the file's own, then those of --set.
   [[nodiscard]] const std::vector<std::string>& columns() const { return columns_; }
 

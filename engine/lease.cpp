@@ -101,12 +101,13 @@ std::uint32_t Lease::tokens_beyond(SteadyTime then) const {
   return sum;
 }
 
-void Lease::take(SteadyTime now) {
+SteadyTime Lease::take(SteadyTime now) {
   expect(tokens(now) > 0, "a token was taken that is not there");
   ++used_;
-  if (unlimited_) return;
+  if (unlimited_) return held_until_;
   drop_ended(now);
   --grant(0).tokens;
+  return grant(0).until;
 }
 
 /// And those that are used up.

@@ -60,7 +60,8 @@ class Lease {
   [[nodiscard]] bool holds(SteadyTime now) const { return now < held_until_; }
   /// How many may be sent now.
   [[nodiscard]] std::uint32_t tokens(SteadyTime now) const { return tokens_beyond(now); }
-  void take(SteadyTime now);
+  /// @return until when what takes it may leave
+  SteadyTime take(SteadyTime now);
 
   /// Whether a row may be admitted: there is a token that is promised to none.
   [[nodiscard]] bool has_room(SteadyTime now) const { return tokens(now) > promised_; }

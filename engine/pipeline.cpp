@@ -96,6 +96,7 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.leave.clear();
   actions_.sends.clear();
   actions_.go.clear();
+  actions_.go_until = SteadyTime::max();
   actions_.commit = {};
   actions_.wanted_orders = 0;
   actions_.wanted_range = false;
@@ -722,7 +723,9 @@ void Pipeline::go(Slot slot, Moment now) {
   Held& held = slots_[slot];
   expect(held.phase == Phase::connected, "a row was to leave that has no connection");
   if (held.first_sending) held.sent_at = now.steady;
-  if (options_.sharing && !planted(Planted::sent_without_lease)) lease_.take(now.steady);
+  if (options_.sharing && !planted(Planted::sent_without_lease)) {
+    actions_.go_until = std::min(actions_.go_until, lease_.take(now.steady));
+  }
   --leased_;
   count_sent(slot);
   actions_.go.push_back(slot);

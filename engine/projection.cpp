@@ -10,6 +10,7 @@ namespace {
 constexpr unsigned kLineMask = 7;
 constexpr unsigned kTwice = 8;
 constexpr unsigned kInvalid = 16;
+constexpr unsigned kElsewhere = 32;
 
 }  // namespace
 
@@ -18,6 +19,11 @@ Projection::Projection(const Rows& rows) : rows_(rows), seen_(rows.count(), 0) {
 void Projection::mark_invalid(Row row) {
   std::uint8_t& seen = seen_.at(row.value - 1);
   seen = static_cast<std::uint8_t>(seen | kInvalid);
+}
+
+void Projection::mark_elsewhere(Row row) {
+  std::uint8_t& seen = seen_.at(row.value - 1);
+  seen = static_cast<std::uint8_t>(seen | kElsewhere);
 }
 
 /// A line of a row without records, or one that says how a row ended for good that is pending here:
@@ -46,6 +52,7 @@ Projection::Match Projection::match(Row row) const {
   if (!due && (seen & kInvalid) != 0) due = ResultStatus::invalid;
   const unsigned line = due ? static_cast<unsigned>(*due) + 1 : 0;
   if ((seen & kTwice) != 0) return Match::outdated;
+  if ((seen & kElsewhere) != 0 && (seen & kLineMask) == 0) return Match::agrees;
   if ((seen & kLineMask) == line) return Match::agrees;
   if (planted(Planted::outdated_line_kept) && (seen & kLineMask) != 0) return Match::agrees;
   return (seen & kLineMask) == 0 ? Match::lacks_line : Match::outdated;
@@ -62,6 +69,11 @@ Repair Projection::repair() const {
     if (found == Match::lacks_line) repair = Repair::append;
   }
   return repair;
+}
+
+bool Projection::is_due(Row row) const {
+  const unsigned seen = seen_[row.value - 1];
+  return (seen & kElsewhere) == 0 || (seen & kLineMask) != 0;
 }
 
 bool Projection::lacks_line(Row row) const { return match(row) == Match::lacks_line; }

@@ -29,10 +29,14 @@ class Projection {
   explicit Projection(const Rows& rows);
   /// @param invalid rows that --skip-invalid leaves out count as settled, state invalid
   void mark_invalid(Row row);
+  /// Another host settled it, and its line is in that one's file: none is due here. One that is
+  /// here all the same has to agree.
+  void mark_elsewhere(Row row);
   void see(const ResultKey& key);
   void see_broken() { broken_ = true; }  ///< a line that is not ours, or bytes after it
   [[nodiscard]] Repair repair() const;
   [[nodiscard]] bool lacks_line(Row row) const;  ///< settled or invalid, and no line seen
+  [[nodiscard]] bool is_due(Row row) const;      ///< settled or invalid, and a line of this file
   [[nodiscard]] std::optional<Row> unknown_row() const { return unknown_; }
 
  private:

@@ -263,7 +263,8 @@ void add_pace(CLI::App& command, Arguments& given) {
       "--rate", "RATE", given.rate,
       "N/s, N/60s (N orders in each 60 seconds), N/m, N/h, N (a second) or unlimited (default "
       "10/s)");
-  group.text("--burst", "N", given.burst, "orders at once (default: 1, and 10 ms worth on top)");
+  group.text("--burst", "N", given.burst,
+             "orders at once (default: 1, and 10 ms worth on top; with a database 750 ms worth)");
   group.text("--connections", "N", given.connections, "1 to 4096 (default 16)");
   group.text("--threads", "N", given.threads, "loops, 1 to 64 (default 1)");
   group.text("--max-in-flight", "N", given.max_in_flight,
@@ -340,6 +341,9 @@ void add_service(CLI::App& command, Arguments& given) {
       "--grace", "TIME", given.grace,
       "after the first interrupt the answers are waited for so long, then given up as by a "
       "second one, and their rows are in doubt; 100ms to 1h (default: until they are there)");
+  group.text("--host-life", "TIME", given.host_life,
+             "of hosts that share a batch in a database: one that was not heard of for so long "
+             "counts as dead, and the others go on with its rows; 3s to 1h (default 30s)");
   group.text(
       "--wait-lock", "TIME", given.wait_lock,
       "wait so long for another run of the batch to end; 1s to 24h (default: refuse at once, "

@@ -23,7 +23,7 @@ struct Arguments {
   std::vector<std::string> resolve;
   std::optional<std::string> rate, burst, connections, threads, max_in_flight;
   std::optional<std::string> request_timeout, connect_timeout, replay;
-  std::optional<std::string> grace, wait_lock;
+  std::optional<std::string> grace, host_life, wait_lock;
   std::optional<std::string> max_orders, max_seats, max_seat_months, max_failures, max_doubts;
   std::optional<std::string> canary, not_after, plan, plan_expires, history;
   bool allow_repeated_references = false;

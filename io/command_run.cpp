@@ -17,6 +17,7 @@
 #include "io/going_on.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_place.hpp"
+#include "io/membership.hpp"
 #include "io/metrics.hpp"
 #include "io/process.hpp"
 #include "io/references.hpp"
@@ -119,6 +120,8 @@ class Run {
     repair_.reset();
     results_.reset();
     rows_.reset();
+    membership_.reset();
+    shared_ = nullptr;
     ledger_.reset();
     facts_.clear();
   }
@@ -137,9 +140,10 @@ class Run {
     refuse_known_references();
     kill_point("start:before-results");
     repair_ = std::make_unique<ResultsRepair>(settings_, validation_, input_, *rows_);
+    if (membership_) repair_->leave_to_others(membership_->own_rows(rows_->count()));
     compare_results();
     kill_point("start:results-compared");
-    if (left_.orders > 0) {
+    if (is_work_left()) {
       refuse_if_too_late();
       say_settings();
       keep_to_plan();
@@ -288,8 +292,22 @@ class Run {
   void open_existing_ledger() {
     ledger_ = open_ledger_if_there(settings_, input_.sha256());
     if (!ledger_) return;
+    become_member();
     facts_ = ledger_->facts();
     entrance_.refuse_other_input(facts_);
+  }
+
+  /// Where hosts share the batch, this one is among them from now on.
+  void become_member() {
+    shared_ = dynamic_cast<SharedLedger*>(ledger_.get());
+    if (shared_ != nullptr) membership_.emplace(settings_, *shared_);
+  }
+
+  /// For this run, or, where another host has rows under way, perhaps.
+  [[nodiscard]] bool is_work_left() const {
+    const bool elsewhere =
+        shared_ != nullptr && !shared_->was_first() && rows_->count_of(State::intended) > 0;
+    return left_.orders > 0 || elsewhere;
   }
 
   void replay() {
@@ -404,15 +422,12 @@ class Run {
   void make_ledger() {
     if (!ledger_) {
       ledger_ = open_or_make_ledger(settings_, input_.sha256());
-      entrance_.refuse_if_made_meanwhile(*ledger_);
+      become_member();
+      if (shared_ == nullptr) entrance_.refuse_if_made_meanwhile(*ledger_);
     }
+    if (membership_) join();
     Facts changed;
-    if (facts_.empty()) {
-      changed = {{std::string(kFactLedgerId), random_hex()},
-                 {std::string(kFactInputSha256), input_.sha256()},
-                 {std::string(kFactRows), std::to_string(validation_.rows)},
-                 {std::string(kFactCreatedAt), timestamp(now().wall)}};
-    }
+    if (facts_.empty()) changed = first_facts();
     changed[std::string(kFactInputPath)] = absolute(settings_.input);
     changed[std::string(kFactOutputPath)] = absolute(settings_.output);
     changed[std::string(kFactColumns)] = json(validation_.columns).dump();
@@ -424,13 +439,59 @@ class Run {
     changed[std::string(kFactDirectory)] = std::filesystem::current_path().string();
     changed[std::string(kFactCommand)] = settings_.command_line;
     changed[std::string(kFactGoingOn)] = going_on_fact(settings_);
-    if (left_.orders > 0) {
-      changed[std::string(kFactRuns)] =
-          with_run(facts_[std::string(kFactRuns)], {now().wall, settings_.rate}, log_.run());
+    if (is_work_left()) {
+      const auto with_this = [this](const std::string& runs) {
+        return with_run(runs, {now().wall, settings_.rate}, log_.run());
+      };
+      if (shared_ == nullptr) {
+        changed[std::string(kFactRuns)] = with_this(facts_[std::string(kFactRuns)]);
+      } else {
+        shared_->change_fact(std::string(kFactRuns), with_this);
+      }
     }
     ledger_->set_facts(changed);
     keep_references(*ledger_, input_, settings_.intake, validation_);
     for (const auto& [name, value] : changed) facts_[name] = value;
+  }
+
+  [[nodiscard]] Facts first_facts() const {
+    return {{std::string(kFactLedgerId), random_hex()},
+            {std::string(kFactInputSha256), input_.sha256()},
+            {std::string(kFactRows), std::to_string(validation_.rows)},
+            {std::string(kFactCreatedAt), timestamp(now().wall)}};
+  }
+
+  /// The other hosts, if there are any, and what all of them go by.
+  void join() {
+    Facts facts = first_facts();
+    facts[std::string(kFactColumns)] = json(validation_.columns).dump();
+    facts[std::string(kFactEndpoint)] = endpoint_text(settings_.endpoint);
+    facts[std::string(kFactSet)] = set_text();
+    facts[std::string(kFactCanary)] = std::to_string(settings_.limits.canary);
+    facts[std::string(kFactAccount)] = account();
+    facts_ = membership_->join(std::move(facts), {{std::string(kFactEndpoint), "--endpoint"},
+                                                  {std::string(kFactSet), "--set"},
+                                                  {std::string(kFactColumns), "--set or --carry"},
+                                                  {std::string(kFactCanary), "--canary"}});
+    if (!is_work_left()) return;
+    terms_ = membership_->terms(facts_, rows_left_out(), validation_.rows);
+    shared_->make_ranges(validation_.rows, terms_.canary_rows);
+    membership_->agree(terms_);
+  }
+
+  /// Whose rate it is. A key that is fetched is another one each time: then it is the batch's.
+  [[nodiscard]] std::string account() const {
+    return credentials_.renewal.empty() && !credentials_.key.id.empty() ? credentials_.key.id
+                                                                        : input_.sha256();
+  }
+
+  [[nodiscard]] std::vector<Row> rows_left_out() {
+    std::vector<Row> rows;
+    if (validation_.invalid == 0) return rows;
+    pass_again(input_, settings_.intake, [&](const Order& order, bool valid, const auto&) {
+      if (!valid) rows.push_back(order.row);
+    });
+    return rows;
   }
 
   /// Lines that no ledger explains may be those of a run that began a moment ago.
@@ -443,7 +504,10 @@ class Run {
     }
   }
 
+  /// Of a batch that is shared they stay as they are: they may be under way at another host, and
+  /// what a dead one left is in doubt by itself.
   void close_open_intents() {
+    if (shared_ != nullptr) return;
     const std::vector<Record> records = open_as_in_doubt(*rows_, now().wall);
     if (records.empty()) return;
     kill_point("start:before-intents-closed");
@@ -461,6 +525,7 @@ class Run {
   /// ledger's file: a log that is lost later would be missed by nobody.
   void remember_batch() {
     approval_.take(*ledger_, facts_);
+    if (shared_ != nullptr) return entrance_.remember_as_host(*shared_);
     entrance_.remember(*ledger_, facts_);
     ledger_->before_new_log([this] { entrance_.remember(*ledger_, ledger_->facts()); });
   }
@@ -476,6 +541,10 @@ class Run {
     options.not_after = not_after_;
     options.replay = settings_.replay;
     options.key_life = credentials_.life;
+    if (shared_ != nullptr) {
+      options.sharing = Sharing{settings_.lease};
+      options.canary = 0;  // all hosts' together: the ranges keep it
+    }
     return options;
   }
 
@@ -486,7 +555,7 @@ class Run {
         pipeline_options(), *rows_,
         RequestWriter(settings_.scheme, settings_.method, credentials_.key),
         ResultWriter(results_->format(), validation_.columns), nonce_key);
-    if (left_.orders == 0) return;
+    if (!is_work_left() || is_canary_lost()) return;
     input_.watch(nullptr);
     PoolOptions pool;
     pool.connections = settings_.connections;
@@ -512,13 +581,25 @@ class Run {
          settings_.metrics.empty() ? std::function<void()>() : [this] { write_metrics({}); },
          listener_ ? &*listener_ : nullptr,
          [this] { return metrics({}); },
-         [this] { remember_batch(); }});
+         [this] { remember_batch(); },
+         shared_,
+         terms_});
     if (settings_.threads == 1) network_now_ = [&driver] { return driver.counters(); };
     driver.run();
     elapsed_ = now().steady - begin;
     network_ = driver.counters();
     network_now_ = nullptr;
     listener_.reset();
+    canary_failed_ = driver.canary_failed();
+  }
+
+  /// A batch that nobody is at work with begins no canary while one of its rows was not placed.
+  bool is_canary_lost() {
+    if (shared_ == nullptr || settings_.limits.canary == 0 || !shared_->was_first()) return false;
+    canary_failed_ = rows_->count_of(State::rejected) + rows_->count_of(State::in_doubt) +
+                         rows_->count_of(State::intended) >
+                     0;
+    return canary_failed_;
   }
 
   // --- metrics
@@ -567,20 +648,25 @@ class Run {
         detail = error.what();
       }
     }
+    if (canary_failed_ && stop == Stop::none) {
+      stop = Stop::canary;
+      detail = fmt::format("of the first {} orders of the batch one is rejected or in doubt",
+                           settings_.limits.canary);
+    }
     tell_unrecorded();
+    look_back(stop);
     const ExitCode code = exit_code_of(stop, *rows_, validation_.invalid);
     const WallTime ended = now().wall;
     record_end(stop, code, ended);
     const Tally& tally = pipeline_->tally();
-    const std::uint64_t not_sent = left_.orders - tally.placed - tally.rejected - tally.in_doubt;
     // Remembered a moment before the first send: if no byte left, nothing was ordered.
-    if (tally.sent == 0) {
+    if (tally.sent == 0 && (shared_ == nullptr || is_untouched())) {
       entrance_.forget(facts_);
       approval_.give_back(facts_);
     }
-    Summary summary{*rows_,           tally,      validation_, network_, stop,
-                    detail,           code,       elapsed_,    not_sent, settings_.output,
-                    settings_.ledger, "",         "",          "",       "",
+    Summary summary{*rows_,           tally,      validation_, network_,   stop,
+                    detail,           code,       elapsed_,    not_sent(), settings_.output,
+                    settings_.ledger, "",         "",          "",         "",
                     settings_.rate,   log_.run(), begun_,      ended};
     if (rows_->count_of(State::in_doubt) > 0) {
       summary.status_command = command_for("status", settings_);
@@ -596,6 +682,27 @@ class Run {
     }
     kill_point("end:told");
     return code;
+  }
+
+  /// What other hosts have done meanwhile. Of a ledger that fails it is known as far as it is.
+  void look_back(Stop stop) {
+    if (!membership_ || stop == Stop::ledger_failed) return;
+    try {
+      membership_->look_back(*rows_, log_);
+    } catch (const LedgerError& error) {
+      log_.warning(fmt::format("what other hosts did could not be read: {}", error.what()));
+    }
+  }
+
+  [[nodiscard]] std::uint64_t not_sent() const {
+    const Tally& tally = pipeline_->tally();
+    if (shared_ == nullptr) return left_.orders - tally.placed - tally.rejected - tally.in_doubt;
+    const std::uint64_t pending = rows_->count_of(State::pending);
+    return pending - std::min(pending, validation_.invalid);
+  }
+
+  [[nodiscard]] bool is_untouched() const {
+    return rows_->count_of(State::pending) == rows_->count();
   }
 
   void advise(Summary& summary) const {
@@ -626,6 +733,11 @@ class Run {
     const std::string& runs = facts_[std::string(kFactRuns)];
     const RunEnd end{at, std::string(name_of(stop)), static_cast<int>(code)};
     try {
+      if (shared_ != nullptr) {
+        return shared_->change_fact(std::string(kFactRuns), [&](const std::string& before) {
+          return with_end(before, log_.run(), end);
+        });
+      }
       ledger_->set_facts({{std::string(kFactRuns), with_end(runs, log_.run(), end)}});
     } catch (const LedgerError& error) {
       log_.warning(fmt::format("how this run ended could not be recorded: {}", error.what()));
@@ -670,6 +782,10 @@ class Run {
   References references_;
   Credentials credentials_;
   std::unique_ptr<Ledger> ledger_;
+  SharedLedger* shared_ = nullptr;  // the ledger, where hosts share the batch
+  std::optional<Membership> membership_;
+  SharedTerms terms_;
+  bool canary_failed_ = false;
   Facts facts_;
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled

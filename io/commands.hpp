@@ -49,7 +49,9 @@ inline constexpr std::string_view kFactInvalid = "invalid";      ///< rows left 
 inline constexpr std::string_view kFactDirectory = "directory";  ///< where the last run was started
 inline constexpr std::string_view kFactRun = "run";  ///< the last run that sent; drawn by it
 inline constexpr std::string_view kFactRunBefore = "run_before";  ///< the one before, as remembered
-inline constexpr std::string_view kFactCommand = "command";       ///< of the last run
+/// Of a batch that hosts share, with a host's number behind it: the run of that process that sent.
+inline constexpr std::string_view kFactRunOfHost = "run@";
+inline constexpr std::string_view kFactCommand = "command";  ///< of the last run
 inline constexpr std::string_view kFactCreatedAt = "created_at";
 inline constexpr std::string_view kFactEncoding = "encoding";      ///< --encoding; older: none
 inline constexpr std::string_view kFactDelimiter = "delimiter";    ///< --delimiter; older: none

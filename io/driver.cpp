@@ -15,6 +15,7 @@
 #include "io/kill_point.hpp"
 #include "io/ledger_thread.hpp"
 #include "io/process.hpp"
+#include "io/range_rows.hpp"
 
 namespace sagorder::io {
 namespace asio = boost::asio;
@@ -94,8 +95,12 @@ class Driver::Loop {
         grace_timer_(context_),
         signals_(context_, SIGINT, SIGTERM) {
     if (!is_ignored(SIGHUP)) signals_.add(SIGHUP);  // ignored from the start: nohup
-    parts_.input.rewind();
-    read_header();
+    if (parts_.shared != nullptr) {
+      range_rows_.emplace(parts_.input, parts_.intake);
+    } else {
+      parts_.input.rewind();
+      read_header();
+    }
     start_pools();
   }
 
@@ -112,18 +117,23 @@ class Driver::Loop {
     }
     write_metrics_if_due();
     show_progress_later();
+    share();
     // Handed over, not shared: the exception then belongs to one thread at a time.
-    LedgerThread thread(parts_.ledger, [this](std::exception_ptr error) {
+    LedgerThread thread(way_to_commit(), [this](std::exception_ptr error) {
       asio::post(context_, [this, error = std::move(error)] { committed(error); });
     });
     ledger_thread_ = &thread;
+    const Last last{shared_};  // goes before the thread, which may be waiting for an answer
     dispatch(event::Started{});
     context_.run();
     kill_point("run:last-event");
+    if (shared_) shared_->leave();
     parts_.progress.finish(view_, now().steady);
     close_pools();
     kill_point("run:connections-closed");
   }
+
+  [[nodiscard]] bool canary_failed() const { return canary_failed_; }
 
   [[nodiscard]] PoolCounters counters() const {
     PoolCounters sum;
@@ -201,7 +211,7 @@ class Driver::Loop {
     });
   }
 
-  /// go, leave, keep or retire, in the loop of the slot's connection: in the order of these calls
+  /// leave, keep or retire, in the loop of the slot's connection: in the order of these calls
   /// and of `send`.
   void tell(Slot slot, void (Pool::*word)(Slot)) {
     Worker& worker = *workers_[owner_[slot]];
@@ -209,6 +219,15 @@ class Driver::Loop {
       asio::post(worker.own, [pool = worker.pool.get(), slot, word] { (pool->*word)(slot); });
     } else {
       (worker.pool.get()->*word)(slot);
+    }
+  }
+
+  void go(Slot slot, SteadyTime until) {
+    Worker& worker = *workers_[owner_[slot]];
+    if (threaded()) {
+      asio::post(worker.own, [pool = worker.pool.get(), slot, until] { pool->go(slot, until); });
+    } else {
+      worker.pool->go(slot, until);
     }
   }
 
@@ -274,6 +293,7 @@ class Driver::Loop {
     wanted_ = actions.wanted_orders;
     finished_ = actions.finished;
     if (!actions.notice.empty()) parts_.log.warning(actions.notice);
+    for (const Range& range : actions.ranges_over) shared_->end_range(range);
     if (!actions.commit.empty()) commit(actions.commit);
     for (const Slot slot : actions.retire) tell(slot, &Pool::retire);
     const auto& retired = actions.retire;
@@ -288,13 +308,71 @@ class Driver::Loop {
     }
     for (const Slot slot : actions.go) {
       kill_point("request:before-let-go");
-      tell(slot, &Pool::go);
+      go(slot, actions.go_until);
     }
     if (!actions.lines.empty()) append(actions.lines);
+    if (actions.wanted_range) shared_->claim_range();
+    if (actions.lease) lease(*actions.lease);
     if (actions.renew_key) renew_key();
     if (actions.wake_at) wake_at(*actions.wake_at);
-    if (actions.cancel) cancel_exchanges();
+    if (actions.cancel) {
+      cancel_exchanges();
+      if (shared_) shared_->give_up();
+    }
   }
+
+  // --- a batch that hosts share
+
+  /// Whatever ends the loop: no commit is asked about any more.
+  struct Last {
+    std::optional<SharedBatch>& shared;
+    ~Last() {
+      if (shared) shared->give_up();
+    }
+  };
+
+  void share() {
+    if (parts_.shared == nullptr) return;
+    shared_.emplace(*parts_.shared, parts_.terms, [this](SharedNews news) {
+      asio::post(context_, [this, news = std::move(news)] {
+        std::visit([this](const auto& what) { told(what); }, news);
+      });
+    });
+  }
+
+  LedgerThread::Commit way_to_commit() {
+    if (!shared_) return [this](std::span<const Record> group) { parts_.ledger.commit(group); };
+    return [this](std::span<const Record> group) { refused_ = shared_->commit(group); };
+  }
+
+  void lease(const LeaseWish& wish) {
+    LeaseAsk ask;
+    ask.tokens = wish.tokens;
+    ask.factor = wish.factor;
+    ask.paused_for = wish.paused_for;
+    shared_->lease(ask);
+  }
+
+  void told(const RangeAnswer& answer) {
+    if (finished_) return;
+    canary_failed_ = canary_failed_ || answer.canary_failed;
+    if (!answer.range) return dispatch(event::NoRange{answer.for_good});
+    const ClaimedRange& range = *answer.range;
+    begun_range_ = {range.first, range.last};
+    dispatch(event::RangeClaimed{range.first, range.last, range.steps});
+  }
+
+  void told(const news::Leased& leased) {
+    if (finished_) return;
+    const LeaseAnswer& answer = leased.answer;
+    dispatch(event::Leased{answer.tokens, leased.until, answer.factor, answer.paused_for});
+  }
+
+  void told(const news::NotLeased& failed) {
+    if (!finished_) dispatch(event::LeaseFailed{failed.reason, failed.for_good});
+  }
+
+  void told(const news::Said& said) { parts_.log.warning(said.text); }
 
   /// Asked for, and not waited for: the pipeline hears of it when it is there.
   void renew_key() {
@@ -332,7 +410,7 @@ class Driver::Loop {
   void committed(const std::exception_ptr& error) {
     if (!error) {
       kill_point("commit:before-told");
-      dispatch(event::Committed{});
+      dispatch(event::Committed{refused_});
       return;
     }
     try {
@@ -438,8 +516,33 @@ class Driver::Loop {
     changed_ = step.what != OrdersFile::What::record || !intake_.header(record_, complaints_);
   }
 
+  /// One order of the range to the pipeline.
+  void read_one_of_range(Moment turn) {
+    if (begun_range_) {
+      range_rows_->begin(*begun_range_);
+      begun_range_.reset();
+    }
+    switch (range_rows_->next(order_)) {
+      case RangeRows::What::order:
+        return perform(parts_.pipeline.resume(event::OrderRead{&order_}, turn));
+      case RangeRows::What::end:
+        return perform(parts_.pipeline.resume(event::InputEnded{}, turn));
+      case RangeRows::What::changed:
+        return perform(parts_.pipeline.resume(event::InputChanged{}, turn));
+      case RangeRows::What::passed:
+        break;
+    }
+    wanted_ = 0;  // the loop has its turn, and then it is asked again
+    if (std::exchange(passing_, true)) return;
+    asio::post(context_, [this] {
+      passing_ = false;
+      if (!finished_) dispatch(event::Tick{});
+    });
+  }
+
   /// One record to the pipeline. Rows that --skip-invalid left out are no orders.
   void read_one(Moment turn) {
+    if (range_rows_) return read_one_of_range(turn);
     const OrdersFile::Step step =
         changed_ ? OrdersFile::Step{OrdersFile::What::changed, {}} : parts_.input.next(record_);
     if (step.what == OrdersFile::What::end) {
@@ -471,6 +574,13 @@ class Driver::Loop {
   std::vector<std::uint16_t> owner_;  // of a slot's exchange: index into workers_
   LedgerThread* ledger_thread_ = nullptr;
 
+  std::optional<SharedBatch> shared_;  // these: of a batch that hosts share
+  std::optional<RangeRows> range_rows_;
+  std::optional<Range> begun_range_;    // claimed, and not read from yet
+  std::vector<std::uint32_t> refused_;  // of the last commit; the ledger's thread fills it
+  bool passing_ = false;                // rows before the range
+  bool canary_failed_ = false;
+
   std::optional<MetricsServer> metrics_server_;
   SteadyTime metrics_due_{};
 
@@ -486,5 +596,6 @@ Driver::Driver(DriverParts parts) : loop_(std::make_unique<Loop>(std::move(parts
 Driver::~Driver() = default;
 void Driver::run() { loop_->run(); }
 PoolCounters Driver::counters() const { return loop_->counters(); }
+bool Driver::canary_failed() const { return loop_->canary_failed(); }
 
 }  // namespace sagorder::io

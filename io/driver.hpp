@@ -26,6 +26,7 @@
 #include "io/pool.hpp"
 #include "io/progress.hpp"
 #include "io/results_file.hpp"
+#include "io/shared_batch.hpp"
 
 namespace sagorder::io {
 
@@ -69,6 +70,9 @@ struct DriverParts {
   /// Called once, before the first intent is made durable; what it throws ends the run with
   /// nothing sent.
   std::function<void()> before_first_commit;
+  /// Of a batch that hosts share, `ledger` then; nullptr: it is this process's alone.
+  SharedLedger* shared = nullptr;
+  SharedTerms terms = {};
 };
 
 class Driver {
@@ -84,6 +88,9 @@ class Driver {
 
   /// Of all connections, after run(); during it with one thread only.
   [[nodiscard]] PoolCounters counters() const;
+
+  /// One of the first rows of a shared batch was not placed, so no other was begun.
+  [[nodiscard]] bool canary_failed() const;
 
  private:
   class Loop;

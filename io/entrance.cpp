@@ -41,6 +41,9 @@ std::vector<std::string> runs_of(const Facts& facts) {
     const auto found = facts.find(name);
     if (found != facts.end()) known.push_back(found->second);
   }
+  for (const auto& [name, value] : facts) {
+    if (name.starts_with(kFactRunOfHost)) known.push_back(value);
+  }
   return known;
 }
 
@@ -231,6 +234,32 @@ void Entrance::remember(Ledger& ledger, const Facts& facts) {
   const auto before = batches().remember(input_.sha256(), batch, settings_.again, known);
   kill_point("remember:after");
   if (before) refuse(before->obstacle, before->batch);
+}
+
+/// Hosts of one machine have one memory: what another remembered meanwhile stands in the ledger by
+/// then, for it is drawn there first.
+void Entrance::remember_as_host(SharedLedger& ledger) {
+  const std::string run = random_hex();
+  kill_point("remember:before");
+  ledger.set_facts({{std::string(kFactRunOfHost) + std::to_string(ledger.host()), run}});
+  kill_point("remember:run-drawn");
+  Facts facts = ledger.facts();
+  Batch batch{absolute(settings_.output),
+              absolute(ledger.place()),
+              fact(facts, kFactLedgerId, settings_.ledger),
+              timestamp(now().wall),
+              settings_.command_line,
+              run};
+  for (const std::string& digest : digests()) {
+    std::size_t known = 0;  // runs: as long as they become more, another host may have come first
+    while (const auto before = batches().remember(digest, batch, settings_.again, runs_of(facts))) {
+      if (runs_of(facts).size() == known) refuse(before->obstacle, before->batch);
+      known = runs_of(facts).size();
+      facts = ledger.facts();
+    }
+    batch.run.clear();  // which run was last is told by the text's entry alone
+  }
+  kill_point("remember:after");
 }
 
 void Entrance::forget(const Facts& facts) {

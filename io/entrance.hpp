@@ -13,6 +13,7 @@
 #include "io/commands.hpp"
 #include "io/ledger.hpp"
 #include "io/orders_file.hpp"
+#include "io/shared_ledger.hpp"
 
 namespace sagorder::io {
 
@@ -39,6 +40,8 @@ class Entrance {
 
   /// Draws this run's token into the ledger, then remembers the batch with it.
   void remember(Ledger& ledger, const Facts& facts);
+  /// The same for a batch that hosts share: each has a token of its own.
+  void remember_as_host(SharedLedger& ledger);
   /// Takes back what `remember` remembered anew: no byte of a request left.
   void forget(const Facts& facts);
 

@@ -47,13 +47,13 @@ BatchWanted wanted_by(const Settings& settings) {
 
 std::unique_ptr<Ledger> open_or_make_ledger(const Settings& settings, const std::string& digest) {
   if (!is_database(settings.ledger)) return std::make_unique<SqliteLedger>(settings.ledger);
-  return std::make_unique<PostgresLedger>(address_for(settings, digest), digest);
+  return PostgresLedger::open_to_share(address_for(settings, digest), digest, settings.host_life);
 }
 
 std::unique_ptr<Ledger> open_ledger_if_there(const Settings& settings, const std::string& digest) {
   if (is_database(settings.ledger)) {
-    return PostgresLedger::open_if_there(address_for(settings, digest),
-                                         {.digest = digest, .output = {}});
+    if (!is_ledger_there(settings, digest)) return nullptr;
+    return PostgresLedger::open_to_share(address_for(settings, digest), digest, settings.host_life);
   }
   if (!is_ledger_there(settings, digest)) return nullptr;
   return std::make_unique<SqliteLedger>(settings.ledger);

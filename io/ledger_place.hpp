@@ -11,7 +11,8 @@
 namespace sagorder::io {
 
 /// For writing, locked, by the digest of the input (64 hex digits); made if it is not there. Throws
-/// LedgerBusy, LedgerError, or a Refusal if --ledger names the batch of another input.
+/// LedgerBusy, LedgerError, or a Refusal if --ledger names the batch of another input. One in a
+/// database is a SharedLedger, locked together with the other hosts that are at work with it.
 std::unique_ptr<Ledger> open_or_make_ledger(const Settings& settings, const std::string& digest);
 
 /// The same, and nullptr if it is not there.

@@ -70,6 +70,36 @@ told AS (
          request_id, code, message, evidence))
 SELECT coalesce(begun.seq - place.base, -1) FROM place LEFT JOIN begun ON true ORDER BY 1)sql";
 
+// Of a group that may be durable, and is as a whole or not at all: the places of its intents that
+// are there, by their nonces, and -1 if one of its other records is there.
+constexpr const char* kFind = R"sql(
+SELECT a.ordinal FROM unnest($3, $4, $5, $6) AS a("row", number, ordinal, nonce)
+JOIN sagorder.attempt AS there
+  ON there.run = $1 AND there."row" = a."row" AND there.number = a.number AND there.nonce = a.nonce
+UNION ALL
+SELECT -1 WHERE EXISTS (
+  SELECT FROM unnest($7, $8, $9, $10) AS o("row", attempt, at_ms, kind)
+  JOIN sagorder.outcome AS there ON there.run = $1 AND there."row" = o."row" AND there.host = $2
+    AND there.attempt = o.attempt AND there.at_ms = o.at_ms AND there.kind = o.kind)
+ORDER BY 1)sql";
+
+// A host's own session holds this lock: whoever has it knows that no other session of the host is
+// left that could still write.
+constexpr std::int64_t kHostLock = 0x7361676f;  // "sago"
+constexpr const char* kEndOldSession =
+    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND "
+    "objsubid = 2 AND classid::bigint = $1 AND objid::bigint = $2 AND database = (SELECT oid FROM "
+    "pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()";
+
+/// What a moment's disorder of the server leads to: it shuts down, has no room, or is no longer the
+/// primary. By class of the SQLSTATE.
+bool is_passing(std::string_view sqlstate) {
+  for (const std::string_view beginning : {"08", "25006", "40", "53", "55", "57"}) {
+    if (sqlstate.starts_with(beginning)) return true;
+  }
+  return false;
+}
+
 constexpr std::string_view kOutcomeColumns =
     "kind, \"row\", attempt, at_ms, http_status, latency_ms, order_id, sag_id, request_id, code, "
     "message, evidence";
@@ -152,6 +182,19 @@ struct Columns {
   }
 };
 
+/// @param places of the intents that are there, and -1
+std::vector<std::uint32_t> refused_of(std::span<const Record> records, const PgRows& places) {
+  std::vector<bool> there(records.size());
+  for (int i = 0; i < places.count(); ++i) {
+    if (places.number(i, 0) >= 0) there[static_cast<std::size_t>(places.number(i, 0))] = true;
+  }
+  std::vector<std::uint32_t> refused;
+  for (std::uint32_t i = 0; i < records.size(); ++i) {
+    if (records[i].kind == RecordKind::intent && !there[i]) refused.push_back(i);
+  }
+  return refused;
+}
+
 }  // namespace
 
 struct PostgresLedger::State {
@@ -179,6 +222,11 @@ struct PostgresLedger::State {
   void hold(std::string_view lock);
   void hold_settling();
   bool try_hold(std::string_view lock, std::int64_t number);
+  void hold_as_host();
+  void return_to_work();
+  std::optional<std::vector<std::uint32_t>> find_group(std::span<const Record> records);
+  void outlive_the_server();
+  [[noreturn]] void refuse_as_fenced() const;
   [[noreturn]] void refuse_as_held();
   PgValues bound(std::span<const Record> records);
   void commit(const PgValues& values);
@@ -266,6 +314,16 @@ void PostgresLedger::State::make() {
   created = true;
 }
 
+/// So that there is one session at a time that writes for this host.
+void PostgresLedger::State::hold_as_host() {
+  constexpr std::string_view kWhat = "lock its host";
+  const PgValues number = PgValues().number(kHostLock).number(host);
+  database.run("SET lock_timeout = " + std::to_string(kHoldPatienceMs), kWhat);
+  database.query(kEndOldSession, number, "end the session before");
+  database.query("SELECT pg_advisory_lock($1::int, $2::int)", number, kWhat);
+  database.run("SET lock_timeout = 0", kWhat);
+}
+
 /// The lock is the session's: it goes with it, however it ends.
 /// @return false: it is held
 bool PostgresLedger::State::try_hold(std::string_view lock, std::int64_t number) {
@@ -341,9 +399,9 @@ void PostgresLedger::State::require_writable() const {
 /// warns that the standby may not have it: after a failover it would be forgotten.
 void PostgresLedger::State::refuse_if_warned() const {
   if (database.warning().empty()) return;
-  throw LedgerError(database.name() +
-                    ": cannot commit as durably as the server was set to: " + database.warning() +
-                    ". Nothing more is sent; the same command looks it up and goes on");
+  throw AnswerLost(database.name() +
+                   ": cannot commit as durably as the server was set to: " + database.warning() +
+                   ". Nothing more is sent; the same command looks it up and goes on");
 }
 
 /// All of `act`, durable, or nothing ever after.
@@ -356,9 +414,9 @@ void PostgresLedger::State::write(const std::function<void()>& act) {
     refuse_if_warned();
   } catch (const LedgerError& error) {
     if (!database.lost()) throw;
-    throw LedgerError(std::string(error.what()) +
-                      ". Whether the last records are durable is not known, so nothing more is "
-                      "sent; the same command looks it up and goes on");
+    throw AnswerLost(std::string(error.what()) +
+                     ". Whether the last records are durable is not known, so nothing more is "
+                     "sent; the same command looks it up and goes on");
   }
   kill_point("database:durable");
   failed = false;
@@ -460,15 +518,17 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_if_there(const DatabaseAddr
 }
 
 std::unique_ptr<PostgresLedger> PostgresLedger::open_to_share(const DatabaseAddress& address,
-                                                              const std::string& digest) {
+                                                              const std::string& digest,
+                                                              milliseconds life) {
   auto state = std::make_unique<State>(address, Postgres::Use::writing);
   migrate(state->database);
   state->digest = digest;
   state->hold(kTogether);
   if (!state->find({.digest = digest})) state->make();
   state->register_host();
-  state->hosts =
-      std::make_unique<PostgresHosts>(address, state->database.name(), state->run, state->host);
+  state->hold_as_host();
+  state->hosts = std::make_unique<PostgresHosts>(address, state->database.name(), state->run,
+                                                 state->host, life);
   return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
 }
 
@@ -586,23 +646,113 @@ std::vector<std::uint32_t> PostgresLedger::claim(std::span<const Record> records
   State& state = *state_;
   static_cast<void>(hosts_at_work());
   const PgValues values = state.bound(records);
-  std::vector<bool> written(records.size());
-  state.write([&] {
-    const PgRows places = state.database.query_prepared("claim", kClaim, values, "commit");
-    if (places.count() == 0) {
-      throw Fenced(state.database.name() +
-                   ": this host was fenced, or another process of the server answers than before. "
-                   "Nothing was written, and nothing more is sent");
-    }
-    for (int i = 0; i < places.count(); ++i) {
-      if (places.number(i, 0) >= 0) written[static_cast<std::size_t>(places.number(i, 0))] = true;
-    }
-  });
   std::vector<std::uint32_t> refused;
-  for (std::uint32_t i = 0; i < records.size(); ++i) {
-    if (records[i].kind == RecordKind::intent && !written[i]) refused.push_back(i);
+  try {
+    state.write([&] {
+      const PgRows places = state.database.query_prepared("claim", kClaim, values, "commit");
+      if (places.count() == 0) state.refuse_as_fenced();
+      refused = refused_of(records, places);
+    });
+  } catch (const Fenced&) {
+    throw;
+  } catch (const LedgerError& error) {
+    if (!is_passing(state.database.state_of_failure())) throw;
+    throw AnswerLost(error.what());
   }
   return refused;
+}
+
+std::vector<std::uint32_t> PostgresLedger::claim_again(std::span<const Record> records) {
+  State& state = *state_;
+  std::optional<std::vector<std::uint32_t>> refused;
+  try {
+    state.return_to_work();
+    refused = state.find_group(records);
+    if (refused) state.outlive_the_server();
+  } catch (const Fenced&) {
+    throw;
+  } catch (const std::runtime_error& error) {  // also as a command holds the batch for a moment
+    throw AnswerLost(error.what());
+  }
+  state.failed = false;
+  return refused ? *refused : claim(records);
+}
+
+/// A session like the one before, once that one is over.
+void PostgresLedger::State::return_to_work() {
+  const std::string name = database.name();
+  database.connect_again();
+  database.call_it(name);
+  hold_as_host();
+  hold(kTogether);
+}
+
+/// @return the refused ones of a group that is durable; nullopt: nothing of it is there
+std::optional<std::vector<std::uint32_t>> PostgresLedger::State::find_group(
+    std::span<const Record> records) {
+  columns.take(records);
+  PgValues values;
+  values.number(run).number(host);
+  values.numbers(columns.begun.row).numbers(columns.begun.attempt).numbers(columns.begun.ordinal);
+  values.texts(columns.nonce);
+  values.numbers(columns.told.row).numbers(columns.told.attempt).numbers(columns.told.at);
+  values.numbers(columns.kind);
+  const PgRows places = database.query_prepared("find", kFind, values, "look a group up");
+  if (places.count() == 0) return std::nullopt;
+  return refused_of(records, places);
+}
+
+/// What is seen may be known to this server alone, if it went down before its standby had it: what
+/// is committed behind it takes it along.
+void PostgresLedger::State::outlive_the_server() {
+  const PgRows beaten = database.query(
+      "UPDATE sagorder.host SET heartbeat_at = clock_timestamp() WHERE id = $1 AND fenced_at IS "
+      "NULL RETURNING id",
+      PgValues().number(host), "make sure of a group");
+  refuse_if_warned();
+  if (beaten.count() == 0) refuse_as_fenced();
+}
+
+void PostgresLedger::State::refuse_as_fenced() const {
+  throw Fenced(database.name() +
+               ": this host was fenced, or another process of the server answers than before. "
+               "Nothing was written, and nothing more is sent");
+}
+
+Facts PostgresLedger::add_facts(const Facts& facts) {
+  std::vector<std::string_view> names;
+  std::vector<std::string_view> values;
+  for (const auto& [name, value] : facts) {
+    names.push_back(name);
+    values.push_back(value);
+  }
+  state_->write([&] {
+    state_->database.query(
+        "INSERT INTO sagorder.fact(run, name, value) SELECT $1, name, coalesce(value, '') "
+        "FROM unnest($2, $3) AS f(name, value) ON CONFLICT DO NOTHING",
+        PgValues().number(state_->run).texts(names).texts(values), "write its facts");
+  });
+  return this->facts();
+}
+
+void PostgresLedger::change_fact(
+    const std::string& name, const std::function<std::string(const std::string& before)>& change) {
+  constexpr std::string_view kWhat = "change its facts";
+  State& state = *state_;
+  state.write([&] {
+    state.database.run("BEGIN", kWhat);
+    state.about_run("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", kWhat);
+    const PgRows before =
+        state.database.query("SELECT value FROM sagorder.fact WHERE run = $1 AND name = $2",
+                             PgValues().number(state.run).text(name), kWhat);
+    const std::string after =
+        change(before.count() == 0 ? std::string() : std::string(before.text(0, 0)));
+    state.database.query(
+        "INSERT INTO sagorder.fact(run, name, value) VALUES ($1, $2, $3) "
+        "ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
+        PgValues().number(state.run).text(name).text(after), kWhat);
+    state.database.run("COMMIT", kWhat);
+  });
 }
 
 PostgresHosts& PostgresLedger::hosts_at_work() const {
@@ -612,6 +762,8 @@ PostgresHosts& PostgresLedger::hosts_at_work() const {
 
 std::int64_t PostgresLedger::host() const { return state_->host; }
 
+bool PostgresLedger::was_first() const { return hosts_at_work().was_first(); }
+
 void PostgresLedger::make_ranges(std::uint64_t rows, std::uint64_t canary) {
   hosts_at_work().make_ranges(rows, canary);
 }
@@ -620,8 +772,8 @@ RangeAnswer PostgresLedger::claim_range(std::uint64_t canary, std::uint64_t left
   return hosts_at_work().claim_range(canary, left_out);
 }
 
-void PostgresLedger::end_range(Row first, std::uint64_t left_out) {
-  hosts_at_work().end_range(first, left_out);
+bool PostgresLedger::end_range(Row first, std::uint64_t left_out) {
+  return hosts_at_work().end_range(first, left_out);
 }
 
 LeaseAnswer PostgresLedger::lease(const BucketTerms& terms, const LeaseAsk& ask) {
@@ -629,6 +781,22 @@ LeaseAnswer PostgresLedger::lease(const BucketTerms& terms, const LeaseAsk& ask)
 }
 
 void PostgresLedger::release(const Share& share) { hosts_at_work().release(share); }
+
+void PostgresLedger::settled_by(std::span<const std::int64_t> hosts,
+                                const std::function<void(Row)>& visit) {
+  std::string numbers;
+  for (const std::int64_t host : hosts) {
+    numbers += (numbers.empty() ? "" : ",") + std::to_string(host);
+  }
+  state_->each(
+      fmt::format("SELECT \"row\" FROM (SELECT DISTINCT ON (\"row\") \"row\", host FROM "
+                  "sagorder.outcome WHERE run = {} AND kind IN (2, 3, 4) ORDER BY \"row\", "
+                  "seq DESC) AS last WHERE host IN ({})",
+                  state_->run, numbers),
+      "read whose rows are whose", [&](const PgRows& rows, int i) {
+        visit(Row{static_cast<std::uint64_t>(rows.number(i, 0))});
+      });
+}
 
 /// One that holds the batch alone has no heartbeat: its lock says that it lives.
 std::vector<HostSeen> PostgresLedger::hosts() {

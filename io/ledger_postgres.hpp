@@ -61,8 +61,10 @@ class PostgresLedger final : public SharedLedger {
 
   /// Opens the batch of this input, or makes it, to share it with other hosts. Throws LedgerBusy if
   /// one holds it alone.
+  /// @param life a host that is not heard of for so long counts as dead
   static std::unique_ptr<PostgresLedger> open_to_share(const DatabaseAddress& address,
-                                                       const std::string& digest);
+                                                       const std::string& digest,
+                                                       milliseconds life = kHostLife);
 
   /// Opens a batch that is there to settle rows of it, also while hosts share it; it is none of
   /// them. Throws LedgerBusy if one holds it alone, or somebody else settles rows. nullptr: there
@@ -106,12 +108,19 @@ class PostgresLedger final : public SharedLedger {
 
   // Of a batch that is open to be shared; else they throw LedgerError.
   [[nodiscard]] std::vector<std::uint32_t> claim(std::span<const Record> records) override;
+  [[nodiscard]] std::vector<std::uint32_t> claim_again(std::span<const Record> records) override;
+  Facts add_facts(const Facts& facts) override;
+  void change_fact(const std::string& name,
+                   const std::function<std::string(const std::string& before)>& change) override;
   [[nodiscard]] std::int64_t host() const override;
+  [[nodiscard]] bool was_first() const override;
   void make_ranges(std::uint64_t rows, std::uint64_t canary) override;
   [[nodiscard]] RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out) override;
-  void end_range(Row first, std::uint64_t left_out) override;
+  bool end_range(Row first, std::uint64_t left_out) override;
   [[nodiscard]] LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) override;
   void release(const Share& share) override;
+  void settled_by(std::span<const std::int64_t> hosts,
+                  const std::function<void(Row)>& visit) override;
   void leave() override;
 
  private:

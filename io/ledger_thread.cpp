@@ -7,7 +7,12 @@
 
 namespace sagorder::io {
 
-LedgerThread::LedgerThread(Ledger& ledger, Done done) : ledger_(ledger), done_(std::move(done)) {
+LedgerThread::LedgerThread(Ledger& ledger, Done done)
+    : LedgerThread([&ledger](std::span<const Record> group) { ledger.commit(group); },
+                   std::move(done)) {}
+
+LedgerThread::LedgerThread(Commit commit, Done done)
+    : commit_(std::move(commit)), done_(std::move(done)) {
   const SignalsBlocked blocked;
   thread_ = std::thread([this] { work(); });
 }
@@ -41,7 +46,7 @@ void LedgerThread::work() {
     lock.unlock();
     std::exception_ptr failure;
     try {
-      ledger_.commit(group);
+      commit_(group);
     } catch (...) {
       failure = std::current_exception();
     }

@@ -19,10 +19,13 @@ namespace sagorder::io {
 
 class LedgerThread {
  public:
+  using Commit = std::function<void(std::span<const Record>)>;
   using Done = std::function<void(std::exception_ptr)>;
 
   /// While this object lives, `ledger` is used by nobody else. `done` must not throw.
   LedgerThread(Ledger& ledger, Done done);
+  /// The same with another way to commit: it blocks, and throws if it failed.
+  LedgerThread(Commit commit, Done done);
   ~LedgerThread();
   LedgerThread(const LedgerThread&) = delete;
   LedgerThread& operator=(const LedgerThread&) = delete;
@@ -34,7 +37,7 @@ class LedgerThread {
  private:
   void work();
 
-  Ledger& ledger_;
+  Commit commit_;
   Done done_;
   std::mutex mutex_;
   std::condition_variable wake_;

@@ -384,7 +384,11 @@ bool Pool::send(std::uint32_t slot, const Endpoint& endpoint, std::string_view w
                       endpoint);
 }
 
-void Pool::go(std::uint32_t slot) { state_->go(slot); }
+void Pool::go(std::uint32_t slot, SteadyTime until) {
+  // Asked as late as can be: this process may have stood still since it was decided.
+  if (until != SteadyTime::max() && steady_now() >= until) return state_->leave(slot);
+  state_->go(slot);
+}
 
 void Pool::leave(std::uint32_t slot) { state_->leave(slot); }
 

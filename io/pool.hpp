@@ -74,7 +74,8 @@ class Pool {
        Handler handler);
   /// Writes a held request that is connected; if its connection was closed meanwhile, it ends as a
   /// fault of which no byte was accepted. No such one: nothing happens.
-  void go(std::uint32_t slot);
+  /// @param until what has not left by then is not to leave: it ends as by leave()
+  void go(std::uint32_t slot, SteadyTime until = SteadyTime::max());
   /// Ends a held request that was not told to go as cancelled, with no byte accepted. No such one:
   /// nothing happens.
   void leave(std::uint32_t slot);

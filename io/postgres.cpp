@@ -215,9 +215,10 @@ std::int64_t PgRows::number(int row, int column) const {
   return std::strtoll(PQgetvalue(result_.get(), row, column), nullptr, 10);
 }
 
-Postgres::Postgres(const DatabaseAddress& address, Use use) : name_(address.uri) {
+Postgres::Postgres(const DatabaseAddress& address, Use use)
+    : address_(address), use_(use), name_(address.uri) {
   try {
-    connect(address);
+    connect();
     set_up(use);
   } catch (...) {
     PQfinish(connection_);
@@ -227,16 +228,30 @@ Postgres::Postgres(const DatabaseAddress& address, Use use) : name_(address.uri)
 
 Postgres::~Postgres() { PQfinish(connection_); }
 
-void Postgres::connect(const DatabaseAddress& address) {
-  connection_ = begin_connection(address.uri, nullptr);
+void Postgres::connect_again() {
+  PQfinish(connection_);
+  connection_ = nullptr;
+  prepared_.clear();
+  given_up_ = false;
+  try {
+    connect();
+    set_up(use_);
+  } catch (...) {
+    given_up_ = true;
+    throw;
+  }
+}
+
+void Postgres::connect() {
+  connection_ = begin_connection(address_.uri, nullptr);
   const Options options(PQconninfo(connection_), &PQconninfoFree);
   const std::string hosts = option(options, "host");
   const std::string& named = hosts.empty() ? option(options, "hostaddr") : hosts;
-  const bool unsaid = option(options, "sslmode") == kNoSslmode && !says_sslmode(address.uri);
+  const bool unsaid = option(options, "sslmode") == kNoSslmode && !says_sslmode(address_.uri);
   const bool proof = unsaid && !are_this_machine(named);
   if (proof) {  // nothing was told to anybody yet
     PQfinish(connection_);
-    connection_ = begin_connection(address.uri, "verify-full");
+    connection_ = begin_connection(address_.uri, "verify-full");
   }
   const auto seconds = std::strtol(option(options, "connect_timeout").c_str(), nullptr, 10);
   const auto patience = seconds > 0 ? std::chrono::seconds(seconds) : kConnectPatience;

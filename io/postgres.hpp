@@ -107,11 +107,15 @@ class Postgres {
   /// The process that serves this session, by its own words.
   [[nodiscard]] std::int64_t backend() const { return backend_; }
 
+  /// Another session in the place of one that was lost; nothing of the old one goes over: no lock,
+  /// no transaction, no setting. If it throws, this one is lost, too.
+  void connect_again();
+
   /// How long an answer is waited for from here on.
   void wait_for(std::chrono::milliseconds patience) { patience_ = patience; }
 
  private:
-  void connect(const DatabaseAddress& address);
+  void connect();
   void poll_connection(std::chrono::steady_clock::time_point until);
   void set_up(Use use);
   void refuse_unfit(const PgRows& about, Use use) const;
@@ -122,6 +126,8 @@ class Postgres {
   [[noreturn]] void fail(std::string_view what, std::string_view why) const;
   [[noreturn]] void fail_lost(std::string_view what, std::string_view why);
 
+  const DatabaseAddress address_;
+  const Use use_;
   std::string name_;
   pg_conn* connection_ = nullptr;
   bool given_up_ = false;

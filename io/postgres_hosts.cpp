@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -10,12 +11,15 @@
 namespace sagorder::io {
 namespace {
 
-// A host is not alive: it left, was fenced, or was not heard of for its life ($3, milliseconds).
+constexpr milliseconds kAskPatience{3'000};  // for an answer; then a host says that it has none
+
+// A host is not alive: it left, was fenced, or was not heard of for its life ($3, milliseconds). A
+// range that this host has, and was not told of ($5: those it was), is as good as free.
 constexpr const char* kClaimRange = R"sql(
 WITH chosen AS (
   SELECT r."first" FROM sagorder.range AS r LEFT JOIN sagorder.host AS h ON h.id = r.host
   WHERE r.run = $1 AND NOT r.done AND r."first" <= $4
-    AND (r.host IS NULL OR h.left_at IS NOT NULL OR h.fenced_at IS NOT NULL
+    AND (r.host IS NULL OR (r.host = $2 AND r."first" <> ALL ($5)) OR h.left_at IS NOT NULL OR h.fenced_at IS NOT NULL
          OR h.heartbeat_at < clock_timestamp() - $3 * interval '1 millisecond')
   ORDER BY r.host IS NOT NULL, r."first" LIMIT 1 FOR UPDATE OF r SKIP LOCKED)
 UPDATE sagorder.range AS r SET host = $2 FROM chosen
@@ -23,19 +27,21 @@ WHERE r.run = $1 AND r."first" = chosen."first"
   AND EXISTS (SELECT FROM sagorder.host WHERE id = $2 AND fenced_at IS NULL)
 RETURNING r."first", r."last")sql";
 
-// Rows of a range by their last record: how many have one, and of how many it lets them be tried
-// again (not_executed, resolved_not_placed).
-constexpr const char* kEndRange = R"sql(
-UPDATE sagorder.range AS r SET host = NULL, done = (
-  SELECT count(*) - count(*) FILTER (WHERE last.kind IN (1, 7)) >= r."last" - r."first" + 1 - $4
-  FROM (SELECT DISTINCT ON ("row") "row", kind FROM (
-          SELECT "row", seq, 0 AS kind FROM sagorder.attempt
+// Whether a range is done, by the last records of its rows: how many have one, less those that it
+// lets be tried again (not_executed, resolved_not_placed), and those that are under way at another
+// host that is alive. $1 run, $2 this host, $3 a host's life, $4 rows that are no orders.
+constexpr const char* kIsDone = R"sql((
+  SELECT count(*) FILTER (WHERE last.kind NOT IN (1, 7) AND (last.kind <> 0 OR last.host = $2
+      OR h.left_at IS NOT NULL OR h.fenced_at IS NOT NULL
+      OR h.heartbeat_at < clock_timestamp() - $3 * interval '1 millisecond'))
+    >= r."last" - r."first" + 1 - $4
+  FROM (SELECT DISTINCT ON ("row") "row", kind, host FROM (
+          SELECT "row", seq, 0 AS kind, host FROM sagorder.attempt
           WHERE run = $1 AND "row" BETWEEN r."first" AND r."last"
           UNION ALL
-          SELECT "row", seq, kind FROM sagorder.outcome
+          SELECT "row", seq, kind, host FROM sagorder.outcome
           WHERE run = $1 AND "row" BETWEEN r."first" AND r."last" AND kind <> 5) AS every
-        ORDER BY "row", seq DESC) AS last)
-WHERE r.run = $1 AND r."first" = $2 AND r.host = $3)sql";
+        ORDER BY "row", seq DESC) AS last LEFT JOIN sagorder.host AS h ON h.id = last.host))sql";
 
 // The heartbeat, the bucket and the limits in one statement, on the database's clock. The bucket is
 // engine/account's arithmetic: `level` are tokens that were given and that time has not paid for.
@@ -98,8 +104,6 @@ constexpr const char* kOpen =
     "WHERE "
     "o.run = $1 AND o.\"row\" = a.\"row\" AND o.attempt = a.number)";
 
-std::int64_t life_ms() { return milliseconds(kHostLife).count(); }
-
 std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
 
@@ -120,10 +124,19 @@ std::string exactly(double number) { return fmt::format("{}", number); }
 }  // namespace
 
 PostgresHosts::PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
-                             std::int64_t host)
-    : database_(address, Postgres::Use::writing), run_(run), host_(host) {
+                             std::int64_t host, milliseconds life)
+    : database_(address, Postgres::Use::writing), run_(run), host_(host), life_(life) {
   database_.call_it(std::move(name));
   begin();
+  database_.wait_for(kAskPatience);
+}
+
+Postgres& PostgresHosts::ready() {
+  if (!database_.lost()) return database_;
+  const std::string name = database_.name();
+  database_.connect_again();
+  database_.call_it(name);
+  return database_;
 }
 
 void PostgresHosts::begin() {
@@ -133,12 +146,15 @@ void PostgresHosts::begin() {
   const PgRows others = database_.query(
       "SELECT count(*) FROM sagorder.host WHERE run = $1 AND id <> $2 AND left_at IS NULL AND "
       "fenced_at IS NULL AND heartbeat_at >= clock_timestamp() - $3 * interval '1 millisecond'",
-      of_run().number(host_).number(life_ms()), kWhat);
-  if (others.number(0, 0) == 0) {
+      of_run().number(host_).number(life_.count()), kWhat);
+  first_ = others.number(0, 0) == 0;
+  if (first_) {
     database_.query("UPDATE sagorder.run SET orders = 0, seats = 0, seat_months = 0 WHERE id = $1",
                     of_run(), kWhat);
-    database_.query("UPDATE sagorder.range SET host = NULL, done = false WHERE run = $1", of_run(),
-                    kWhat);
+    static const std::string kSql = fmt::format(
+        "UPDATE sagorder.range AS r SET host = NULL, done = {} WHERE r.run = $1", kIsDone);
+    database_.wait_for(kReadingPatience);
+    database_.query(kSql.c_str(), of_run().number(host_).number(life_.count()).number(0), kWhat);
   }
   database_.query(
       "UPDATE sagorder.host SET heartbeat_at = clock_timestamp(), left_at = NULL WHERE id = $1",
@@ -156,13 +172,31 @@ void PostgresHosts::make_ranges(std::uint64_t rows, std::uint64_t canary) {
       "SELECT 1 AS low, least($3, $2) AS high WHERE $3 > 0 UNION ALL "
       "SELECT b, least(b + $4 - 1, $2) FROM generate_series(least($3, $2) + 1, $2, $4) AS b) AS r "
       "WHERE NOT EXISTS (SELECT FROM sagorder.range WHERE run = $1)",
-      of_run().number(as_signed(rows)).number(as_signed(canary)).number(as_signed(kRangeRows)),
+      of_run()
+          .number(as_signed(rows))
+          .number(as_signed(canary))
+          .number(as_signed(range_rows(rows))),
       kWhat);
   database_.run("COMMIT", kWhat);
 }
 
+/// A row of it was rejected or is in doubt, or its host died while it was under way.
+bool PostgresHosts::has_canary_failed(std::uint64_t canary) {
+  const PgRows failed = database_.query_prepared(
+      "canary_failed",
+      "SELECT EXISTS (SELECT FROM sagorder.orders AS o WHERE run = $1 AND \"row\" <= $2 AND state "
+      "IN ('rejected', 'in_doubt')) OR EXISTS (SELECT FROM sagorder.attempt AS a JOIN "
+      "sagorder.host AS h ON h.id = a.host WHERE a.run = $1 AND a.\"row\" <= $2 AND NOT EXISTS ("
+      "SELECT FROM sagorder.outcome AS o WHERE o.run = $1 AND o.\"row\" = a.\"row\" AND "
+      "o.attempt = a.number) AND (h.left_at IS NOT NULL OR h.fenced_at IS NOT NULL OR "
+      "h.heartbeat_at < clock_timestamp() - $3 * interval '1 millisecond'))",
+      of_run().number(as_signed(canary)).number(life_.count()), "look at the first rows");
+  return failed.is_true(0, 0);
+}
+
 RangeAnswer PostgresHosts::claim_range(std::uint64_t canary, std::uint64_t left_out) {
   constexpr std::string_view kWhat = "take a range of rows";
+  ready();
   std::int64_t furthest = as_signed(kNoLimit);
   if (canary > 0) {
     const PgRows placed = database_.query(
@@ -170,18 +204,25 @@ RangeAnswer PostgresHosts::claim_range(std::uint64_t canary, std::uint64_t left_
         "WHERE run = $1 AND \"row\" <= $2 AND kind IN (2, 6)",
         of_run().number(as_signed(canary)), kWhat);
     if (as_unsigned(placed.number(0, 0)) + left_out < canary) furthest = as_signed(canary);
+    if (furthest <= as_signed(canary) && has_canary_failed(canary)) {
+      return {std::nullopt, true, true};
+    }
   }
   const PgRows claimed = database_.query_prepared(
-      "claim_range", kClaimRange, of_run().number(host_).number(life_ms()).number(furthest), kWhat);
+      "claim_range", kClaimRange,
+      of_run().number(host_).number(life_.count()).number(furthest).numbers(held_), kWhat);
   if (claimed.count() == 0) {
     const PgRows left = database_.query(
         "SELECT EXISTS (SELECT FROM sagorder.range WHERE run = $1 AND NOT done)", of_run(), kWhat);
-    return {std::nullopt, !left.is_true(0, 0)};
+    return {std::nullopt, !left.is_true(0, 0), false};
   }
   const std::int64_t first = claimed.number(0, 0);
   const std::int64_t last = claimed.number(0, 1);
-  return {ClaimedRange{Row{as_unsigned(first)}, Row{as_unsigned(last)}, steps_of(first, last)},
-          false};
+  RangeAnswer answer;
+  answer.range =
+      ClaimedRange{Row{as_unsigned(first)}, Row{as_unsigned(last)}, steps_of(first, last)};
+  if (std::ranges::find(held_, first) == held_.end()) held_.push_back(first);
+  return answer;
 }
 
 std::vector<Step> PostgresHosts::steps_of(std::int64_t first, std::int64_t last) {
@@ -204,11 +245,20 @@ std::vector<Step> PostgresHosts::steps_of(std::int64_t first, std::int64_t last)
   return steps;
 }
 
-void PostgresHosts::end_range(Row first, std::uint64_t left_out) {
-  database_.query_prepared(
-      "end_range", kEndRange,
-      of_run().number(as_signed(first.value)).number(host_).number(as_signed(left_out)),
-      "give a range of rows back");
+bool PostgresHosts::end_range(Row first, std::uint64_t left_out) {
+  static const std::string kSql = fmt::format(
+      "UPDATE sagorder.range AS r SET host = NULL, done = {} WHERE r.run = $1 AND r.\"first\" = $5 "
+      "AND r.host = $2 RETURNING done",
+      kIsDone);
+  const PgRows ended = ready().query_prepared("end_range", kSql.c_str(),
+                                              of_run()
+                                                  .number(host_)
+                                                  .number(life_.count())
+                                                  .number(as_signed(left_out))
+                                                  .number(as_signed(first.value)),
+                                              "give a range of rows back");
+  std::erase(held_, as_signed(first.value));
+  return ended.count() == 1 && ended.is_true(0, 0);
 }
 
 LeaseAnswer PostgresHosts::lease(const BucketTerms& terms, const LeaseAsk& ask) {
@@ -222,7 +272,8 @@ LeaseAnswer PostgresHosts::lease(const BucketTerms& terms, const LeaseAsk& ask) 
   values.text(exactly(terms.climb_per_second)).text(exactly(terms.factor_min));
   values.text(exactly(ask.factor));
   values.number(std::chrono::ceil<std::chrono::microseconds>(ask.paused_for).count());
-  values.number(ask.tokens).numbers(wish).number(life_ms());
+  values.number(ask.tokens).numbers(wish).number(life_.count());
+  ready();
   PgRows given = database_.query_prepared("lease", kLease, values, kWhat);
   if (given.count() == 0) {  // the account's first, or it is refused
     database_.query(
@@ -257,14 +308,14 @@ void PostgresHosts::refuse_lease(const BucketTerms& terms) {
                  "dead, and settled what it had under way. It sends nothing more; the same command "
                  "begins anew");
   }
-  throw LedgerError(database_.name() + ": other hosts share the account at " +
-                    std::string(why.text(0, 1)) + ", and this one was told " +
-                    exactly(terms.per_second) + "/s, and " + exactly(terms.capacity) +
-                    " at once; give all of them the same --rate and --burst");
+  throw OtherTerms(database_.name() + ": other hosts share the account at " +
+                   std::string(why.text(0, 1)) + ", and this one was told " +
+                   exactly(terms.per_second) + "/s, and " + exactly(terms.capacity) +
+                   " at once; give all of them the same --rate and --burst");
 }
 
 void PostgresHosts::release(const Share& share) {
-  database_.query(
+  ready().query(
       "UPDATE sagorder.run SET orders = greatest(0, orders - $2), seats = greatest(0, seats - $3), "
       "seat_months = greatest(0, seat_months - $4) WHERE id = $1",
       of_run()
@@ -280,7 +331,7 @@ std::vector<HostSeen> PostgresHosts::hosts() {
       "WHERE h.run = $1 ORDER BY h.id",
       kHostColumns, kOpen);
   const PgRows rows =
-      database_.query(kSql.c_str(), of_run().number(life_ms()), "ask which hosts are at work");
+      ready().query(kSql.c_str(), of_run().number(life_.count()), "ask which hosts are at work");
   std::vector<HostSeen> hosts;
   hosts.reserve(static_cast<std::size_t>(rows.count()));
   for (int i = 0; i < rows.count(); ++i) {
@@ -296,7 +347,7 @@ std::vector<OpenIntent> PostgresHosts::open_intents() {
       "AS h ON h.id = a.host ORDER BY a.\"row\"",
       kHostColumns, kOpen);
   const PgRows rows =
-      database_.query(kSql.c_str(), of_run().number(life_ms()), "read what is under way");
+      ready().query(kSql.c_str(), of_run().number(life_.count()), "read what is under way");
   std::vector<OpenIntent> open;
   open.reserve(static_cast<std::size_t>(rows.count()));
   for (int i = 0; i < rows.count(); ++i) {
@@ -310,8 +361,9 @@ bool PostgresHosts::fence(std::int64_t host) { return fence_host(database_, run_
 
 void PostgresHosts::leave() {
   constexpr std::string_view kWhat = "leave the batch";
-  database_.query("UPDATE sagorder.range SET host = NULL WHERE run = $1 AND host = $2 AND NOT done",
-                  of_run().number(host_), kWhat);
+  ready().query("UPDATE sagorder.range SET host = NULL WHERE run = $1 AND host = $2 AND NOT done",
+                of_run().number(host_), kWhat);
+  held_.clear();
   database_.query("UPDATE sagorder.host SET left_at = clock_timestamp() WHERE id = $1",
                   PgValues().number(host_), kWhat);
 }

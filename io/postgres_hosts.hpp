@@ -12,24 +12,30 @@ namespace sagorder::io {
 
 class PostgresHosts {
  public:
+  /// Each call connects again if the connection was lost in one before.
   /// @param host the process's own number in the table of hosts
+  /// @param life a host that is not heard of for so long counts as dead
   PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
-                std::int64_t host);
+                std::int64_t host, milliseconds life);
 
   void make_ranges(std::uint64_t rows, std::uint64_t canary);
   RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out);
-  void end_range(Row first, std::uint64_t left_out);
+  bool end_range(Row first, std::uint64_t left_out);
   LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask);
   void release(const Share& share);
   std::vector<HostSeen> hosts();
   std::vector<OpenIntent> open_intents();
   bool fence(std::int64_t host);
   void leave();
+  [[nodiscard]] bool was_first() const { return first_; }
 
  private:
   /// The first of the hosts that are at work together counts the limits anew, and has all ranges
   /// looked through again: rows of them may have become pending since.
   void begin();
+  /// The connection, ready for a statement.
+  Postgres& ready();
+  [[nodiscard]] bool has_canary_failed(std::uint64_t canary);
   [[nodiscard]] PgValues of_run() const { return PgValues().number(run_); }
   std::vector<Step> steps_of(std::int64_t first, std::int64_t last);
   [[noreturn]] void refuse_lease(const BucketTerms& terms);
@@ -37,6 +43,9 @@ class PostgresHosts {
   Postgres database_;
   std::int64_t run_;
   std::int64_t host_;
+  milliseconds life_;
+  bool first_ = false;
+  std::vector<std::int64_t> held_;  // the first rows of its ranges, as far as answers told
 };
 
 }  // namespace sagorder::io

@@ -34,6 +34,12 @@ ResultsRepair::ResultsRepair(const Settings& settings, const Validation& validat
       projection_(rows),
       standing_in_(standing_in) {}
 
+void ResultsRepair::leave_to_others(const IsOurs& is_ours) {
+  for (Row row{1}; row.value <= rows_.count(); ++row.value) {
+    if (status_of(rows_.state(row)) && !is_ours(row)) projection_.mark_elsewhere(row);
+  }
+}
+
 /// What the results file says, against what the ledger says.
 void ResultsRepair::compare() {
   mark_invalid_rows();
@@ -71,7 +77,7 @@ void ResultsRepair::repair(Ledger& ledger, Log& log) {
 void ResultsRepair::rebuild(Ledger& ledger) {
   results_->rebuild([&](const ResultsFile::Sink& sink) {
     write_lines(
-        ledger, [](Row) { return true; }, sink);
+        ledger, [&](Row row) { return projection_.is_due(row); }, sink);
   });
 }
 

@@ -25,6 +25,11 @@ class ResultsRepair {
   ResultsRepair(const Settings& settings, const Validation& validation, OrdersFile& input,
                 const Rows& rows, const std::map<Row, Record>& standing_in = {});
 
+  /// Whether a row that is settled has its line in this file.
+  using IsOurs = std::function<bool(Row)>;
+  /// Of a batch that hosts share; before `compare`.
+  void leave_to_others(const IsOurs& is_ours);
+
   /// Throws OutputError for a file of somebody else's, LedgerError for one that says more than the
   /// ledger knows. Nothing is written.
   void compare();

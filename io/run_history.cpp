@@ -70,13 +70,14 @@ std::string with_run(std::string_view fact, const RunStart& start, std::string_v
 
 std::string with_end(std::string_view fact, std::string_view run, const RunEnd& end) {
   json runs = array_of(fact);
-  if (runs.empty() || !runs.back().is_object()) return std::string(fact);
-  json& last = runs.back();
-  const json* const name = text_in(last, kRun);
-  if (name == nullptr || name->get_ref<const std::string&>() != run) return std::string(fact);
-  last[kEnded] = end.at.time_since_epoch().count();
-  last[kStop] = end.stop;
-  last[kExitCode] = end.exit_code;
+  const auto ours = std::find_if(runs.rbegin(), runs.rend(), [&](const json& each) {
+    const json* const name = each.is_object() ? text_in(each, kRun) : nullptr;
+    return name != nullptr && name->get_ref<const std::string&>() == run;
+  });
+  if (ours == runs.rend()) return std::string(fact);
+  (*ours)[kEnded] = end.at.time_since_epoch().count();
+  (*ours)[kStop] = end.stop;
+  (*ours)[kExitCode] = end.exit_code;
   return runs.dump();
 }
 

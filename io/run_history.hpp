@@ -33,7 +33,7 @@ struct RunKnown {
 /// The fact with one run more. What cannot be read begins anew.
 std::string with_run(std::string_view fact, const RunStart& start, std::string_view run = {});
 
-/// The fact with the end of its last run, if that is `run`; else as it was.
+/// The fact with the end of `run`; as it was if it names no such run.
 std::string with_end(std::string_view fact, std::string_view run, const RunEnd& end);
 
 /// What of the fact can be read; nothing that is wrong in it is an error.

@@ -110,6 +110,7 @@ constexpr Shown kShown[] = {
     {"profile", [](const Settings& s) { return s.profile ? one(*s.profile) : std::nullopt; }},
     {"replay", [](const Settings& s) { return choice(kReplayChoices, s.replay); }},
     {"grace", [](const Settings& s) { return s.grace ? duration(*s.grace) : std::nullopt; }},
+    {"host-life", [](const Settings& s) { return duration(s.host_life); }},
     {"wait-lock", [](const Settings& s) { return duration(s.wait_lock); }},
     {"quiet", [](const Settings& s) { return flag(s.quiet); }},
     {"log-format", [](const Settings& s) { return choice(kLogFormatChoices, s.log_format); }},

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/account.hpp"
 #include "io/arguments.hpp"
 #include "io/choices.hpp"
 #include "io/database_address.hpp"
@@ -239,6 +240,7 @@ void take_service(const Arguments& given, Settings& settings) {
   if (given.grace) {
     take_duration("--grace", given.grace, kGraceMin, kGraceMax, settings.grace.emplace());
   }
+  take_duration("--host-life", given.host_life, kHostLifeMin, kHostLifeMax, settings.host_life);
   take_duration("--wait-lock", given.wait_lock, kWaitLockMin, kWaitLockMax, settings.wait_lock);
 }
 
@@ -378,6 +380,26 @@ void require_addresses(const std::string& ledger, const std::vector<std::string>
   };
   require("--ledger", ledger);
   for (const std::string& other : others) require("--explained-by", other);
+}
+
+/// Where hosts share a batch, tokens of the rate are leased, and a lease takes its part of the
+/// burst: it is made as short as a small burst wants it.
+void take_sharing(const Arguments& given, Settings& settings) {
+  if (!is_database(settings.ledger)) return;
+  settings.lease = kLeaseLength;
+  if (settings.rate.unlimited()) return;
+  if (!given.burst) {
+    settings.burst = std::min(default_shared_burst(settings.rate, kLeaseLength), kBurstMax);
+  }
+  const milliseconds longest = longest_lease(settings.rate, settings.burst);
+  if (longest < kLeaseLengthMin) {
+    throw UsageError("--burst " + std::to_string(settings.burst) +
+                         ": is too small for hosts that share a rate of " +
+                         to_string(settings.rate) + " through a database; " +
+                         std::to_string(least_burst(settings.rate, kLeaseLengthMin)) + " would do",
+                     {}, "--burst");
+  }
+  settings.lease = std::min(kLeaseLength, longest);
 }
 
 void take_paths(const Arguments& given, Settings& settings) {
@@ -522,6 +544,7 @@ Settings settings_of(const Arguments& given) {
   if (command == Command::doctor) take_regions(given, settings);
   take_limits(given, settings);
   take_paths(given, settings);
+  if (command == Command::run) take_sharing(given, settings);
   return settings;
 }
 

@@ -35,6 +35,8 @@ inline constexpr milliseconds kConnectTimeoutMin{100};
 inline constexpr milliseconds kConnectTimeoutMax{120'000};
 inline constexpr milliseconds kGraceMin{100};
 inline constexpr milliseconds kGraceMax{3'600'000};
+inline constexpr milliseconds kHostLifeMin{3'000};
+inline constexpr milliseconds kHostLifeMax{3'600'000};
 inline constexpr milliseconds kWaitLockMin{1'000};
 inline constexpr milliseconds kWaitLockMax{86'400'000};
 inline constexpr std::uint64_t kOrdersMax = 1'000'000'000;
@@ -119,6 +121,8 @@ struct Settings {
   Replay replay = Replay::never;
 
   std::optional<milliseconds> grace;  ///< nullopt: the answers are waited for, whatever it takes
+  milliseconds host_life{30'000};     ///< of a shared batch; one not heard of for so long is dead
+  milliseconds lease{0};              ///< likewise: tokens are leased for so long; 0: no such batch
   milliseconds wait_lock{0};          ///< for another run to end; 0: refuse at once
 
   Limits limits;                      ///< without `not_after`

@@ -17,7 +17,9 @@
 // thread than commits do, but one at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,11 +31,29 @@
 
 namespace sagorder::io {
 
-inline constexpr seconds kHostLife{30};
+inline constexpr milliseconds kHostLife{30'000};
 inline constexpr std::uint64_t kRangeRows = 1'000;  ///< of a range, but for the first and last
+inline constexpr std::uint64_t kRangeRowsMin = 20;  ///< of a small batch, for all to have work
+inline constexpr std::uint64_t kRangesWanted = 64;
+
+/// Rows of a range of a batch of so many.
+constexpr std::uint64_t range_rows(std::uint64_t rows) {
+  return std::clamp(rows / kRangesWanted, kRangeRowsMin, kRangeRows);
+}
 
 /// This host was fenced: others took it for dead. It stops for good.
 struct Fenced : LedgerError {
+  using LedgerError::LedgerError;
+};
+
+/// No answer came, or one that a moment's disorder gave: whether the records are durable is not
+/// known. `claim_again` looks it up.
+struct AnswerLost : LedgerError {
+  using LedgerError::LedgerError;
+};
+
+/// Hosts that are at work go by other terms of the rate.
+struct OtherTerms : LedgerError {
   using LedgerError::LedgerError;
 };
 
@@ -51,10 +71,12 @@ struct ClaimedRange {
   std::vector<Step> steps;
 };
 
-/// @param range nullopt: there is none now  @param for_good nor will there be: all are done
+/// @param range nullopt: there is none now  @param for_good nor will there be: all are done, or
+/// @param canary_failed one of the first rows was not placed, so the rest stays where it is
 struct RangeAnswer {
   std::optional<ClaimedRange> range;
   bool for_good = false;
+  bool canary_failed = false;
 };
 
 /// Of the batch's limits: orders, seats, seat-months.
@@ -113,10 +135,24 @@ class SharedLedger : public Ledger {
  public:
   /// As `commit`, but an intent of a row and number that another host has inserted is refused.
   /// @return the indices of refused intents, ascending; all else is durable
+  /// Throws AnswerLost if it is not known what became of them; then nothing else is claimed before
+  /// `claim_again` has told.
   [[nodiscard]] virtual std::vector<std::uint32_t> claim(std::span<const Record> records) = 0;
+  /// After AnswerLost, the same records: over a new connection, and once the old one can do nothing
+  /// any more, it is looked up whether they are durable; if not, they are claimed now. Durable is
+  /// what would outlive the server, too. Throws AnswerLost as long as that cannot be told.
+  [[nodiscard]] virtual std::vector<std::uint32_t> claim_again(std::span<const Record> records) = 0;
+
+  /// Adds those that are not there yet. @return all that are there then
+  virtual Facts add_facts(const Facts& facts) = 0;
+  /// Changes one as a whole, whatever other hosts do. @param change what is there, or empty
+  virtual void change_fact(const std::string& name,
+                           const std::function<std::string(const std::string& before)>& change) = 0;
 
   /// This process among those at work.
   [[nodiscard]] virtual std::int64_t host() const = 0;
+  /// When it joined no other was at work: what was is over.
+  [[nodiscard]] virtual bool was_first() const = 0;
 
   /// Makes the ranges of a batch, unless they are made. @param canary rows of the first; 0: as all
   virtual void make_ranges(std::uint64_t rows, std::uint64_t canary) = 0;
@@ -124,14 +160,19 @@ class SharedLedger : public Ledger {
   /// `canary` rows none is given out before all of those, less `left_out`, are placed.
   [[nodiscard]] virtual RangeAnswer claim_range(std::uint64_t canary = 0,
                                                 std::uint64_t left_out = 0) = 0;
-  /// Of a range of which nothing is under way any more: it is done if no row of it is left to be
-  /// tried, else free. @param left_out rows of it that are no orders
-  virtual void end_range(Row first, std::uint64_t left_out) = 0;
+  /// Of a range of which nothing is under way here any more: it is done if no row of it is left to
+  /// be tried, and none is under way at another host that is alive; else free.
+  /// @param left_out rows of it that are no orders  @return whether it is done, and by this host
+  virtual bool end_range(Row first, std::uint64_t left_out) = 0;
 
-  /// Throws Fenced; LedgerError if other hosts at work go by other terms.
+  /// Throws Fenced, or OtherTerms.
   [[nodiscard]] virtual LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) = 0;
   /// Gives back what was reserved and not used.
   virtual void release(const Share& share) = 0;
+
+  /// Rows whose last outcome of an attempt one of these processes recorded.
+  virtual void settled_by(std::span<const std::int64_t> hosts,
+                          const std::function<void(Row)>& visit) = 0;
 
   [[nodiscard]] virtual std::vector<HostSeen> hosts() = 0;
   [[nodiscard]] virtual std::vector<OpenIntent> open_intents() = 0;

@@ -135,17 +135,17 @@ TEST_F(SharedLedgerTest, RangesAreGivenOutFromTheFirst) {
   const auto first = join();
   const auto second = join();
   EXPECT_TRUE(first->claim_range().for_good) << "there are none";
-  first->make_ranges(2 * kRangeRows + 7, 0);
-  second->make_ranges(2 * kRangeRows + 7, 3);  // they are there
+  first->make_ranges(2 * kRangeRowsMin + 7, 0);
+  second->make_ranges(2 * kRangeRowsMin + 7, 3);  // they are there
   const RangeAnswer one = first->claim_range();
   const RangeAnswer two = second->claim_range();
   const RangeAnswer three = first->claim_range();
   ASSERT_TRUE(one.range && two.range && three.range);
   EXPECT_EQ(one.range->first, Row{1});
-  EXPECT_EQ(one.range->last, Row{kRangeRows});
-  EXPECT_EQ(two.range->first, Row{kRangeRows + 1});
-  EXPECT_EQ(three.range->first, Row{2 * kRangeRows + 1});
-  EXPECT_EQ(three.range->last, Row{2 * kRangeRows + 7});
+  EXPECT_EQ(one.range->last, Row{kRangeRowsMin});
+  EXPECT_EQ(two.range->first, Row{kRangeRowsMin + 1});
+  EXPECT_EQ(three.range->first, Row{2 * kRangeRowsMin + 1});
+  EXPECT_EQ(three.range->last, Row{2 * kRangeRowsMin + 7});
   EXPECT_TRUE(one.range->steps.empty());
   const RangeAnswer none = second->claim_range();
   EXPECT_FALSE(none.range);
@@ -154,7 +154,7 @@ TEST_F(SharedLedgerTest, RangesAreGivenOutFromTheFirst) {
 
 TEST_F(SharedLedgerTest, ManyHostsTakeEachRangeOnce) {
   constexpr std::uint64_t kRanges = 40;
-  join()->make_ranges(kRanges * kRangeRows, 0);
+  join()->make_ranges(kRanges * kRangeRowsMin, 0);
   std::mutex mutex;
   std::multiset<std::uint64_t> taken;
   std::vector<std::thread> threads;
@@ -177,7 +177,7 @@ TEST_F(SharedLedgerTest, ManyHostsTakeEachRangeOnce) {
 TEST_F(SharedLedgerTest, ADeadHostsRangeGoesToAnotherWithAllThatIsKnown) {
   const auto dead = join();
   const auto alive = join();
-  alive->make_ranges(kRangeRows, 0);
+  alive->make_ranges(kRangeRowsMin, 0);
   ASSERT_TRUE(dead->claim_range().range);
   EXPECT_EQ(dead->claim(intents_of({1, 2, 3})), Indices{});
   EXPECT_EQ(dead->claim(std::vector{placed_of(1), record_of(not_executed, 2)}), Indices{});
@@ -239,12 +239,16 @@ TEST_F(SharedLedgerTest, TheFirstAtWorkLooksThroughAllRangesAgain) {
     ASSERT_TRUE(before->claim_range().range);
     EXPECT_EQ(before->claim(intents_of({1})), Indices{});
     before->end_range(Row{1}, 0);
-    EXPECT_TRUE(join()->claim_range().for_good) << "one is at work";
+    EXPECT_EQ(before->claim(std::vector{record_of(not_executed, 1)}), Indices{});
+    const auto other = join();
+    EXPECT_FALSE(other->was_first());
+    EXPECT_TRUE(other->claim_range().for_good) << "one is at work";
     before->leave();
-    silence(*before);
+    other->leave();
   }
-  set("host", "left_at = now()");
-  EXPECT_TRUE(join()->claim_range().range);
+  const auto first = join();
+  EXPECT_TRUE(first->was_first());
+  EXPECT_TRUE(first->claim_range().range);
 }
 
 TEST_F(SharedLedgerTest, TheCanaryGoesFirst) {

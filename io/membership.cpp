@@ -1,0 +1,137 @@
+#include "io/membership.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+
+#include "engine/account.hpp"
+#include "engine/timestamp.hpp"
+#include "io/commands.hpp"
+#include "io/file.hpp"
+
+namespace sagorder::io {
+namespace {
+
+constexpr std::size_t kRowsNamed = 20;  // of a dead host's, in its line
+
+std::string output_fact(std::int64_t host) {
+  return std::string(kFactOutputOfHost) + std::to_string(host);
+}
+
+/// `3 rows were under way (5, 8, 13)`.
+std::string rows_text(const std::vector<Row>& rows) {
+  std::string text = rows.size() == 1 ? "1 row was under way (row "
+                                      : fmt::format("{} rows were under way (rows ", rows.size());
+  for (std::size_t i = 0; i < rows.size() && i < kRowsNamed; ++i) {
+    text += (i == 0 ? "" : ", ") + std::to_string(rows[i].value);
+  }
+  return text + (rows.size() > kRowsNamed ? ", ...)" : ")");
+}
+
+}  // namespace
+
+Membership::~Membership() {
+  try {
+    ledger_.leave();
+  } catch (const std::exception&) {  // others learn it by its silence
+    return;
+  }
+}
+
+Facts Membership::join(Facts first,
+                       const std::vector<std::pair<std::string, std::string>>& common) {
+  const Facts ours = first;
+  Facts facts = ledger_.add_facts(first);
+  Facts changed = {{output_fact(ledger_.host()), absolute(settings_.output)}};
+  for (const auto& [name, option] : common) {
+    const std::string& wanted = ours.at(name);
+    if (facts[name] == wanted) continue;
+    if (!ledger_.was_first()) {
+      throw Refusal(ExitCode::input,
+                    fmt::format("{} is '{}', but other hosts are at work with this batch and '{}'; "
+                                "nothing was sent",
+                                option, wanted, facts[name]),
+                    fmt::format("give all of them the same {}", option));
+    }
+    changed[name] = wanted;
+  }
+  if (ledger_.was_first()) changed[std::string(kFactAccount)] = ours.at(std::string(kFactAccount));
+  ledger_.set_facts(changed);
+  for (const auto& [name, value] : changed) facts[name] = value;
+  return facts;
+}
+
+/// A process of this machine with this results file is this host, whatever its number was.
+ResultsRepair::IsOurs Membership::own_rows(std::uint64_t rows) {
+  const Facts facts = ledger_.facts();
+  const std::vector<HostSeen> hosts = ledger_.hosts();
+  std::string name;
+  for (const HostSeen& each : hosts) {
+    if (each.id == ledger_.host()) name = each.host.name;
+  }
+  std::vector<std::int64_t> ours;
+  for (const HostSeen& each : hosts) {
+    const auto output = facts.find(output_fact(each.id));
+    const bool same = output != facts.end() && output->second == absolute(settings_.output);
+    if (same && each.host.name == name) ours.push_back(each.id);
+  }
+  auto settled = std::make_shared<std::vector<bool>>(rows);
+  if (!ours.empty()) {
+    ledger_.settled_by(ours, [&](Row row) {
+      if (row.value <= rows) (*settled)[row.value - 1] = true;
+    });
+  }
+  return [settled](Row row) { return (*settled)[row.value - 1]; };
+}
+
+SharedTerms Membership::terms(const Facts& facts, std::vector<Row> left_out,
+                              std::uint64_t rows) const {
+  SharedTerms terms;
+  terms.lease = settings_.lease;
+  terms.bucket.account = fact(facts, kFactAccount, settings_.ledger);
+  if (!settings_.rate.unlimited()) {
+    const AccountTerms account{settings_.rate, settings_.burst, settings_.lease};
+    terms.bucket.per_second = settings_.rate.per_second();
+    terms.bucket.capacity = account.capacity();
+  }
+  terms.bucket.climb_per_second = kClimbPerSecond;
+  terms.bucket.factor_min = kFactorMin;
+  terms.left_out = std::move(left_out);
+  // Among the first rows are as many orders as the canary has.
+  std::uint64_t first = settings_.limits.canary;
+  for (std::size_t i = 0; first > 0 && i < terms.left_out.size(); ++i) {
+    if (terms.left_out[i].value <= first) ++first;
+  }
+  terms.canary_rows = std::min(first, rows);
+  return terms;
+}
+
+void Membership::agree(const SharedTerms& terms) {
+  try {
+    static_cast<void>(ledger_.lease(terms.bucket, {}));
+  } catch (const OtherTerms& other) {
+    throw Refusal(ExitCode::usage, other.what(), "or wait until the others are done");
+  }
+}
+
+void Membership::look_back(Rows& rows, Log& log) {
+  rows = replay_rows(ledger_, rows.count(), settings_.ledger);
+  std::map<std::int64_t, std::pair<HostSeen, std::vector<Row>>> left;
+  for (const OpenIntent& open : ledger_.open_intents()) {
+    if (open.host.alive) continue;
+    if (!rows.apply({RecordKind::in_doubt, open.row, open.attempt})) continue;  // settled by now
+    auto& [host, its] = left[open.host.id];
+    host = open.host;
+    its.push_back(open.row);
+  }
+  for (const auto& [id, entry] : left) {
+    const auto& [host, its] = entry;
+    log.warning(fmt::format(
+        "{} at host {} (process {}) when it was last heard of, at {}; in doubt, and not sent again",
+        rows_text(its), host.host.name, host.host.process, timestamp(host.heartbeat)));
+  }
+}
+
+}  // namespace sagorder::io

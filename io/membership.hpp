@@ -1,0 +1,59 @@
+// A host's part in a batch that is shared: what it joins with, what its results file holds, and
+// what it finds of others at the end. The run's steps call it; during the orders io/shared_batch
+// works.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/log.hpp"
+#include "io/results_repair.hpp"
+#include "io/settings.hpp"
+#include "io/shared_batch.hpp"
+#include "io/shared_ledger.hpp"
+
+namespace sagorder::io {
+
+inline constexpr std::string_view kFactCanary = "canary";    ///< --canary of those at work; 0: none
+inline constexpr std::string_view kFactAccount = "account";  ///< whose bucket they lease from
+/// With a host's number behind it: the results file of that process.
+inline constexpr std::string_view kFactOutputOfHost = "output@";
+
+class Membership {
+ public:
+  /// All must outlive it. @param ledger open to be shared
+  Membership(const Settings& settings, SharedLedger& ledger)
+      : settings_(settings), ledger_(ledger) {}
+  /// Leaves, if it was not left before.
+  ~Membership();
+  Membership(const Membership&) = delete;
+  Membership& operator=(const Membership&) = delete;
+
+  /// Adds what a batch begins with. Where others are at work, what all have to have in common is
+  /// theirs; else this host's. Throws a Refusal if it is not the same.
+  /// @param common facts, each with the option that says it
+  /// @return all facts of the batch
+  Facts join(Facts first, const std::vector<std::pair<std::string, std::string>>& common);
+
+  /// Which rows are in the results file of this host, by the ledger: those that it settled, in this
+  /// process or in earlier ones.
+  [[nodiscard]] ResultsRepair::IsOurs own_rows(std::uint64_t rows);
+
+  /// What the pipeline's asks go by.
+  /// @param left_out rows that are no orders, ascending  @param rows of the batch
+  [[nodiscard]] SharedTerms terms(const Facts& facts, std::vector<Row> left_out,
+                                  std::uint64_t rows) const;
+  /// Throws a Refusal if others at work go by another rate.
+  void agree(const SharedTerms& terms);
+
+  /// At the end: what the batch has come to, whoever did it. What a dead host left open is in doubt
+  /// in `rows`, and said, each host once.
+  void look_back(Rows& rows, Log& log);
+
+ private:
+  const Settings& settings_;
+  SharedLedger& ledger_;
+};
+
+}  // namespace sagorder::io

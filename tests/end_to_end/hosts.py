@@ -1,0 +1,139 @@
+"""Several hosts on one batch: processes with a folder and a state of their own each, one gateway and
+one database.
+
+    with Server() as server, Gateway() as gateway, Hosts(server, gateway, 3, rows=300) as hosts:
+        hosts.start_all()
+        codes = hosts.wait()
+        ...
+        self.assertEqual(hosts.violations(), [])
+"""
+
+import contextlib
+import pathlib
+import shutil
+import tempfile
+import time
+
+import checker
+from database import copy_ledger
+from harness import PATIENT, TIME_SCALE, Batch
+
+LIFE_SECONDS = 3  # a host that is not heard of for so long is dead
+
+
+class Host(Batch):
+    """One of them."""
+
+    def __init__(self, gateway, uri, orders, *options, **more):
+        super().__init__(
+            gateway, "--ledger", uri, "--host-life", f"{LIFE_SECONDS}s", *PATIENT, *options, **more
+        )
+        shutil.copy(orders, self.input)
+        self.process = None
+
+    def begin(self):
+        self.process = self.start()
+        return self.process
+
+    def said(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+class Hosts:
+    """`count` hosts of one batch."""
+
+    def __init__(self, server, gateway, count, *options, rows, rate="unlimited", uri=None):
+        self.server = server
+        self.gateway = gateway
+        self.rows = rows
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-hosts-"))
+        self.uri = uri or server.new_database()
+        self.ledger = self.folder / "ledger"
+        with Batch(gateway, rows=rows) as pattern:
+            self.orders = shutil.copy(pattern.input, self.folder / "orders.csv")
+        self.stack = contextlib.ExitStack()
+        self.options = options
+        self.rate = rate
+        self.hosts = [self.join(uri) for _ in range(count)]
+
+    def join(self, uri=None):
+        return self.stack.enter_context(
+            Host(self.gateway, uri or self.uri, self.orders, *self.options, rate=self.rate)
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *ignored):
+        self.stack.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __getitem__(self, index):
+        return self.hosts[index]
+
+    def __iter__(self):
+        return iter(self.hosts)
+
+    def start_all(self):
+        for host in self.hosts:
+            host.begin()
+
+    def wait(self, seconds=60):
+        """@return the exit codes, in order"""
+        deadline = time.monotonic() + seconds * TIME_SCALE
+        return [
+            host.process.wait(max(0.1, deadline - time.monotonic()))
+            for host in self.hosts
+            if host.process is not None
+        ]
+
+    def wait_for_orders(self, count, seconds=30):
+        deadline = time.monotonic() + seconds * TIME_SCALE
+        while len(self.gateway.executed()) < count:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the orders did not come: {self.said()}")
+            time.sleep(0.01)
+
+    def said(self):
+        return "\n".join(f"--- host {i}\n{host.said()}" for i, host in enumerate(self.hosts))
+
+    # looking
+
+    def executed_rows(self):
+        return [line["user_count"] for line in self.gateway.executed()]
+
+    def states(self):
+        """State to how many rows have it, by the ledger."""
+        rows = self.server.sql("SELECT state, count(*) FROM sagorder.orders GROUP BY 1", self.uri)
+        return {state: int(count) for state, count in rows}
+
+    def lines(self):
+        """The whole lines of all hosts' results."""
+        return [line for host in self.hosts if host.output.exists() for line in host.results()]
+
+    def violations(self, *, torn=False):
+        """What the independent check finds wrong with the ledger and the gateway's log, and with the
+        results of all hosts together. `torn`: a host was killed, or stands still."""
+        copy_ledger(self.server, self.uri, self.ledger)
+        found = checker.check(
+            self.orders,
+            self.folder / "no results",
+            self.ledger,
+            self.gateway.executed_path,
+            finished=False,
+            torn=True,
+        )
+        lives, _ = checker.fold(checker.read_ledger(self.ledger))
+        seen = set()
+        for line in self.lines():
+            row = int(line["Row"])
+            if row in seen:
+                found.append(f"row {row}: two hosts have a line of it")
+            seen.add(row)
+            state = lives[row].state if row in lives else "pending"
+            if line["Status"] != state:
+                found.append(f"row {row}: {line['Status']} in the results, {state} in the ledger")
+        settled = {row for row, life in lives.items() if life.state in ("placed", "rejected")}
+        if not torn and settled - seen:
+            found.append(f"rows {sorted(settled - seen)}: settled, and no host has a line of them")
+        return found

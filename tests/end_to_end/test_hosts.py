@@ -1,0 +1,158 @@
+"""Three processes on one batch, through one database: every row is ordered once, whatever becomes of
+hosts, connections and the server.
+
+Chances come from one seed, printed at the start; SAGORDER_SEED=N repeats it.
+"""
+
+import random
+import signal
+import time
+import unittest
+
+from database import Server
+from harness import ALL_PLACED, IN_DOUBT, LIMIT, TIME_SCALE, Gateway, random_seed
+from hosts import LIFE_SECONDS, Hosts
+
+SEED = random_seed()
+
+
+def setUpModule():
+    print(f"seed {SEED}")
+    HostsTest.server = unittest.enterModuleContext(Server())
+
+
+class HostsTest(unittest.TestCase):
+    server = None
+
+    def hosts(self, *options, count=3, gateway=None, **more):
+        gateway = gateway or self.enterContext(Gateway(latency="2ms-20ms"))
+        return self.enterContext(Hosts(self.server, gateway, count, *options, **more))
+
+    def assert_each_once(self, hosts, rows):
+        executed = hosts.executed_rows()
+        self.assertEqual(len(executed), len(set(executed)), f"seed {SEED}")
+        self.assertEqual(set(executed), set(range(1, rows + 1)), hosts.said())
+
+
+class SharingTest(HostsTest):
+    def test_three_hosts_order_each_row_once(self):
+        hosts = self.hosts(rows=600, rate="400/s")
+        hosts.start_all()
+        self.assertEqual(hosts.wait(), [ALL_PLACED] * 3, hosts.said())
+        self.assert_each_once(hosts, 600)
+        self.assertEqual(hosts.violations(), [])
+        self.assertEqual(hosts.states(), {"placed": 600})
+        self.assertEqual(sorted(int(line["Row"]) for line in hosts.lines()), list(range(1, 601)))
+        self.assertTrue(all(host.results() for host in hosts), "each had its part")
+        again = hosts[0].run()
+        self.assertEqual(again.returncode, ALL_PLACED, again.stderr)
+        self.assertEqual(len(hosts.executed_rows()), 600)
+
+
+class DeathTest(HostsTest):
+    def test_killed(self):
+        """Its untouched rows are done by the others; what it had under way is in doubt, and named."""
+        gateway = self.enterContext(Gateway(latency="50ms-150ms"))
+        hosts = self.hosts(rows=400, rate="150/s", gateway=gateway)
+        hosts.start_all()
+        hosts.wait_for_orders(60)
+        dead = hosts[0].process
+        dead.kill()
+        self.assertEqual(dead.wait(), -signal.SIGKILL)
+        codes = hosts.wait()[1:]
+        self.assertEqual(hosts.violations(torn=True), [], f"seed {SEED}")
+        executed = hosts.executed_rows()
+        self.assertEqual(len(executed), len(set(executed)))
+        states = hosts.states()
+        open_rows = states.pop("intended", 0)
+        self.assertGreater(open_rows, 0, "it was killed with nothing under way")
+        self.assertEqual(states, {"placed": 400 - open_rows})
+        self.assertEqual(codes, [IN_DOUBT] * 2, hosts.said())
+        for host in list(hosts)[1:]:
+            self.assertIn(f"process {dead.pid}", host.said())
+            self.assertIn("last heard of", host.said())
+        again = hosts[0].run()
+        self.assertEqual(again.returncode, IN_DOUBT, again.stderr)
+        self.assertEqual(hosts.executed_rows(), executed, "a finished batch sends nothing")
+        self.assertEqual(hosts.violations(), [], "the lines that it lacked are there")
+
+    def test_stopped_beyond_its_life_and_woken(self):
+        """The others take its ranges over; on waking it sends nothing that another has tried."""
+        hosts = self.hosts(rows=500, rate="100/s")
+        hosts.start_all()
+        hosts.wait_for_orders(40)
+        hosts[0].process.send_signal(signal.SIGSTOP)
+        time.sleep(0.3)  # what had left is answered
+        before = len(hosts[0].gateway.executed())
+        hosts.wait_for_orders(before + 20)
+        time.sleep(LIFE_SECONDS * 0.5 * TIME_SCALE)
+        hosts[0].process.send_signal(signal.SIGCONT)
+        codes = hosts.wait()
+        self.assertEqual(codes, [ALL_PLACED] * 3, hosts.said())
+        self.assert_each_once(hosts, 500)
+        self.assertEqual(hosts.violations(), [])
+
+    def test_interrupted(self):
+        """It leaves at once what it had not begun; the others need not wait for its life's end."""
+        hosts = self.hosts(rows=300, rate="100/s")
+        hosts.start_all()
+        hosts.wait_for_orders(30)
+        hosts[0].process.send_signal(signal.SIGINT)
+        codes = hosts.wait()
+        self.assertEqual(codes, [LIMIT, ALL_PLACED, ALL_PLACED], hosts.said())
+        self.assert_each_once(hosts, 300)
+        self.assertEqual(hosts.violations(), [])
+
+
+class DatabaseTest(HostsTest):
+    def test_the_server_crashes_and_comes_back(self):
+        hosts = self.hosts(rows=500, rate="200/s")
+        hosts.start_all()
+        hosts.wait_for_orders(100)
+        self.server.crash()
+        time.sleep(1)  # beyond the lease
+        silent = len(hosts.executed_rows())
+        time.sleep(0.5)
+        self.assertEqual(len(hosts.executed_rows()), silent, "no lease, no send")
+        self.server.start()
+        self.assertEqual(hosts.wait(), [ALL_PLACED] * 3, hosts.said())
+        self.assert_each_once(hosts, 500)
+        self.assertEqual(hosts.violations(), [])
+        for host in hosts:
+            self.assertEqual(host.said().count("does not answer"), 1, host.said())
+            self.assertIn("answers again", host.said())
+
+    def test_connections_are_cut(self):
+        """Of single hosts, in the middle of commits: each is looked up before anything is sent."""
+        chance = random.Random(SEED)
+        hosts = self.hosts(rows=600, rate="300/s")
+        hosts.start_all()
+        for _ in range(8):
+            hosts.wait_for_orders(len(hosts.executed_rows()) + chance.randint(5, 40))
+            self.server.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+                "'sagorder' ORDER BY random() LIMIT 2"
+            )
+        self.assertEqual(hosts.wait(), [ALL_PLACED] * 3, hosts.said())
+        self.assert_each_once(hosts, 600)
+        self.assertEqual(hosts.violations(), [], f"seed {SEED}")
+
+
+class RateTest(HostsTest):
+    def test_one_rate_for_all(self):
+        """In no window more than the burst and the rate's worth, whoever sent them."""
+        gateway = self.enterContext(Gateway())
+        hosts = self.hosts(rows=300, rate="100/s", gateway=gateway)
+        hosts.start_all()
+        self.assertEqual(hosts.wait(), [ALL_PLACED] * 3, hosts.said())
+        burst = 76  # the default with a database: 750 ms worth, and one
+        late = 0.05  # a request that was held up on its way
+        times = sorted(line["received_ms"] / 1000 for line in gateway.executed())
+        for first, begin in enumerate(times):
+            for last in range(first, len(times)):
+                most = burst + 100 * (times[last] - begin + late)
+                self.assertLessEqual(last - first + 1, most, f"{begin}")
+
+
+if __name__ == "__main__":
+    unittest.main()
