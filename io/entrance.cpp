@@ -11,6 +11,7 @@
 #include "io/kill_point.hpp"
 #include "io/ledger_place.hpp"
 #include "io/own_file.hpp"
+#include "io/postgres_timeline.hpp"
 #include "io/results_file.hpp"
 #include "io/run_history.hpp"
 
@@ -97,6 +98,7 @@ void Entrance::refuse_other_input(const Facts& facts) const {
 
 void Entrance::refuse_if_ordered_before(const Facts& facts) {
   if (settings_.again) return;
+  refuse_after_failover(facts);
   const std::string id = id_of(facts);
   const std::vector<std::string> runs = runs_of(facts);
   for (const std::string& digest : digests()) {
@@ -105,6 +107,20 @@ void Entrance::refuse_if_ordered_before(const Facts& facts) {
                                     {.id = id, .input_sha256 = {}, .runs = runs}, settings_.again);
     if (found) refuse(found->obstacle, before[found->place]);
   }
+}
+
+/// Known of by the ledger alone; whoever says --again has looked.
+void Entrance::refuse_after_failover(const Facts& facts) const {
+  const auto failover = facts.find(kFactFailover);
+  if (failover == facts.end() || failover->second.empty()) return;
+  throw Refusal(
+      ExitCode::input,
+      fmt::format("{}: its server failed over ({}) to a standby that no commit had waited "
+                  "for: the last orders may be forgotten; nothing was sent",
+                  settings_.ledger, failover->second),
+      "look in the console for orders of that time that `sagorder results` has not: the "
+      "rows of those would be bought a second time.\nIf there is none, add --again, once, "
+      "and the batch goes on");
 }
 
 /// What a batch is known by: its text, and, where that is not the file's own, the bytes of the
@@ -221,7 +237,9 @@ void Entrance::remember(Ledger& ledger, const Facts& facts) {
   }
   const std::string run = random_hex();
   kill_point("remember:before");
-  ledger.set_facts({{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}});
+  Facts changed = {{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}};
+  if (facts.contains(kFactFailover)) changed[std::string(kFactFailover)] = "";
+  ledger.set_facts(changed);
   kill_point("remember:run-drawn");
   const Batch batch{absolute(settings_.output), absolute(ledger.place()), id,
                     timestamp(now().wall),      settings_.command_line,   run};

@@ -50,6 +50,7 @@ class Entrance {
   [[nodiscard]] std::vector<std::string> digests() const;
   [[nodiscard]] std::vector<RememberedBatch> remembered(const std::vector<Batch>& batches,
                                                         std::string_view ledger_id) const;
+  void refuse_after_failover(const Facts& facts) const;
   [[noreturn]] void refuse(Obstacle obstacle, const Batch& batch) const;
   [[noreturn]] void refuse_as_older(const Batch& last) const;
   [[noreturn]] void refuse_as_before(const Batch& before) const;

@@ -14,6 +14,7 @@
 #include "io/postgres_hosts.hpp"
 #include "io/postgres_schema.hpp"
 #include "io/postgres_seen.hpp"
+#include "io/postgres_timeline.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -211,7 +212,8 @@ struct PostgresLedger::State {
   std::int64_t host = 0;
   std::string digest;
   Columns columns;
-  std::unique_ptr<PostgresHosts> hosts;  // of a batch that is shared
+  std::unique_ptr<PostgresHosts> hosts;    // of a batch that is shared
+  std::optional<PostgresTimeline> server;  // that keeps it
 
   bool find(const BatchWanted& wanted);
   bool find_by_digest(const std::string& beginning);
@@ -231,6 +233,7 @@ struct PostgresLedger::State {
   PgValues bound(std::span<const Record> records);
   void commit(const PgValues& values);
   void register_host();
+  void meet_server();
   [[nodiscard]] bool held_alone();
   void require_writable() const;
   void refuse_if_warned() const;
@@ -373,6 +376,20 @@ void PostgresLedger::State::register_host() {
   host = added.number(0, 0);
 }
 
+/// Of a session in the place of another one, too: then it is this process that remembers.
+void PostgresLedger::State::meet_server() {
+  const PostgresTimeline now(database);
+  now.note(database, run);
+  const bool forgetful = server && server->may_lack_commits(now);
+  const std::string before = server ? server->name() : "";
+  server = now;
+  if (!forgetful) return;
+  throw Fenced(database.name() + ": another server took the place of the one before (" + before +
+               " to " + now.name() +
+               "), which had waited for no standby: what this host committed last may be "
+               "forgotten. Nothing more is sent");
+}
+
 bool PostgresLedger::State::held_alone() {
   const auto lock = static_cast<std::uint64_t>(lock_of(digest));
   const PgRows rows = database.query(
@@ -505,6 +522,7 @@ PostgresLedger::PostgresLedger(const DatabaseAddress& address, const std::string
   state.hold(kAlone);
   if (!state.find({.digest = digest})) state.make();
   state.register_host();
+  state.meet_server();
 }
 
 std::unique_ptr<PostgresLedger> PostgresLedger::open_if_there(const DatabaseAddress& address,
@@ -514,6 +532,7 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_if_there(const DatabaseAddr
   migrate(state->database);
   state->hold(kAlone);
   state->register_host();
+  state->meet_server();
   return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
 }
 
@@ -526,6 +545,7 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_to_share(const DatabaseAddr
   state->hold(kTogether);
   if (!state->find({.digest = digest})) state->make();
   state->register_host();
+  state->meet_server();
   state->hold_as_host();
   state->hosts = std::make_unique<PostgresHosts>(address, state->database.name(), state->run,
                                                  state->host, life);
@@ -559,8 +579,10 @@ bool PostgresLedger::created() const { return state_->created; }
 std::string PostgresLedger::place() const { return state_->database.name(); }
 
 Facts PostgresLedger::facts() {
+  // Which server it is on is this ledger's own affair.
   const PgRows rows =
-      state_->about_run("SELECT name, value FROM sagorder.fact WHERE run = $1", "read its facts");
+      state_->database.query("SELECT name, value FROM sagorder.fact WHERE run = $1 AND name <> $2",
+                             PgValues().number(state_->run).text(kFactServer), "read its facts");
   Facts facts;
   for (int i = 0; i < rows.count(); ++i) facts.emplace(rows.text(i, 0), rows.text(i, 1));
   return facts;

@@ -207,6 +207,22 @@ TEST(PostgresLedger, ALostRequestIsAnUnknownCommit) { cut_a_commit(Relay::Cut::b
 
 TEST(PostgresLedger, ALostAnswerIsAnUnknownCommit) { cut_a_commit(Relay::Cut::before_answer, 2); }
 
+TEST(PostgresLedger, TellsOfAServerThatMayHaveForgotten) {
+  const TestDatabase database;
+  const auto facts_after = [&](const std::string& server) {
+    database.ask("UPDATE sagorder.fact SET value = '" + server + "' WHERE name = 'server'");
+    return PostgresLedger(database.address(), digest_of("x")).facts();
+  };
+  PostgresLedger(database.address(), digest_of("x"));
+  EXPECT_TRUE(facts_after("1/00000001").empty()) << "nothing was begun";
+  PostgresLedger(database.address(), digest_of("x")).set_facts({{"ledger_id", "x"}});
+  EXPECT_EQ(facts_after("1/00000001 waits for a standby").size(), 1U);
+  const Facts facts = facts_after("1/00000001");
+  EXPECT_TRUE(has(facts.at("failover"), "1/00000001 to ")) << facts.at("failover");
+  EXPECT_EQ(facts.size(), 2U);
+  EXPECT_EQ(PostgresLedger(database.address(), digest_of("x")).facts(), facts) << "once";
+}
+
 /// The server commits here all the same, and says so by a warning alone.
 TEST(PostgresLedger, ACommitThatItsStandbyMayLackIsUnknown) {
   const TestDatabase database;
