@@ -2,6 +2,7 @@
 // orders.
 //
 // What became of a row is in the ledger; its cells are in the input, which is read again.
+#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <map>
@@ -9,12 +10,15 @@
 #include "io/commands.hpp"
 #include "io/database_address.hpp"
 #include "io/ledger_place.hpp"
+#include "io/results_lines.hpp"
 #include "io/results_repair.hpp"
 #include "io/shared_ledger.hpp"
 #include "io/standing.hpp"
 
 namespace sagorder::io {
 namespace {
+
+constexpr std::size_t kLinesCompared = 100;  // of a file that is to be replaced
 
 /// Of an input that was named, where there may be several batches to choose from; else empty.
 std::string digest_wanted(const Settings& settings) {
@@ -52,6 +56,28 @@ std::map<Row, Record> interrupted_ones(Ledger& ledger, const Rows& rows, bool ru
   return records;
 }
 
+/// The results of another batch may have the same columns. An order is one row's for good, so a few
+/// lines tell.
+void refuse_results_of_others(const std::string& path, const std::vector<std::string>& columns,
+                              Ledger& ledger) {
+  FileIdentity identity;
+  if (!identity_of(path, identity)) return;
+  std::map<Row, std::string> said;
+  for_each_line(open_private(path, O_RDONLY), path, ResultScanner(result_format_of(path), columns),
+                [&](const ResultKey& key, bool header, std::string_view) {
+                  if (header || key.status != ResultStatus::placed) return;
+                  if (said.size() < kLinesCompared) said[key.row] = key.order_id;
+                });
+  for (const auto& [row, order_id] : said) {
+    const auto last = ledger.outcome_of(row);
+    if (last && last->order_id == order_id) continue;
+    throw OutputError(fmt::format(
+        "{}: is there already and is not the results file of this batch (row {} is another order "
+        "there); move it away or choose another --output",
+        path, row.value));
+  }
+}
+
 void write_results(const Settings& settings, Original& original, const Rows& rows, Ledger& ledger,
                    const std::map<Row, Record>& standing_in) {
   Settings as_ordered = settings;
@@ -78,6 +104,7 @@ ExitCode results_command(const Settings& settings, Log& /*log*/) {
     rows.apply({record.kind, record.row, record.attempt});
   }
   Original original = open_original(settings, facts, rows);
+  refuse_results_of_others(settings.output, original.validation.columns, *ledger);
   write_results(settings, original, rows, *ledger, standing_in);
   const Counts counts = count(rows, facts, true);
   fmt::print("{}: {} rows, {} placed, {} rejected, {} in doubt", printable(settings.output),

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <tuple>
 
 #include "io/commands.hpp"
 
@@ -19,17 +22,18 @@ std::string to_text(const HostSeen& host) {
                      host.host.process, timestamp(host.heartbeat));
 }
 
-std::string table_of(const std::vector<HostSeen>& hosts) {
+std::string table_of(std::vector<HostSeen> hosts) {
+  const std::size_t all = hosts.size();
+  std::erase_if(hosts, [](const HostSeen& host) {
+    return !host.alive && host.left && host.open_intents == 0;
+  });
+  std::ranges::stable_sort(hosts, [](const HostSeen& a, const HostSeen& b) {
+    return std::tuple(a.alive, a.open_intents > 0, a.heartbeat) >
+           std::tuple(b.alive, b.open_intents > 0, b.heartbeat);
+  });
+  const std::size_t listed = std::min(hosts.size(), kHostsListed);
   std::string text;
-  std::size_t listed = 0;
-  std::size_t others = 0;
-  for (const HostSeen& host : hosts) {
-    const bool told = host.alive || !host.left || host.open_intents > 0;
-    if (!told || listed == kHostsListed) {
-      ++others;
-      continue;
-    }
-    ++listed;
+  for (const HostSeen& host : std::span(hosts).first(listed)) {
     text += fmt::format("{:<24}  {:>8}  {:<6}  {:<24}  {:>10}\n", printable(host.host.name),
                         host.host.process, name_of_state(host), timestamp(host.heartbeat),
                         host.open_intents);
@@ -38,7 +42,7 @@ std::string table_of(const std::vector<HostSeen>& hosts) {
     text.insert(0, fmt::format("{:<24}  {:>8}  {:<6}  {:<24}  {:>10}\n", "host", "process", "state",
                                "last heard of", "under way"));
   }
-  if (others > 0) text += fmt::format("and {} that ended before\n", others);
+  if (all > listed) text += fmt::format("and {} that are over\n", all - listed);
   return text;
 }
 

@@ -17,9 +17,10 @@ std::string_view name_of_state(const HostSeen& host);
 /// `NAME (process N, last heard of TIME)`.
 std::string to_text(const HostSeen& host);
 
-/// A line each, of those that are at work, were fenced, are dead or have attempts open. Those that
-/// ended and left nothing behind are counted.
-std::string table_of(const std::vector<HostSeen>& hosts);
+/// A line each, the first ones those that are alive, then those that have attempts open, the last
+/// heard of first. Those that ended and left nothing behind, and more than kHostsListed, are
+/// counted.
+std::string table_of(std::vector<HostSeen> hosts);
 
 /// All of them, an object each.
 nlohmann::ordered_json json_of(const std::vector<HostSeen>& hosts);

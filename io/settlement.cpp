@@ -38,27 +38,27 @@ void close_open_intents(Ledger& ledger, Rows& rows) {
   for (const Record& record : records) rows.apply({record.kind, record.row, record.attempt});
 }
 
-/// When the last line of a row was finished, as the results have it; nullopt: they have none.
-std::optional<std::string> finished_at(const ResultsFile& results,
-                                       const std::vector<std::string>& columns, Row row) {
+std::vector<std::string> columns_of(const Facts& facts, const std::string& path) {
+  return nlohmann::json::parse(fact(facts, kFactColumns, path)).get<std::vector<std::string>>();
+}
+
+/// When the lines of these rows were finished, as the results have it.
+/// @param rows filled; what has no line stays empty
+void find_finished(const ResultsFile& results, const std::vector<std::string>& columns,
+                   std::map<Row, std::string>& rows) {
   constexpr std::size_t kFinishedCell = 10;
   static_assert(kResultColumns[kFinishedCell] == "FinishedAt");
-  std::optional<std::string> found;
   Cells own;
   Cells cells;
   for_each_line(open_private(results.path(), O_RDONLY), results.path(),
                 ResultScanner(results.format(), columns),
                 [&](const ResultKey& key, bool header, std::string_view line) {
-                  if (header || key.row != row) return;
+                  const auto found = header ? rows.end() : rows.find(key.row);
+                  if (found == rows.end()) return;
                   if (decode_line(results.format(), columns, line, own, cells)) {
-                    found = std::string(own[kFinishedCell]);
+                    found->second = own[kFinishedCell];
                   }
                 });
-  return found;
-}
-
-std::vector<std::string> columns_of(const Facts& facts, const std::string& path) {
-  return nlohmann::json::parse(fact(facts, kFactColumns, path)).get<std::vector<std::string>>();
 }
 
 }  // namespace
@@ -114,7 +114,7 @@ namespace {
                   open.row.value, to_text(open.host)),
       fmt::format("wait for its answer, or end that host; it is taken for dead {} seconds after it "
                   "was last heard of",
-                  kHostLife.count()));
+                  std::chrono::duration_cast<seconds>(kHostLife).count()));
 }
 
 }  // namespace
@@ -139,22 +139,24 @@ void Settlement::take_from_its_host(Row row) {
 }
 
 /// Of the batch's hosts each has a file of its own, at whatever path: what shows that a file is one
-/// of them is the moment at which the row's line was finished.
-void Settlement::refuse_line_of_others(Row row) {
+/// of them is the moment at which a row's line was finished, or begun where nobody told its end.
+void Settlement::refuse_lines_of_others(std::span<const Resolution> resolutions) {
   if (!results_ || shared_ == nullptr) return;
-  const auto line = finished_at(*results_, columns_, row);
-  if (!line) return;
-  const auto last = ledger_->outcome_of(row);
-  bool ours = last && timestamp(last->at) == *line;
-  ledger_->intents([&](const Record& intent) {  // as `results` has what was never told of
-    ours = ours || (intent.row == row && timestamp(intent.at) == *line);
+  std::map<Row, std::string> lines;
+  for (const Resolution& each : resolutions) lines[each.row];
+  find_finished(*results_, columns_, lines);
+  ledger_->records([&](const Record& record) {
+    const auto line = lines.find(record.row);
+    if (line != lines.end() && line->second == timestamp(record.at)) line->second.clear();
   });
-  if (ours) return;
-  throw Refusal(ExitCode::usage,
-                fmt::format("{}: its line of row {} is none that this ledger knows; nothing was "
-                            "recorded",
-                            results_->path(), row.value),
-                "name the results of this batch, or none: `sagorder results` writes them anew");
+  for (const auto& [row, finished] : lines) {
+    if (finished.empty()) continue;
+    throw Refusal(ExitCode::usage,
+                  fmt::format("{}: its line of row {} is none that this ledger knows; nothing was "
+                              "recorded",
+                              results_->path(), row.value),
+                  "name the results of this batch, or none: `sagorder results` writes them anew");
+  }
 }
 
 void Settlement::refuse_unless_there(Row row) const {
@@ -251,7 +253,6 @@ Record Settlement::checked(const Resolution& resolution, Settled& settled) {
   refuse_unless_in_doubt(resolution.row);
   refuse_if_taken(resolution);
   refuse_if_said_of_earlier(record);
-  refuse_line_of_others(resolution.row);
   return record;
 }
 
@@ -269,6 +270,7 @@ void Settlement::commit(const std::vector<Record>& records) {
 }
 
 std::vector<Settlement::Settled> Settlement::settle(std::span<const Resolution> resolutions) {
+  refuse_lines_of_others(resolutions);
   std::vector<Settled> settled(resolutions.size());
   std::vector<Record> records;
   std::vector<Record> fresh;

@@ -52,7 +52,7 @@ class Settlement {
  private:
   Record checked(const Resolution& resolution, Settled& settled);
   void take_from_its_host(Row row);
-  void refuse_line_of_others(Row row);
+  void refuse_lines_of_others(std::span<const Resolution> resolutions);
   void commit(const std::vector<Record>& records);
   void refuse_unless_there(Row row) const;
   void refuse_second_thoughts(const Record& said) const;

@@ -193,6 +193,17 @@ TEST(Settings, OtherCommands) {
   EXPECT_EQ(status.output, "out.csv");
   EXPECT_EQ(status.ledger, "out.csv.ledger");
   EXPECT_TRUE(has(refusal_of({"status"}), "RESULTS is required"));
+  const Settings anywhere = settings_of({"status", "--ledger", "postgresql://localhost/x"});
+  EXPECT_EQ(anywhere.output, "");
+  EXPECT_TRUE(has(refusal_of({"status", "--ledger", "x.ledger"}), "RESULTS is required"));
+  const Settings results = settings_of({"results", "-o", "out.csv", "--input", "in.csv"});
+  EXPECT_EQ(results.command, Command::results);
+  EXPECT_EQ(results.output, "out.csv");
+  EXPECT_EQ(results.ledger, "out.csv.ledger");
+  EXPECT_EQ(results.input, "in.csv");
+  EXPECT_TRUE(has(refusal_of({"results", "--ledger", "x.ledger"}), "--output is required"));
+  EXPECT_TRUE(has(refusal_of({"results", "-o", "-"}), "standard output"));
+  EXPECT_TRUE(has(refusal_of({"results", "-o", "x", "--ledger", "x"}), "the same file"));
   EXPECT_TRUE(has(refusal_of({"run", "in.csv"}), "--output is required"));
   EXPECT_TRUE(has(refusal_of({"run", "in.csv", "--output", ""}), "needs a path"));
   EXPECT_TRUE(has(refusal_of({"run", "in.csv", "--output", "-"}), "standard output"));
