@@ -3,6 +3,7 @@
 import unittest
 
 import pages
+from database import Server
 from harness import REPOSITORY, is_sanitized
 
 SAMPLES = REPOSITORY / "samples"
@@ -43,6 +44,17 @@ class Pages(unittest.TestCase):
         text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
         tour = text.partition("\n## A tour\n")[2]
         self.assert_true_page(tour.partition("**The same command again resumes.**")[0], 5)
+
+
+    def test_several_hosts(self):
+        """Of the README, on the tour's gateway and a server of the test's own."""
+        text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+        tour = text.partition("\n## A tour\n")[2].partition("The file has one order a line.")[0]
+        page = text.partition("\n### Several hosts\n")[2].partition("\n## ")[0]
+        with Server() as server:
+            uri = server.new_database()
+            page = page.replace("postgresql://db.example/orders", f"'{uri}'")
+            self.assert_true_page(tour + page.replace("$ledger", '"$ledger"'), 5)
 
 
 class Reader(unittest.TestCase):
