@@ -125,6 +125,14 @@ constexpr ExitMeaning kOfReconcile[] = {
     {unwritable, "ledger or results cannot be read or written"},
     kBusy,
 };
+constexpr ExitMeaning kOfResults[] = {
+    {all_placed, "written, whatever the rows became"},
+    kNoSuchBatch,
+    {input, "the input was changed, or is not there"},
+    kInternal,
+    {unwritable, "the results cannot be written or are another batch's, or the ledger not be read"},
+    {busy, "another process holds the results"},
+};
 constexpr ExitMeaning kOfConfig[] = {{all_placed, "shown"}, kUsage, kInternal};
 constexpr ExitMeaning kOfHelp[] = {{all_placed, "shown"}, kUsage, kInternal};
 
@@ -132,10 +140,12 @@ struct OfCommand {
   std::string_view name;
   std::span<const ExitMeaning> meanings;
 };
-constexpr OfCommand kOfCommands[] = {
-    {"run", kOfRun},       {"check", kOfCheck}, {"status", kOfStatus}, {"resolve", kOfResolve},
-    {"report", kOfReport}, {"rows", kOfRows},   {"doctor", kOfDoctor}, {"reconcile", kOfReconcile},
-    {"config", kOfConfig}, {"help", kOfHelp}};
+constexpr OfCommand kOfCommands[] = {{"run", kOfRun},         {"check", kOfCheck},
+                                     {"status", kOfStatus},   {"resolve", kOfResolve},
+                                     {"report", kOfReport},   {"rows", kOfRows},
+                                     {"doctor", kOfDoctor},   {"reconcile", kOfReconcile},
+                                     {"results", kOfResults}, {"config", kOfConfig},
+                                     {"help", kOfHelp}};
 
 }  // namespace
 

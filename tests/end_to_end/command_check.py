@@ -348,6 +348,7 @@ class Usage(CommandTest):
             "check": {0, 2, 4, 6, 70, 74},
             "status": {0, 2, 70, 74},
             "resolve": {0, 2, 70, 74, 75},
+            "results": {0, 2, 4, 70, 74, 75},
             "config": {0, 2, 70},
         }
         for command, codes in wanted.items():
@@ -355,7 +356,7 @@ class Usage(CommandTest):
                 self.assertEqual(harness.exit_codes_told(str(harness.SAGORDER), command), codes)
 
     def test_help_fits_the_terminal(self):
-        commands = ("run", "check", "status", "resolve", "report", "rows", "doctor", "reconcile")
+        commands = "run check status resolve report rows doctor reconcile results".split()
         for columns in (40, 80):
             for command in ((), *((command,) for command in commands), ("config",)):
                 with self.subTest(columns=columns, command=command):
