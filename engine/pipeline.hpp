@@ -183,8 +183,8 @@ struct Actions {
   std::vector<Slot> retire;        ///< close the connection that answered it: it may be out of step
   std::vector<Slot> leave;         ///< held and not to be sent after all: to end as a fault
   std::vector<Send> sends;
-  std::vector<Slot> go;             ///< held and connected: its bytes leave now
-  SteadyTime go_until{};            ///< looked at just before they do: the lease ends, and none goes
+  std::vector<Slot> go;   ///< held and connected: its bytes leave now
+  SteadyTime go_until{};  ///< looked at just before they do: the lease ends, and none goes
   std::uint32_t wanted_orders = 0;  ///< read up to so many rows
   bool wanted_range = false;        ///< claim rows, then RangeClaimed or NoRange
   std::optional<LeaseWish> lease;   ///< ask the account's bucket, then Leased or LeaseFailed
