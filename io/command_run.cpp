@@ -34,6 +34,7 @@ namespace {
 using nlohmann::json;
 
 constexpr milliseconds kLockAskedEvery{200};
+constexpr int kLookBackTries = 5;
 constexpr std::size_t kRunIdDigits = 8;  // names a run among those of one log
 
 /// As long as it lives, the progress gives way to the lines of the log.
@@ -468,15 +469,42 @@ class Run {
     facts[std::string(kFactEndpoint)] = endpoint_text(settings_.endpoint);
     facts[std::string(kFactSet)] = set_text();
     facts[std::string(kFactCanary)] = std::to_string(settings_.limits.canary);
+    facts[std::string(kFactBought)] = bought_text();
     facts[std::string(kFactAccount)] = account();
-    facts_ = membership_->join(std::move(facts), {{std::string(kFactEndpoint), "--endpoint"},
-                                                  {std::string(kFactSet), "--set"},
-                                                  {std::string(kFactColumns), "--set or --carry"},
-                                                  {std::string(kFactCanary), "--canary"}});
+    facts_ =
+        membership_->join(std::move(facts), {{std::string(kFactEndpoint), "--endpoint"},
+                                             {std::string(kFactSet), "--set"},
+                                             {std::string(kFactColumns), "--set or --carry"},
+                                             {std::string(kFactCanary), "--canary"},
+                                             {std::string(kFactBought), "what may be bought"}});
     if (!is_work_left()) return;
+    refuse_to_share_limits();
     terms_ = membership_->terms(facts_, rows_left_out(), validation_.rows);
     shared_->make_ranges(validation_.rows, terms_.canary_rows);
     membership_->agree(terms_);
+  }
+
+  /// The limits of what a run buys, for all hosts: `none`, or as they were given.
+  [[nodiscard]] std::string bought_text() const {
+    const Limits& limits = settings_.limits;
+    std::string text;
+    const auto add = [&](const char* option, const std::optional<std::uint64_t>& limit) {
+      if (limit) text += fmt::format("{}{} {}", text.empty() ? "" : " ", option, *limit);
+    };
+    add("--max-orders", limits.max_orders);
+    add("--max-seats", limits.max_seats);
+    add("--max-seat-months", limits.max_seat_months);
+    return text.empty() ? "none" : text;
+  }
+
+  /// Such a limit is spent by one host, so that it holds whatever the others do.
+  void refuse_to_share_limits() const {
+    if (shared_->was_first() || bought_text() == "none") return;
+    throw Refusal(ExitCode::limit,
+                  fmt::format("another host is at work with this batch within {}, and a limit of "
+                              "what is bought is one host's to spend; nothing was sent",
+                              bought_text()),
+                  "wait until it has ended; or leave the limit out on all hosts");
   }
 
   /// Whose rate it is. A key that is fetched is another one each time: then it is the batch's.
@@ -654,7 +682,7 @@ class Run {
                            settings_.limits.canary);
     }
     tell_unrecorded();
-    look_back(stop);
+    look_back(stop, detail);
     const ExitCode code = exit_code_of(stop, *rows_, validation_.invalid);
     const WallTime ended = now().wall;
     record_end(stop, code, ended);
@@ -684,14 +712,27 @@ class Run {
     return code;
   }
 
-  /// What other hosts have done meanwhile. Of a ledger that fails it is known as far as it is.
-  void look_back(Stop stop) {
+  /// What the batch has come to, with what other hosts have done meanwhile. A run that cannot know
+  /// it does not say that all is done.
+  void look_back(Stop& stop, std::string& detail) {
     if (!membership_ || stop == Stop::ledger_failed) return;
-    try {
-      membership_->look_back(*rows_, log_);
-    } catch (const LedgerError& error) {
-      log_.warning(fmt::format("what other hosts did could not be read: {}", error.what()));
+    for (int tries = 1;; ++tries) {
+      try {
+        membership_->look_back(*rows_, log_);
+        break;
+      } catch (const std::runtime_error& error) {
+        if (tries < kLookBackTries) {
+          std::this_thread::sleep_for(kLockAskedEvery);
+          continue;
+        }
+        stop = Stop::ledger_failed;
+        detail = fmt::format("what other hosts did could not be read: {}", error.what());
+        return;
+      }
     }
+    if (stop != Stop::none || not_sent() == 0) return;
+    stop = Stop::max_attempts;
+    detail = "rows became pending again while other hosts ended";
   }
 
   [[nodiscard]] std::uint64_t not_sent() const {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -196,6 +197,20 @@ std::vector<std::uint32_t> refused_of(std::span<const Record> records, const PgR
   return refused;
 }
 
+/// The places of those that are there (kFind).
+PgRows find_records(Postgres& database, std::int64_t run, std::int64_t host,
+                    std::span<const Record> records) {
+  Columns columns;
+  columns.take(records);
+  PgValues values;
+  values.number(run).number(host);
+  values.numbers(columns.begun.row).numbers(columns.begun.attempt).numbers(columns.begun.ordinal);
+  values.texts(columns.nonce);
+  values.numbers(columns.told.row).numbers(columns.told.attempt).numbers(columns.told.at);
+  values.numbers(columns.kind);
+  return database.query_prepared("find", kFind, values, "look records up");
+}
+
 }  // namespace
 
 struct PostgresLedger::State {
@@ -212,6 +227,8 @@ struct PostgresLedger::State {
   std::int64_t host = 0;
   std::string digest;
   Columns columns;
+  std::mutex last_mutex;
+  std::optional<Record> last;              // that this host was told to be durable
   std::unique_ptr<PostgresHosts> hosts;    // of a batch that is shared
   std::optional<PostgresTimeline> server;  // that keeps it
 
@@ -227,6 +244,8 @@ struct PostgresLedger::State {
   void hold_as_host();
   void return_to_work();
   std::optional<std::vector<std::uint32_t>> find_group(std::span<const Record> records);
+  void remember_last(std::span<const Record> records, std::span<const std::uint32_t> refused);
+  void refuse_if_last_is_lost(Postgres& at);
   void outlive_the_server();
   [[noreturn]] void refuse_as_fenced() const;
   [[noreturn]] void refuse_as_held();
@@ -547,8 +566,9 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_to_share(const DatabaseAddr
   state->register_host();
   state->meet_server();
   state->hold_as_host();
-  state->hosts = std::make_unique<PostgresHosts>(address, state->database.name(), state->run,
-                                                 state->host, life);
+  state->hosts = std::make_unique<PostgresHosts>(
+      address, state->database.name(), state->run, state->host, life,
+      [&lost = *state](Postgres& at) { lost.refuse_if_last_is_lost(at); });
   return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
 }
 
@@ -681,6 +701,7 @@ std::vector<std::uint32_t> PostgresLedger::claim(std::span<const Record> records
     if (!is_passing(state.database.state_of_failure())) throw;
     throw AnswerLost(error.what());
   }
+  state.remember_last(records, refused);
   return refused;
 }
 
@@ -693,11 +714,15 @@ std::vector<std::uint32_t> PostgresLedger::claim_again(std::span<const Record> r
     if (refused) state.outlive_the_server();
   } catch (const Fenced&) {
     throw;
+  } catch (const RecordsLost&) {
+    throw;
   } catch (const std::runtime_error& error) {  // also as a command holds the batch for a moment
     throw AnswerLost(error.what());
   }
   state.failed = false;
-  return refused ? *refused : claim(records);
+  if (!refused) return claim(records);
+  state.remember_last(records, *refused);
+  return *refused;
 }
 
 /// A session like the one before, once that one is over.
@@ -705,6 +730,7 @@ void PostgresLedger::State::return_to_work() {
   const std::string name = database.name();
   database.connect_again();
   database.call_it(name);
+  refuse_if_last_is_lost(database);
   hold_as_host();
   hold(kTogether);
 }
@@ -712,16 +738,34 @@ void PostgresLedger::State::return_to_work() {
 /// @return the refused ones of a group that is durable; nullopt: nothing of it is there
 std::optional<std::vector<std::uint32_t>> PostgresLedger::State::find_group(
     std::span<const Record> records) {
-  columns.take(records);
-  PgValues values;
-  values.number(run).number(host);
-  values.numbers(columns.begun.row).numbers(columns.begun.attempt).numbers(columns.begun.ordinal);
-  values.texts(columns.nonce);
-  values.numbers(columns.told.row).numbers(columns.told.attempt).numbers(columns.told.at);
-  values.numbers(columns.kind);
-  const PgRows places = database.query_prepared("find", kFind, values, "look a group up");
+  const PgRows places = find_records(database, run, host, records);
   if (places.count() == 0) return std::nullopt;
   return refused_of(records, places);
+}
+
+/// One record of a group stands for all, and for the groups before it.
+void PostgresLedger::State::remember_last(std::span<const Record> records,
+                                          std::span<const std::uint32_t> refused) {
+  for (std::size_t i = records.size(); i-- > 0;) {
+    if (std::ranges::binary_search(refused, static_cast<std::uint32_t>(i))) continue;
+    const std::lock_guard lock(last_mutex);
+    last = records[i];
+    return;
+  }
+}
+
+/// @param at a connection that was made anew, perhaps to another server than before
+void PostgresLedger::State::refuse_if_last_is_lost(Postgres& at) {
+  std::optional<Record> known;
+  {
+    const std::lock_guard lock(last_mutex);
+    known = last;
+  }
+  if (!known || find_records(at, run, host, std::span(&*known, 1)).count() > 0) return;
+  throw RecordsLost(at.name() +
+                    ": the server that answers now has lost records that were durable: another one "
+                    "took its place, and nobody had waited for it. Nothing more is sent. Put the "
+                    "server back that has them; without them rows would be ordered again");
 }
 
 /// What is seen may be known to this server alone, if it went down before its standby had it: what
@@ -739,6 +783,12 @@ void PostgresLedger::State::refuse_as_fenced() const {
   throw Fenced(database.name() +
                ": this host was fenced, or another process of the server answers than before. "
                "Nothing was written, and nothing more is sent");
+}
+
+void PostgresLedger::connect_if_lost() {
+  if (!state_->database.lost()) return;
+  state_->return_to_work();
+  state_->failed = false;
 }
 
 Facts PostgresLedger::add_facts(const Facts& facts) {
@@ -786,6 +836,10 @@ std::int64_t PostgresLedger::host() const { return state_->host; }
 
 bool PostgresLedger::was_first() const { return hosts_at_work().was_first(); }
 
+void PostgresLedger::replace(std::span<const std::int64_t> hosts) {
+  hosts_at_work().replace(hosts);
+}
+
 void PostgresLedger::make_ranges(std::uint64_t rows, std::uint64_t canary) {
   hosts_at_work().make_ranges(rows, canary);
 }
@@ -804,20 +858,19 @@ LeaseAnswer PostgresLedger::lease(const BucketTerms& terms, const LeaseAsk& ask)
 
 void PostgresLedger::release(const Share& share) { hosts_at_work().release(share); }
 
-void PostgresLedger::settled_by(std::span<const std::int64_t> hosts,
-                                const std::function<void(Row)>& visit) {
+void PostgresLedger::tried_by(std::span<const std::int64_t> hosts,
+                              const std::function<void(Row)>& visit) {
   std::string numbers;
   for (const std::int64_t host : hosts) {
     numbers += (numbers.empty() ? "" : ",") + std::to_string(host);
   }
-  state_->each(
-      fmt::format("SELECT \"row\" FROM (SELECT DISTINCT ON (\"row\") \"row\", host FROM "
-                  "sagorder.outcome WHERE run = {} AND kind IN (2, 3, 4) ORDER BY \"row\", "
-                  "seq DESC) AS last WHERE host IN ({})",
-                  state_->run, numbers),
-      "read whose rows are whose", [&](const PgRows& rows, int i) {
-        visit(Row{static_cast<std::uint64_t>(rows.number(i, 0))});
-      });
+  state_->each(fmt::format("SELECT \"row\" FROM (SELECT DISTINCT ON (\"row\") \"row\", host FROM "
+                           "sagorder.attempt WHERE run = {} ORDER BY \"row\", number DESC) AS last "
+                           "WHERE host IN ({})",
+                           state_->run, numbers),
+               "read whose rows are whose", [&](const PgRows& rows, int i) {
+                 visit(Row{static_cast<std::uint64_t>(rows.number(i, 0))});
+               });
 }
 
 /// One that holds the batch alone has no heartbeat: its lock says that it lives.

@@ -109,18 +109,20 @@ class PostgresLedger final : public SharedLedger {
   // Of a batch that is open to be shared; else they throw LedgerError.
   [[nodiscard]] std::vector<std::uint32_t> claim(std::span<const Record> records) override;
   [[nodiscard]] std::vector<std::uint32_t> claim_again(std::span<const Record> records) override;
+  void connect_if_lost() override;
   Facts add_facts(const Facts& facts) override;
   void change_fact(const std::string& name,
                    const std::function<std::string(const std::string& before)>& change) override;
   [[nodiscard]] std::int64_t host() const override;
   [[nodiscard]] bool was_first() const override;
+  void replace(std::span<const std::int64_t> hosts) override;
   void make_ranges(std::uint64_t rows, std::uint64_t canary) override;
   [[nodiscard]] RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out) override;
   bool end_range(Row first, std::uint64_t left_out) override;
   [[nodiscard]] LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) override;
   void release(const Share& share) override;
-  void settled_by(std::span<const std::int64_t> hosts,
-                  const std::function<void(Row)>& visit) override;
+  void tried_by(std::span<const std::int64_t> hosts,
+                const std::function<void(Row)>& visit) override;
   void leave() override;
 
  private:

@@ -63,7 +63,8 @@ Facts Membership::join(Facts first,
   return facts;
 }
 
-/// A process of this machine with this results file is this host, whatever its number was.
+/// A process of this machine with this results file is this host, whatever its number was. It holds
+/// the file's lock, so the others have ended.
 ResultsRepair::IsOurs Membership::own_rows(std::uint64_t rows) {
   const Facts facts = ledger_.facts();
   const std::vector<HostSeen> hosts = ledger_.hosts();
@@ -72,14 +73,18 @@ ResultsRepair::IsOurs Membership::own_rows(std::uint64_t rows) {
     if (each.id == ledger_.host()) name = each.host.name;
   }
   std::vector<std::int64_t> ours;
+  bool ended_without_a_word = false;
   for (const HostSeen& each : hosts) {
     const auto output = facts.find(output_fact(each.id));
     const bool same = output != facts.end() && output->second == absolute(settings_.output);
-    if (same && each.host.name == name) ours.push_back(each.id);
+    if (!same || each.host.name != name) continue;
+    ours.push_back(each.id);
+    ended_without_a_word = ended_without_a_word || each.alive;
   }
+  if (ended_without_a_word) ledger_.replace(ours);
   auto settled = std::make_shared<std::vector<bool>>(rows);
   if (!ours.empty()) {
-    ledger_.settled_by(ours, [&](Row row) {
+    ledger_.tried_by(ours, [&](Row row) {
       if (row.value <= rows) (*settled)[row.value - 1] = true;
     });
   }
@@ -117,6 +122,7 @@ void Membership::agree(const SharedTerms& terms) {
 }
 
 void Membership::look_back(Rows& rows, Log& log) {
+  ledger_.connect_if_lost();
   rows = replay_rows(ledger_, rows.count(), settings_.ledger);
   std::map<std::int64_t, std::pair<HostSeen, std::vector<Row>>> left;
   for (const OpenIntent& open : ledger_.open_intents()) {

@@ -16,6 +16,7 @@
 namespace sagorder::io {
 
 inline constexpr std::string_view kFactCanary = "canary";    ///< --canary of those at work; 0: none
+inline constexpr std::string_view kFactBought = "bought";    ///< likewise: limits of what is bought
 inline constexpr std::string_view kFactAccount = "account";  ///< whose bucket they lease from
 /// With a host's number behind it: the results file of that process.
 inline constexpr std::string_view kFactOutputOfHost = "output@";
@@ -36,8 +37,8 @@ class Membership {
   /// @return all facts of the batch
   Facts join(Facts first, const std::vector<std::pair<std::string, std::string>>& common);
 
-  /// Which rows are in the results file of this host, by the ledger: those that it settled, in this
-  /// process or in earlier ones.
+  /// Which rows are in the results file of this host, by the ledger: those that it tried last, in
+  /// this process or in earlier ones, whose place it takes. The file is open and locked.
   [[nodiscard]] ResultsRepair::IsOurs own_rows(std::uint64_t rows);
 
   /// What the pipeline's asks go by.

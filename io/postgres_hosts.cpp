@@ -124,18 +124,26 @@ std::string exactly(double number) { return fmt::format("{}", number); }
 }  // namespace
 
 PostgresHosts::PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
-                             std::int64_t host, milliseconds life)
-    : database_(address, Postgres::Use::writing), run_(run), host_(host), life_(life) {
+                             std::int64_t host, milliseconds life, Check check)
+    : database_(address, Postgres::Use::writing),
+      run_(run),
+      host_(host),
+      life_(life),
+      check_(std::move(check)) {
   database_.call_it(std::move(name));
   begin();
   database_.wait_for(kAskPatience);
 }
 
 Postgres& PostgresHosts::ready() {
-  if (!database_.lost()) return database_;
-  const std::string name = database_.name();
-  database_.connect_again();
-  database_.call_it(name);
+  if (database_.lost()) {
+    const std::string name = database_.name();
+    checked_ = false;
+    database_.connect_again();
+    database_.call_it(name);
+  }
+  if (!checked_) check_(database_);
+  checked_ = true;
   return database_;
 }
 
@@ -162,8 +170,18 @@ void PostgresHosts::begin() {
   database_.run("COMMIT", kWhat);
 }
 
+void PostgresHosts::replace(std::span<const std::int64_t> hosts) {
+  ready().query(
+      "UPDATE sagorder.host SET left_at = clock_timestamp() WHERE run = $1 AND id = ANY ($2) AND "
+      "id <> $3 AND left_at IS NULL",
+      of_run().numbers(hosts).number(host_), "take the place of a process that ended");
+  begin();
+  database_.wait_for(kAskPatience);
+}
+
 void PostgresHosts::make_ranges(std::uint64_t rows, std::uint64_t canary) {
   constexpr std::string_view kWhat = "make the ranges of its rows";
+  ready();
   // Whoever makes them holds the batch's row: others wait, and then find them.
   database_.run("BEGIN", kWhat);
   database_.query("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", of_run(), kWhat);

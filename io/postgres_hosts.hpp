@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "io/postgres.hpp"
@@ -12,12 +13,16 @@ namespace sagorder::io {
 
 class PostgresHosts {
  public:
+  /// Looks at the server behind a new connection; throws if it will not do.
+  using Check = std::function<void(Postgres&)>;
+
   /// Each call connects again if the connection was lost in one before.
   /// @param host the process's own number in the table of hosts
   /// @param life a host that is not heard of for so long counts as dead
   PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
-                std::int64_t host, milliseconds life);
+                std::int64_t host, milliseconds life, Check check);
 
+  void replace(std::span<const std::int64_t> hosts);
   void make_ranges(std::uint64_t rows, std::uint64_t canary);
   RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out);
   bool end_range(Row first, std::uint64_t left_out);
@@ -44,6 +49,8 @@ class PostgresHosts {
   std::int64_t run_;
   std::int64_t host_;
   milliseconds life_;
+  Check check_;
+  bool checked_ = true;  // since it was connected
   bool first_ = false;
   std::vector<std::int64_t> held_;  // the first rows of its ranges, as far as answers told
 };

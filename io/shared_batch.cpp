@@ -110,11 +110,13 @@ bool SharedBatch::serve(const Asked& asked) {
 void SharedBatch::serve_lease(const LeaseAsk& ask) {
   const SteadyTime before = steady_now();
   try {
-    kill_point("lease:before");
+    kill_point("database:before-lease");
     const LeaseAnswer answer = ledger_.lease(terms_.bucket, ask);
     tell_(news::Leased{answer, before + terms_.lease});
   } catch (const Fenced& fenced) {
     tell_(news::NotLeased{fenced.what(), true});
+  } catch (const RecordsLost& lost) {
+    tell_(news::NotLeased{lost.what(), true});
   } catch (const LedgerError& error) {
     tell_(news::NotLeased{error.what(), false});
   }
@@ -126,7 +128,7 @@ void SharedBatch::serve_claim() {
     const std::uint64_t left_out = terms_.left_out_of({Row{1}, Row{canary}});
     RangeAnswer answer = ledger_.claim_range(canary, left_out);
     if (answer.range && canary > 0 && answer.range->first.value > canary) canary_passed_ = true;
-    kill_point("range:claimed");
+    kill_point("database:range-claimed");
     // One in which nothing is left to be tried needs no pass over the input.
     const bool in_vain =
         answer.range && is_tried(*answer.range) &&
@@ -204,13 +206,13 @@ void SharedBatch::leave() {
 
 /// What it cannot say any more, others learn by its silence.
 void SharedBatch::say_goodbye() {
-  kill_point("leave:before");
+  kill_point("database:before-leaving");
   try {
     ledger_.leave();
   } catch (const LedgerError&) {
     return;
   }
-  kill_point("leave:after");
+  kill_point("database:left");
 }
 
 }  // namespace sagorder::io

@@ -52,6 +52,12 @@ struct AnswerLost : LedgerError {
   using LedgerError::LedgerError;
 };
 
+/// The server that answers now lacks what this host was told to be durable: a standby took over
+/// that nobody had waited for. Nothing more is to be sent.
+struct RecordsLost : LedgerError {
+  using LedgerError::LedgerError;
+};
+
 /// Hosts that are at work go by other terms of the rate.
 struct OtherTerms : LedgerError {
   using LedgerError::LedgerError;
@@ -143,6 +149,10 @@ class SharedLedger : public Ledger {
   /// what would outlive the server, too. Throws AnswerLost as long as that cannot be told.
   [[nodiscard]] virtual std::vector<std::uint32_t> claim_again(std::span<const Record> records) = 0;
 
+  /// Of what is read and noted once nothing is claimed any more: a new connection, if the one of
+  /// the claims was lost.
+  virtual void connect_if_lost() = 0;
+
   /// Adds those that are not there yet. @return all that are there then
   virtual Facts add_facts(const Facts& facts) = 0;
   /// Changes one as a whole, whatever other hosts do. @param change what is there, or empty
@@ -153,6 +163,9 @@ class SharedLedger : public Ledger {
   [[nodiscard]] virtual std::int64_t host() const = 0;
   /// When it joined no other was at work: what was is over.
   [[nodiscard]] virtual bool was_first() const = 0;
+
+  /// These processes are known to have ended: this one stands in their place, and joins anew.
+  virtual void replace(std::span<const std::int64_t> hosts) = 0;
 
   /// Makes the ranges of a batch, unless they are made. @param canary rows of the first; 0: as all
   virtual void make_ranges(std::uint64_t rows, std::uint64_t canary) = 0;
@@ -170,9 +183,9 @@ class SharedLedger : public Ledger {
   /// Gives back what was reserved and not used.
   virtual void release(const Share& share) = 0;
 
-  /// Rows whose last outcome of an attempt one of these processes recorded.
-  virtual void settled_by(std::span<const std::int64_t> hosts,
-                          const std::function<void(Row)>& visit) = 0;
+  /// Rows of which the last attempt was one of these processes'.
+  virtual void tried_by(std::span<const std::int64_t> hosts,
+                        const std::function<void(Row)>& visit) = 0;
 
   [[nodiscard]] virtual std::vector<HostSeen> hosts() = 0;
   [[nodiscard]] virtual std::vector<OpenIntent> open_intents() = 0;

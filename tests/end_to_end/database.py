@@ -76,6 +76,7 @@ class Server:
     def __init__(self):
         self.folder = None
         self.processes = []
+        self.main = None
         self.databases = 0
 
     def __enter__(self):
@@ -115,11 +116,13 @@ class Server:
     def start(self):
         """Also after `crash`."""
         self.spawn([POSTGRES / "postgres", "-D", self.folder / "data"], "SIGQUIT", signal.SIGQUIT)
+        self.main = self.processes[-1]
         self.wait_for([POSTGRES / "pg_isready", "-q", "-h", self.folder])
 
     def crash(self):
         """Ends it at once, as nobody should; the next start recovers what was committed."""
-        process, how = self.processes.pop(0)
+        self.processes.remove(self.main)
+        process, how = self.main
         process.send_signal(how)
         process.wait(PATIENCE_SECONDS)
 

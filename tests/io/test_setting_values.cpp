@@ -57,6 +57,7 @@ const std::map<std::string, Texts> kOthers = {{"set", {"Period=12", "AutoPay=tru
                                               {"replay", {"same-bytes"}},
                                               {"billing-endpoint", {"https://[::1]:8443"}},
                                               {"grace", {"2m"}},
+                                              {"host-life", {"10s"}},
                                               {"wait-lock", {"30m"}},
                                               {"quiet", {"true"}},
                                               {"log-format", {"json"}},

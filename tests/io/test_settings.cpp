@@ -274,6 +274,7 @@ TEST(Settings, NumbersHaveRangesThatTheErrorNames) {
        "from 1s to 10m"},
       {"--connect-timeout", {"10", "99ms", "121s"}, {"100ms", "2m"}, "from 100ms to 2m"},
       {"--grace", {"10", "99ms", "61m"}, {"100ms", "1h"}, "from 100ms to 60m"},
+      {"--host-life", {"30", "2s", "61m"}, {"3s", "1h"}, "from 3s to 60m"},
       {"--wait-lock", {"10", "999ms", "25h"}, {"1s", "24h"}, "from 1s to 1440m"},
       {"--rate", {"0/s", "x", "", "1/x", "-1/s", "1000001/s"}, {"1/s", "unlimited", "5"}, "N/s"},
       {"--signature", {"", "ACS3", "md5"}, {"hmac-sha1"}, "acs3-hmac-sha256, hmac-sha1"},
