@@ -262,6 +262,7 @@ void Entrance::remember_as_host(SharedLedger& ledger) {
   ledger.set_facts({{std::string(kFactRunOfHost) + std::to_string(ledger.host()), run}});
   kill_point("remember:run-drawn");
   Facts facts = ledger.facts();
+  if (facts.contains(kFactFailover)) ledger.set_facts({{std::string(kFactFailover), ""}});
   Batch batch{absolute(settings_.output),
               absolute(ledger.place()),
               fact(facts, kFactLedgerId, settings_.ledger),

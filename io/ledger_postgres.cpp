@@ -733,6 +733,7 @@ void PostgresLedger::State::return_to_work() {
   refuse_if_last_is_lost(database);
   hold_as_host();
   hold(kTogether);
+  meet_server();
 }
 
 /// @return the refused ones of a group that is durable; nullopt: nothing of it is there

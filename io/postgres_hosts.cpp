@@ -92,31 +92,8 @@ SELECT drawn.tokens, drawn.new_factor,
   shared.orders, shared.seats, shared.seat_months
 FROM drawn, shared)sql";
 
-constexpr const char* kHostColumns =
-    "h.id, h.name, h.process, (extract(epoch FROM h.begun_at) * 1000)::bigint, "
-    "(extract(epoch FROM h.heartbeat_at) * 1000)::bigint, h.left_at IS NULL AND h.fenced_at IS "
-    "NULL "
-    "AND h.heartbeat_at >= clock_timestamp() - $2 * interval '1 millisecond', "
-    "h.fenced_at IS NOT NULL";
-
-constexpr const char* kOpen =
-    "sagorder.attempt AS a WHERE a.run = $1 AND NOT EXISTS (SELECT FROM sagorder.outcome AS o "
-    "WHERE "
-    "o.run = $1 AND o.\"row\" = a.\"row\" AND o.attempt = a.number)";
-
 std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
-
-HostSeen host_of(const PgRows& rows, int row, int column) {
-  HostSeen host;
-  host.id = rows.number(row, column);
-  host.host = {std::string(rows.text(row, column + 1)), rows.number(row, column + 2)};
-  host.begun = WallTime(milliseconds(rows.number(row, column + 3)));
-  host.heartbeat = WallTime(milliseconds(rows.number(row, column + 4)));
-  host.alive = rows.is_true(row, column + 5);
-  host.fenced = rows.is_true(row, column + 6);
-  return host;
-}
 
 /// A number with a fraction, as text that is read back as the same.
 std::string exactly(double number) { return fmt::format("{}", number); }
@@ -268,13 +245,20 @@ bool PostgresHosts::end_range(Row first, std::uint64_t left_out) {
       "UPDATE sagorder.range AS r SET host = NULL, done = {} WHERE r.run = $1 AND r.\"first\" = $5 "
       "AND r.host = $2 RETURNING done",
       kIsDone);
-  const PgRows ended = ready().query_prepared("end_range", kSql.c_str(),
-                                              of_run()
-                                                  .number(host_)
-                                                  .number(life_.count())
-                                                  .number(as_signed(left_out))
-                                                  .number(as_signed(first.value)),
-                                              "give a range of rows back");
+  constexpr std::string_view kWhat = "give a range of rows back";
+  // Locked by a statement of its own: what is settled while that waits is seen by the next one.
+  Postgres& database = ready();
+  database.run("BEGIN", kWhat);
+  database.query("SELECT FROM sagorder.range WHERE run = $1 AND \"first\" = $2 FOR UPDATE",
+                 of_run().number(as_signed(first.value)), kWhat);
+  const PgRows ended = database.query_prepared("end_range", kSql.c_str(),
+                                               of_run()
+                                                   .number(host_)
+                                                   .number(life_.count())
+                                                   .number(as_signed(left_out))
+                                                   .number(as_signed(first.value)),
+                                               kWhat);
+  database.run("COMMIT", kWhat);
   std::erase(held_, as_signed(first.value));
   return ended.count() == 1 && ended.is_true(0, 0);
 }
@@ -343,39 +327,13 @@ void PostgresHosts::release(const Share& share) {
       "give back what was reserved");
 }
 
-std::vector<HostSeen> PostgresHosts::hosts() {
-  static const std::string kSql = fmt::format(
-      "SELECT {}, (SELECT count(*) FROM {} AND a.host = h.id) FROM sagorder.host AS h "
-      "WHERE h.run = $1 ORDER BY h.id",
-      kHostColumns, kOpen);
-  const PgRows rows =
-      ready().query(kSql.c_str(), of_run().number(life_.count()), "ask which hosts are at work");
-  std::vector<HostSeen> hosts;
-  hosts.reserve(static_cast<std::size_t>(rows.count()));
-  for (int i = 0; i < rows.count(); ++i) {
-    hosts.push_back(host_of(rows, i, 0));
-    hosts.back().open_intents = as_unsigned(rows.number(i, 7));
-  }
-  return hosts;
-}
+std::vector<HostSeen> PostgresHosts::hosts() { return read_hosts(ready(), run_, life_); }
 
 std::vector<OpenIntent> PostgresHosts::open_intents() {
-  static const std::string kSql = fmt::format(
-      "SELECT a.\"row\", a.number, {} FROM (SELECT a.* FROM {}) AS a JOIN sagorder.host "
-      "AS h ON h.id = a.host ORDER BY a.\"row\"",
-      kHostColumns, kOpen);
-  const PgRows rows =
-      ready().query(kSql.c_str(), of_run().number(life_.count()), "read what is under way");
-  std::vector<OpenIntent> open;
-  open.reserve(static_cast<std::size_t>(rows.count()));
-  for (int i = 0; i < rows.count(); ++i) {
-    open.push_back({Row{as_unsigned(rows.number(i, 0))},
-                    Attempt{static_cast<std::uint32_t>(rows.number(i, 1))}, host_of(rows, i, 2)});
-  }
-  return open;
+  return read_open_intents(ready(), run_, life_);
 }
 
-bool PostgresHosts::fence(std::int64_t host) { return fence_host(database_, run_, host); }
+bool PostgresHosts::fence(std::int64_t host) { return fence_host(ready(), run_, host, life_); }
 
 void PostgresHosts::leave() {
   constexpr std::string_view kWhat = "leave the batch";

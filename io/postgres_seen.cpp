@@ -17,8 +17,6 @@ constexpr const char* kOpen =
     "sagorder.attempt AS a WHERE a.run = $1 AND NOT EXISTS (SELECT FROM sagorder.outcome AS o "
     "WHERE o.run = $1 AND o.\"row\" = a.\"row\" AND o.attempt = a.number)";
 
-std::int64_t life_ms() { return milliseconds(kHostLife).count(); }
-
 std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
 
@@ -67,12 +65,12 @@ std::vector<Step> read_steps(Postgres& database, std::int64_t run, Row row) {
   return steps;
 }
 
-std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run) {
+std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run, milliseconds life) {
   static const std::string kSql = fmt::format(
       "SELECT {}, (SELECT count(*) FROM {} AND a.host = h.id) FROM sagorder.host AS h "
       "WHERE h.run = $1 ORDER BY h.id",
       kHostColumns, kOpen);
-  const PgRows rows = database.query(kSql.c_str(), PgValues().number(run).number(life_ms()),
+  const PgRows rows = database.query(kSql.c_str(), PgValues().number(run).number(life.count()),
                                      "ask which hosts are at work");
   std::vector<HostSeen> hosts;
   hosts.reserve(static_cast<std::size_t>(rows.count()));
@@ -83,12 +81,12 @@ std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run) {
   return hosts;
 }
 
-std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run) {
+std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run, milliseconds life) {
   static const std::string kSql = fmt::format(
       "SELECT a.\"row\", a.number, {} FROM (SELECT a.* FROM {}) AS a JOIN sagorder.host "
       "AS h ON h.id = a.host ORDER BY a.\"row\"",
       kHostColumns, kOpen);
-  return open_of(database.query(kSql.c_str(), PgValues().number(run).number(life_ms()),
+  return open_of(database.query(kSql.c_str(), PgValues().number(run).number(life.count()),
                                 "read what is under way"));
 }
 
@@ -102,14 +100,14 @@ std::optional<OpenIntent> read_under_way(Postgres& database, std::int64_t run, R
       "WHERE last.kind IN (0, 5)",
       kHostColumns);
   const auto open = open_of(database.query(
-      kSql.c_str(), PgValues().number(run).number(life_ms()).number(as_signed(row.value)),
+      kSql.c_str(), PgValues().number(run).number(kHostLife.count()).number(as_signed(row.value)),
       "read what is under way"));
   return open.empty() ? std::nullopt : std::optional(open.front());
 }
 
 /// Under a lock that no commit of the host's goes beside: what it commits is there by then, or is
 /// refused. The heartbeat is looked at under the same lock.
-bool fence_host(Postgres& database, std::int64_t run, std::int64_t host) {
+bool fence_host(Postgres& database, std::int64_t run, std::int64_t host, milliseconds life) {
   constexpr std::string_view kWhat = "fence a host";
   const PgValues which = PgValues().number(host).number(run);
   database.run("BEGIN", kWhat);
@@ -118,7 +116,7 @@ bool fence_host(Postgres& database, std::int64_t run, std::int64_t host) {
       "UPDATE sagorder.host SET fenced_at = coalesce(fenced_at, clock_timestamp()) WHERE id = $1 "
       "AND run = $2 AND (left_at IS NOT NULL OR fenced_at IS NOT NULL OR heartbeat_at < "
       "clock_timestamp() - $3 * interval '1 millisecond') RETURNING id",
-      PgValues(which).number(life_ms()), kWhat);
+      PgValues(which).number(life.count()), kWhat);
   database.run("COMMIT", kWhat);
   return fenced.count() == 1;
 }

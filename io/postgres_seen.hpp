@@ -11,12 +11,16 @@
 
 namespace sagorder::io {
 
-// What each of them means is in io/shared_ledger. `run` is the batch.
+// What each of them means is in io/shared_ledger. `run` is the batch; a host that was not heard of
+// for its life counts as dead.
 
-std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run);
-std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run);
+std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run,
+                                 milliseconds life = kHostLife);
+std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run,
+                                          milliseconds life = kHostLife);
 std::optional<OpenIntent> read_under_way(Postgres& database, std::int64_t run, Row row);
 std::vector<Step> read_steps(Postgres& database, std::int64_t run, Row row);
-bool fence_host(Postgres& database, std::int64_t run, std::int64_t host);
+bool fence_host(Postgres& database, std::int64_t run, std::int64_t host,
+                milliseconds life = kHostLife);
 
 }  // namespace sagorder::io

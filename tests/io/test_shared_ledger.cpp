@@ -525,6 +525,22 @@ TEST_F(SettlingTest, ARangeIsGivenOutAgainForARowThatIsPending) {
   EXPECT_EQ(host->claim(intents_of({1}, 2)), Indices{});
 }
 
+TEST_F(SettlingTest, ARangeThatIsGivenBackMeanwhileIsNotDone) {
+  const auto host = with_one_doubt();
+  Postgres settling = other();
+  settling.run("BEGIN; UPDATE sagorder.range SET done = false", "try");
+  const bool waited = waits_for([&] { host->end_range(Row{1}, 0); },
+                                [&] {
+                                  settling.run(
+                                      "INSERT INTO sagorder.outcome(run, \"row\", seq, kind, "
+                                      "attempt, host, at_ms) SELECT id, 1, 1::bigint << 40, 7, 1, "
+                                      "1, 0 FROM sagorder.run; COMMIT",
+                                      "try");
+                                });
+  EXPECT_TRUE(waited);
+  EXPECT_EQ(done(), "f");
+}
+
 TEST_F(SettlingTest, AFenceWaitsForACommitUnderWay) {
   const auto dead = join();
   silence(*dead);
