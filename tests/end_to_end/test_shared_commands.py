@@ -141,6 +141,9 @@ class ResolveTest(SharedTest):
         again = self.settle(batch, rows[0])
         self.assertIn("already resolved", again.stdout, again.stderr)
         self.assertEqual(batch.run().returncode, ALL_PLACED)
+        # What was settled from elsewhere is in no host's own file.
+        whole = self.anywhere(batch, "results", "-o", batch.output)
+        self.assertEqual(whole.returncode, ALL_PLACED, whole.stderr)
         self.assertEqual(batch.violations(), [])
 
     def test_a_range_is_given_out_again(self):
