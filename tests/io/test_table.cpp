@@ -27,13 +27,12 @@ TEST(Table, IsInWordsElsewhere) {
             "      placed 16, seat-months 2720\n"
             "  others\n"
             "      placed 0, seat-months 5\n");
-  EXPECT_EQ(regions().text(24),
+  EXPECT_EQ(regions().text(29),
             "  cn-shanghai\n"
             "      placed 16,\n"
             "      seat-months 2720\n"
             "  others\n"
-            "      placed 0,\n"
-            "      seat-months 5\n")
+            "      placed 0, seat-months 5\n")
       << "a number stays with its name";
 }
 
