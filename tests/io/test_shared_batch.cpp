@@ -43,6 +43,7 @@ class ToldLedger final : public SharedLedger {
   std::vector<Step> steps(Row) override { return {}; }
   bool fence(std::int64_t) override { return false; }
   void settle(std::span<const Record>) override {}
+  std::string caution() override { return {}; }
 
   std::vector<std::uint32_t> claim(std::span<const Record>) override {
     if (unanswered > 0) throw AnswerLost("no answer");
