@@ -1,7 +1,7 @@
 """Three real hosts on one batch in a real PostgreSQL, of which something fails at a moment of chance:
 
   kill      a host, by SIGKILL: the others do its rows, and what it had under way is in doubt
-  stop      a host, by SIGSTOP, for up to twice the time after which it counts as dead
+  pause     a host, by SIGSTOP, for up to twice the time after which it counts as dead
   cut       the connections of hosts to the database, several times
   backend   a process of the server, by SIGKILL: the server ends all sessions, and recovers
   restart   the server, at once (as by a power cut), for up to a second and a half
@@ -26,7 +26,7 @@ from standby import Standby
 ROWS = 150
 RATE = "300/s"
 IN_FLIGHT = 40
-FAULTS = ("kill", "stop", "cut", "backend", "restart", "failover")
+FAULTS = ("kill", "pause", "cut", "backend", "restart", "failover")
 OURS = "FROM pg_stat_activity WHERE application_name = 'sagorder'"
 
 
@@ -87,7 +87,7 @@ class DatabaseHosts(Campaign):
     def kill(self, chance, hosts, _server, _standby):
         hosts[chance.randrange(3)].process.kill()
 
-    def stop(self, chance, hosts, _server, _standby):
+    def pause(self, chance, hosts, _server, _standby):
         process = hosts[chance.randrange(3)].process
         process.send_signal(signal.SIGSTOP)
         time.sleep(chance.uniform(0, 2 * LIFE_SECONDS))
