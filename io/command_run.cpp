@@ -301,7 +301,9 @@ class Run {
   /// Where hosts share the batch, this one is among them from now on.
   void become_member() {
     shared_ = dynamic_cast<SharedLedger*>(ledger_.get());
-    if (shared_ != nullptr) membership_.emplace(settings_, *shared_);
+    if (shared_ == nullptr) return;
+    membership_.emplace(settings_, *shared_);
+    if (const std::string caution = shared_->caution(); !caution.empty()) log_.warning(caution);
   }
 
   /// For this run, or, where another host has rows under way, perhaps.

@@ -258,9 +258,9 @@ void Entrance::remember(Ledger& ledger, const Facts& facts) {
 /// then, for it is drawn there first.
 void Entrance::remember_as_host(SharedLedger& ledger) {
   const std::string run = random_hex();
-  kill_point("remember:before");
+  kill_point("database:before-remembering");
   ledger.set_facts({{std::string(kFactRunOfHost) + std::to_string(ledger.host()), run}});
-  kill_point("remember:run-drawn");
+  kill_point("database:run-drawn");
   Facts facts = ledger.facts();
   if (facts.contains(kFactFailover)) ledger.set_facts({{std::string(kFactFailover), ""}});
   Batch batch{absolute(settings_.output),
@@ -278,7 +278,7 @@ void Entrance::remember_as_host(SharedLedger& ledger) {
     }
     batch.run.clear();  // which run was last is told by the text's entry alone
   }
-  kill_point("remember:after");
+  kill_point("database:remembered");
 }
 
 void Entrance::forget(const Facts& facts) {
