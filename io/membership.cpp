@@ -40,10 +40,9 @@ Membership::~Membership() {
   }
 }
 
-Facts Membership::join(Facts first,
+Facts Membership::join(const Facts& ours,
                        const std::vector<std::pair<std::string, std::string>>& common) {
-  const Facts ours = first;
-  Facts facts = ledger_.add_facts(first);
+  Facts facts = ledger_.add_facts(ours);
   Facts changed = {{output_fact(ledger_.host()), absolute(settings_.output)}};
   for (const auto& [name, option] : common) {
     const std::string& wanted = ours.at(name);

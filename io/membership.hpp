@@ -35,7 +35,7 @@ class Membership {
   /// theirs; else this host's. Throws a Refusal if it is not the same.
   /// @param common facts, each with the option that says it
   /// @return all facts of the batch
-  Facts join(Facts first, const std::vector<std::pair<std::string, std::string>>& common);
+  Facts join(const Facts& ours, const std::vector<std::pair<std::string, std::string>>& common);
 
   /// Which rows are in the results file of this host, by the ledger: those that it tried last, in
   /// this process or in earlier ones, whose place it takes. The file is open and locked.

@@ -54,9 +54,9 @@ void SharedBatch::ask(Asked asked) {
   {
     const std::lock_guard lock(mutex_);
     if (asked.what == Asked::What::lease) {
-      asked_.push_front(std::move(asked));
+      asked_.push_front(asked);
     } else {
-      asked_.push_back(std::move(asked));
+      asked_.push_back(asked);
     }
   }
   wake_.notify_all();
@@ -71,7 +71,7 @@ void SharedBatch::work() {
       wake_.wait(lock, [this] { return !asked_.empty() || leaving_ || closing_; });
       if (closing_) return;
       if (asked_.empty()) break;
-      next = std::move(asked_.front());
+      next = asked_.front();
       asked_.pop_front();
       if (leaving_ && next.what != Asked::What::end) continue;  // nobody waits for it
     }
