@@ -497,7 +497,7 @@ TEST_F(SettlingTest, WhatAHostMayStillBeAtIsToldWithItsName) {
   const auto settling = settler();
   EXPECT_FALSE(settling->under_way(Row{1}));
   EXPECT_FALSE(settling->under_way(Row{4}));
-  for (const std::uint64_t row : {2, 3}) {
+  for (const std::uint64_t row : {2U, 3U}) {
     const auto open = settling->under_way(Row{row});
     ASSERT_TRUE(open) << row;
     EXPECT_EQ(open->host.id, host->host());
