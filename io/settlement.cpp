@@ -214,6 +214,21 @@ void Settlement::refuse_if_taken(const Resolution& resolution) {
   });
 }
 
+/// What a live host has under way may be that very order: when its answer came, two rows would have
+/// one number, and the other order would be forgotten.
+void Settlement::refuse_while_another_may_have_it(const Resolution& resolution) {
+  if (!resolution.placed || shared_ == nullptr) return;
+  for (const OpenIntent& open : shared_->open_intents()) {
+    if (!open.host.alive || open.row == resolution.row) continue;
+    throw Refusal(ExitCode::busy,
+                  fmt::format("row {} is under way on {}, which is alive, and OrderId {} may be "
+                              "that row's; nothing was recorded",
+                              open.row.value, to_text(open.host), resolution.order_id),
+                  "wait until the hosts have nothing under way (`sagorder status` lists them), and "
+                  "give the same command again");
+  }
+}
+
 /// Words that a script repeats may be about an attempt that is long settled.
 void Settlement::refuse_if_said_of_earlier(const Record& said) {
   if (said.kind != RecordKind::resolved_not_placed) return;
@@ -252,6 +267,7 @@ Record Settlement::checked(const Resolution& resolution, Settled& settled) {
   }
   refuse_unless_in_doubt(resolution.row);
   refuse_if_taken(resolution);
+  refuse_while_another_may_have_it(resolution);
   refuse_if_said_of_earlier(record);
   return record;
 }

@@ -58,6 +58,7 @@ class Settlement {
   void refuse_second_thoughts(const Record& said) const;
   void refuse_unless_in_doubt(Row row) const;
   void refuse_if_taken(const Resolution& resolution);
+  void refuse_while_another_may_have_it(const Resolution& resolution);
   void refuse_if_said_of_earlier(const Record& said);
   std::optional<Record> said_before(const Record& said);
   void update_results(const std::vector<Record>& records);

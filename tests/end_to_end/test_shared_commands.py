@@ -146,6 +146,23 @@ class ResolveTest(SharedTest):
         self.assertEqual(whole.returncode, ALL_PLACED, whole.stderr)
         self.assertEqual(batch.violations(), [])
 
+    def test_no_order_is_given_to_a_row_that_another_host_may_be_told_of(self):
+        batch, _, rows = self.killed()
+        self.set_hosts(batch, DEAD)
+        self.server.sql(
+            "WITH live AS (INSERT INTO sagorder.host(run, name, process, heartbeat_at) "
+            "SELECT id, 'another', 7, clock_timestamp() FROM sagorder.run RETURNING id) "
+            f'UPDATE sagorder.attempt SET host = live.id FROM live WHERE "row" = {rows[0]}',
+            batch.uri)
+        placed = ("resolve", "--row", rows[1], "--placed", "813981303903437")
+        refused = self.anywhere(batch, *placed)
+        self.assertEqual(refused.returncode, BUSY, refused.stdout)
+        self.assertIn(f"row {rows[0]} is under way on another (process 7", refused.stderr)
+        self.assertIn("OrderId 813981303903437 may be that row's", refused.stderr)
+        self.assertEqual(batch.ledger_rows()[rows[1]], "intended")
+        self.set_hosts(batch, DEAD)
+        self.assertEqual(self.anywhere(batch, *placed).returncode, ALL_PLACED)
+
     def test_a_range_is_given_out_again(self):
         batch, _, rows = self.killed()
         self.set_hosts(batch, DEAD)
