@@ -473,12 +473,11 @@ class Run {
     facts[std::string(kFactCanary)] = std::to_string(settings_.limits.canary);
     facts[std::string(kFactBought)] = bought_text();
     facts[std::string(kFactAccount)] = account();
-    facts_ =
-        membership_->join(std::move(facts), {{std::string(kFactEndpoint), "--endpoint"},
-                                             {std::string(kFactSet), "--set"},
-                                             {std::string(kFactColumns), "--set or --carry"},
-                                             {std::string(kFactCanary), "--canary"},
-                                             {std::string(kFactBought), "what may be bought"}});
+    facts_ = membership_->join(facts, {{std::string(kFactEndpoint), "--endpoint"},
+                                       {std::string(kFactSet), "--set"},
+                                       {std::string(kFactColumns), "--set or --carry"},
+                                       {std::string(kFactCanary), "--canary"},
+                                       {std::string(kFactBought), "what may be bought"}});
     if (!is_work_left()) return;
     refuse_to_share_limits();
     terms_ = membership_->terms(facts_, rows_left_out(), validation_.rows);

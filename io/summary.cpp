@@ -260,7 +260,7 @@ std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
       return "Other hosts go on with the rows that are left; to take part again, the same command:";
     case Stop::output_failed:
     case Stop::ledger_failed:
-      return "Make room or mend the disk, then the same command goes on:";
+      return "Once the ledger and the results can be written again, the same command goes on:";
   }
   if (rows.count_of(State::in_doubt) > 0) return "Rows are in doubt; each can be looked at with:";
   return {};
