@@ -257,6 +257,8 @@ class Pipeline(WithFolder):
         self.assertEqual(pipeline["apply"]["rules"][0]["when"], "manual")
         self.assertEqual(pipeline["apply"]["retry"], 0)
         self.assertIs(pipeline["apply"]["interruptible"], False)
+        # The runner starts a shell through the image's entrypoint, which is the program.
+        self.assertEqual(pipeline["default"]["image"]["entrypoint"], [""])
         for step in ("plan", "apply"):
             command = shlex.split(pipeline[step]["script"][-1])
             self.assertEqual(command[0], "samples/ci/place_orders.sh")
