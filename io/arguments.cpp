@@ -414,6 +414,7 @@ void add_plan(CLI::App& check, Arguments& given) {
   planned.text("--rate", "RATE", given.rate, "as the run's will be (default 10/s)");
   planned.text("--endpoint", "URL", given.endpoint, "as the run's will be (default: by RegionId)");
   planned.text("--profile", "NAME", given.profile, "profile of ~/.aliyun/config.json");
+  planned.choice("--replay", kReplayChoices, given.replay, "as the run's will be (default never)");
   add_limits(planned, given);
 }
 

@@ -59,6 +59,7 @@ json json_of(const Settings& settings) {
           {"max_seat_months", json_of(limits.max_seat_months)},
           {"max_doubts", limits.max_doubts},
           {"max_failures", to_string(limits.max_failures)},
+          {"replay", settings.replay == Replay::same_bytes ? "same-bytes" : "never"},
           {"canary", limits.canary > 0 ? json(limits.canary) : json(nullptr)}};
 }
 

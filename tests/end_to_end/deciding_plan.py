@@ -61,6 +61,7 @@ class Plan(PlanTest):
                 "max_doubts": 10,
                 "max_failures": "20%",
                 "canary": 2,
+                "replay": "never",
             },
         )
         self.assertEqual(plan["access_key_id"], "testid")

@@ -61,6 +61,7 @@ TEST_F(PlanTest, IsReadAsItWasWritten) {
   EXPECT_EQ(json["endpoint"], "by RegionId");
   EXPECT_EQ(json["limits"]["rate"], "10/s");
   EXPECT_EQ(json["limits"]["max_failures"], "25");
+  EXPECT_EQ(json["limits"]["replay"], "never");
 }
 
 TEST_F(PlanTest, WhenAndWhereItWasMadeIsNoDifference) {
@@ -76,6 +77,7 @@ TEST_F(PlanTest, EveryDifferenceIsNamed) {
   settings_.limits.max_orders.reset();
   settings_.limits.max_failures = {5, true};
   settings_.rate = {50, seconds(1)};
+  settings_.replay = Replay::same_bytes;
   settings_.endpoint = Endpoint{"::1", 8443};
   settings_.intake.set = {{"Period", "12"}};
   validation_.by_region.erase("eu-central-1");
@@ -88,6 +90,7 @@ TEST_F(PlanTest, EveryDifferenceIsNamed) {
           "endpoints.eu-central-1: planned \"smartag.eu-central-1.aliyuncs.com:443\", present none",
           "--max-failures: planned \"25\", present \"5%\"", "--max-orders: planned 7, present none",
           "--rate: planned \"10/s\", present \"50/s\"",
+          "--replay: planned \"never\", present \"same-bytes\"",
           "regions.eu-central-1: planned "
           "{\"orders\":1,\"paid_at_once\":0,\"seat_months\":120,\"seats\":10}, present none",
           "set.Period: planned none, present \"12\""}));
