@@ -117,6 +117,7 @@ ReportFrame frame_of(const Settings& settings, const Facts& facts, const Report&
   anywhere.output = frame.results;
   anywhere.ledger = frame.ledger;
   frame.status_command = command_for("status", anywhere);
+  frame.reconcile_command = command_for("reconcile", anywhere);
   frame.resolve_command = command_for("resolve", anywhere);
   return frame;
 }

@@ -171,6 +171,7 @@ Json data_of(const Report& report, const ReportFrame& frame) {
           {"begun", shown(frame.begun)},
           {"go_on", printable(frame.go_on_command)},
           {"status", printable(frame.status_command)},
+          {"reconcile", printable(frame.reconcile_command)},
           {"resolve", printable(frame.resolve_command)},
           {"notes", notes_of(frame)},
           {"totals", totals_of(report, frame)},

@@ -13,6 +13,7 @@ const httpColumn = {name: 'HttpStatus', of: (row) => row.http, kind: 'number',
 function drawDoubts() {
   const {rows, left_out: more} = data.doubts;
   document.getElementById('doubts').hidden = rows.length === 0;
+  command(part('doubts', '.reconcile'), data.reconcile);
   const orderOf = (row) => row.region === '' ? 'its line is not in the results' :
       `${row.region}, ${row.seats} seats, ${row.period} months`;
   const known = (row) => [row.message, row.evidence, row.request_id].join(' ');

@@ -191,8 +191,10 @@ class Page(ReportTest):
         commands = browser.run(
             "return [...document.querySelectorAll('#doubts code')].map((e) => e.textContent);"
         )
-        self.assertEqual(len(commands), 4)
-        arguments = shlex.split(commands[1].replace("'what shows it'", "'the console'"))
+        self.assertEqual(len(commands), 5)
+        looked = batch.sagorder(*shlex.split(commands[0])[1:])
+        self.assertIn("too early", looked.stdout)
+        arguments = shlex.split(commands[2].replace("'what shows it'", "'the console'"))
         self.assertEqual(arguments[0], str(batch.program))
         done = batch.sagorder(*arguments[1:])
         self.assert_ended(done, ALL_PLACED)

@@ -105,7 +105,8 @@ TEST_F(ReportPage, HostileTextsStayWithinTheData) {
     report_.see_line({Row{50 + row}, ResultStatus::invalid, text, text, text, text});
     frame_.notes.push_back(text);
     frame_.results = frame_.ledger = frame_.input = frame_.endpoint = frame_.begun = text;
-    frame_.go_on_command = frame_.status_command = frame_.resolve_command = text;
+    frame_.go_on_command = frame_.status_command = text;
+    frame_.reconcile_command = frame_.resolve_command = text;
     const std::string wild = page();
     for (const char* what : {"<script", "</script", "<!--", "-->", "<style", "<"}) {
       EXPECT_EQ(count_of(wild, what), count_of(calm, what)) << what << " in " << text.substr(0, 40);
