@@ -88,6 +88,11 @@ std::string_view separator_instead_of_comma(const csv::Record& record) {
   return text.find('|') != std::string_view::npos ? "bars" : std::string_view();
 }
 
+/// `sep=;`, which tells Excel the delimiter.
+bool is_separator_line(const csv::Record& record) {
+  return record.fields.size() <= 2 && record.fields.front().text.starts_with("sep=");
+}
+
 /// Not one name of a parameter, or near one, nor one that is told of: then it is a row of values.
 bool is_no_header(const csv::Record& record, const std::vector<std::string>& carried) {
   return record.fields.size() > 1 &&
@@ -274,6 +279,12 @@ std::optional<std::size_t> Intake::reference() const {
 bool Intake::header(const csv::Record& record, std::vector<Complaint>& complaints) {
   const std::size_t before = complaints.size();
   const csv::Position at{record.line, 1};
+  if (is_separator_line(record)) {
+    complaints.push_back({Severity::error, at, Row{},
+                          "this line tells Excel what separates the columns; remove it: the line "
+                          "with their names comes first, and what separates them is seen there"});
+    return false;
+  }
   if (const auto separator = separator_instead_of_comma(record); !separator.empty()) {
     complaints.push_back({Severity::error, at, Row{},
                           "the columns are separated by " + std::string(separator) +
