@@ -35,6 +35,9 @@ constexpr Described kEnvironment[] = {
     {"ALIBABA_CLOUD_SECURITY_TOKEN", "Of temporary credentials."},
     {"ALIBABA_CLOUD_CONFIG_FILE", "In the place of ~/.aliyun/config.json."},
     {"ALIBABA_CLOUD_PROFILE", "The profile of that file."},
+    {"ALIBABA_CLOUD_CREDENTIALS_URI", "Where an access key is fetched from."},
+    {"HTTPS_PROXY, NO_PROXY", "The proxy of all connections, and the hosts that need none."},
+    {"SSL_CERT_FILE", "Certificates to trust in the place of the system's; --ca-file goes first."},
     {"SAGORDER_RATE, SAGORDER_MAX_ORDERS, ...",
      "Settings: the long option's name; a list has a value in each line. See sagorder-config(1)."},
     {"XDG_CONFIG_HOME", "Where the user's settings are kept (default ~/.config)."},
@@ -43,6 +46,7 @@ constexpr Described kEnvironment[] = {
 };
 constexpr Described kFiles[] = {
     {"~/.aliyun/config.json", "Profiles with access keys; refused if others can read it."},
+    {"~/.alibabacloud/credentials", "The same, as the vendor's SDKs keep them."},
     {"/etc/sagorder/config.toml, $XDG_CONFIG_HOME/sagorder/config.toml, sagorder.toml",
      "Settings, the later ones first; see sagorder-config(1)."},
     {"RESULTS.ledger, RESULTS.ledger-wal",
@@ -62,9 +66,9 @@ constexpr std::string_view kNoHeading = "Options";  // CLI11's, of --help
 constexpr std::size_t kSourceWidth = 72;            // of a page's lines, before what is escaped
 
 /// Text for man(7): what it would take for its own is escaped.
-std::string roff(std::string_view text) {
+std::string escaped_for_man(std::string_view text) {
   std::string escaped;
-  for (const char each : filled(text, kSourceWidth)) {
+  for (const char each : text) {
     const bool line_begins = escaped.empty() || escaped.back() == '\n';
     if (line_begins && (each == '.' || each == '\'')) escaped += "\\&";
     switch (each) {
@@ -93,8 +97,11 @@ std::string roff(std::string_view text) {
   return escaped;
 }
 
-std::string bold(std::string_view text) { return "\\fB" + roff(text) + "\\fR"; }
-std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR"; }
+std::string roff(std::string_view text) { return escaped_for_man(filled(text, kSourceWidth)); }
+
+// In one line, as a tag has to be.
+std::string bold(std::string_view text) { return "\\fB" + escaped_for_man(text) + "\\fR"; }
+std::string italic(std::string_view text) { return "\\fI" + escaped_for_man(text) + "\\fR"; }
 
 std::string section(const std::string& name) { return ".SH " + name + "\n"; }
 

@@ -36,6 +36,8 @@ class Manual(unittest.TestCase):
         whole = re.sub(".\b", "", run("mandoc", "-T", "ascii", MAN / "sagorder.1").stdout)
         for section in ("COMMANDS", "EXAMPLES", "ENVIRONMENT", "FILES", "SIGNALS", "EXIT STATUS"):
             self.assertRegex(whole, rf"(?m)^{section}$")
+        # A tag is one line of the source, or its end is taken for the text.
+        self.assertRegex(whole, r"config\.toml,\s+sagorder\.toml\n {14}Settings")
 
     def test_packed_pages_are_the_same(self):
         for page in MAN.iterdir():
