@@ -28,7 +28,7 @@ install(FILES ${pages}/fish/sagorder.fish
   DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 install(FILES README.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES samples/orders.csv samples/bad.csv samples/first_hour.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
-install(DIRECTORY samples/systemd samples/kubernetes samples/ci samples/benchmark samples/onboarding
+install(DIRECTORY samples/systemd samples/kubernetes samples/compose samples/ci samples/benchmark samples/onboarding
   USE_SOURCE_PERMISSIONS
   DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 

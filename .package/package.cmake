@@ -20,6 +20,10 @@ set(CPACK_DEBIAN_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS ca-certificates)  # the system's trust anchors, if no --ca-file
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "python3, systemd")  # examples/benchmark/measure; the units
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA
+  "${CMAKE_SOURCE_DIR}/.package/postinst;${CMAKE_SOURCE_DIR}/.package/postrm")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_DESCRIPTION
 "Places a CSV of orders: each row once, signed, over TLS, with the results in a
 file as they come. No row is ever ordered twice, and no order that may have
@@ -45,6 +49,8 @@ string(REGEX REPLACE "\n([^\n])" "\n \\1" licence "${licence}")
 string(REGEX REPLACE "^MIT License\n [.]\n Copyright [(]c[)] ([^\n]*)\n [.]\n" "" licence
   "${licence}")
 set(holder "${CMAKE_MATCH_1}")
+file(STRINGS io/report/uplot/LICENSE uplot_holder REGEX "^Copyright")
+string(REGEX REPLACE "^Copyright [(]c[)] " "" uplot_holder "${uplot_holder}")
 file(CONFIGURE OUTPUT ${package}/copyright CONTENT
 "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: sagorder
@@ -52,7 +58,12 @@ Upstream-Name: sagorder
 Files: *
 Copyright: @holder@
 License: Expat
-@licence@" @ONLY)
+@licence@
+
+Files: io/report/uplot/*
+Comment: The charts of `sagorder report`, inside the program and in every page that it writes.
+Copyright: @uplot_holder@
+License: Expat" @ONLY)
 foreach(packed CHANGELOG.md=changelog.gz ${package}/changelog.Debian=changelog.Debian.gz)
   string(REGEX MATCH "^(.*)=(.*)$" both ${packed})
   execute_process(COMMAND gzip -9nc ${CMAKE_MATCH_1} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
@@ -62,6 +73,10 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS CHANGELOG.md LICE
 
 install(FILES ${package}/copyright ${package}/changelog.gz ${package}/changelog.Debian.gz
   DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT debian EXCLUDE_FROM_ALL)
+install(FILES samples/systemd/sagorder@.service samples/systemd/sagorder@.timer
+  DESTINATION lib/systemd/system COMPONENT debian EXCLUDE_FROM_ALL)
+install(FILES samples/systemd/sagorder.sysusers RENAME sagorder.conf
+  DESTINATION lib/sysusers.d COMPONENT debian EXCLUDE_FROM_ALL)
 install(DIRECTORY ${pages}/gz/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT debian
   EXCLUDE_FROM_ALL)
 install(FILES ${pages}/zsh/_sagorder DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions

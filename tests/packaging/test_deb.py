@@ -68,11 +68,15 @@ class Deb(unittest.TestCase):
             "share/doc/sagorder/examples/benchmark/measure",
             "share/doc/sagorder/examples/first_hour.md",
             "share/doc/sagorder/examples/onboarding/offices.csv",
+            "share/doc/sagorder/examples/compose/README.md",
+            "lib/systemd/system/sagorder@.service",
+            "lib/systemd/system/sagorder@.timer",
+            "lib/sysusers.d/sagorder.conf",
         ):
             self.assertTrue((self.root / "usr" / path).is_file(), path)
         pages = {page.name for page in (self.root / "usr/share/man/man1").iterdir()}
         self.assertEqual(pages, {page.name + ".gz" for page in (PAGES / "man/man1").iterdir()})
-        for absent in ("include", "lib", "share/zsh/site-functions"):
+        for absent in ("include", "lib/x86_64-linux-gnu", "share/zsh/site-functions"):
             self.assertFalse((self.root / "usr" / absent).exists(), absent)
 
     def test_the_program_is_stripped_and_runs(self):
@@ -89,6 +93,7 @@ class Deb(unittest.TestCase):
             self.assertIn(f" {line}\n" if line else " .\n", copyright_text)
         holder = licence.splitlines()[2].removeprefix("Copyright (c) ")
         self.assertIn("Copyright: " + holder, copyright_text)
+        self.assertRegex(copyright_text, r"Files: io/report/uplot/\*\n(.*\n)*?Copyright: .*Sorokin")
         changes = gzip.decompress((documents / "changelog.gz").read_bytes()).decode()
         self.assertEqual(changes, (REPOSITORY / "CHANGELOG.md").read_text(encoding="utf-8"))
         debian = gzip.decompress((documents / "changelog.Debian.gz").read_bytes()).decode()
