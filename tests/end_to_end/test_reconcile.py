@@ -353,6 +353,8 @@ class Everything(ReconcileTest):
             "close-after=0.06,reset-after=0.04,cut=0.04,500-after=0.04,503-after=0.03,html=0.02",
             "close-before=0.06,503-before=0.05,500-before=0.03,502-html-before=0.03",
             "no-order-id-after=0.02,redirect-after=0.02,throttle=0.05,malformed-json-after=0.02",
+            "never-before=0.02,never-after=0.02,reset-before=0.03,html-before=0.02",
+            "huge-after=0.02,bad-length-after=0.02,dribble=0.02,502-html-after=0.02",
         ]
     )
 
@@ -366,7 +368,8 @@ class Everything(ReconcileTest):
             seed=self.seed,
             latency="1ms-10ms",
         )
-        batch = self.batch(gateway, *PATIENT, "--max-in-flight", "8", rate="100/s")
+        options = ("--max-in-flight", "8", "--request-timeout", "2s")
+        batch = self.batch(gateway, *PATIENT, *options, rate="100/s")
         columns = {
             "RegionId": lambda row: chance.choice(["cn-shanghai", "eu-central-1"]),
             "UserCount": lambda row: 5 * chance.randint(1, 12),
