@@ -18,8 +18,8 @@ struct ReportFrame {
   std::string results, ledger, input, endpoint;
   std::string begun;  ///< RFC 3339
   std::uint64_t in_doubt = 0, invalid = 0, not_sent = 0;
-  std::string go_on_command;    ///< empty: nothing is left to send, or a run goes on
-  std::string status_command;   ///< lists every doubt
+  std::string go_on_command;   ///< empty: nothing is left to send, or a run goes on
+  std::string status_command;  ///< lists every doubt
   std::string reconcile_command;
   std::string resolve_command;  ///< a row's options go behind it
   std::vector<std::string> notes;
