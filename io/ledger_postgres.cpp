@@ -458,7 +458,8 @@ void PostgresLedger::State::write(const std::function<void()>& act) {
   failed = false;
 }
 
-/// Through a cursor, so that memory stays flat, and of one state of the tables.
+/// Through a cursor, so that memory stays flat, and of one state of the tables. It locks nothing,
+/// so `visit` may take its time.
 void PostgresLedger::State::each(const std::string& sql, std::string_view what,
                                  const std::function<void(const PgRows&, int)>& visit) {
   const std::string cursor = "reading_" + std::to_string(readers);
@@ -474,7 +475,12 @@ void PostgresLedger::State::each(const std::string& sql, std::string_view what,
       }
     }
   };
-  if (readers == 0) database.run("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", what);
+  if (readers == 0) {
+    database.run(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; "
+        "SET LOCAL idle_in_transaction_session_timeout = 0",
+        what);
+  }
   ++readers;
   const Open open{*this};
   database.wait_for(kReadingPatience);

@@ -144,10 +144,13 @@ SELECT pg_backend_pid(), current_setting('server_version_num'), current_setting(
 FROM pg_database WHERE datname = current_database())sql";
 
 // What a server, a database or a role may have set otherwise. A client that is gone without a word
-// has to be noticed by the server within half a minute, else it would hold its batch.
+// has to be noticed by the server within half a minute, else it would hold its batch. One that
+// falls silent within a transaction, stopped or cut off, holds rows that every host's lease locks:
+// its session ends before their patience does.
 constexpr const char* kSettings = R"sql(
 SET synchronous_commit = on; SET search_path = pg_catalog; SET statement_timeout = 0;
-SET lock_timeout = 0; SET idle_session_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+SET lock_timeout = 0; SET idle_session_timeout = 0;
+SET idle_in_transaction_session_timeout = 2000;
 SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4;
 SET tcp_user_timeout = 30000; SET jit = off; SET standard_conforming_strings = on;
 SET bytea_output = hex; SET DateStyle = 'ISO'; SET TimeZone = 'UTC';

@@ -9,6 +9,7 @@ one database.
 """
 
 import contextlib
+import datetime
 import pathlib
 import shutil
 import tempfile
@@ -19,6 +20,10 @@ from database import copy_ledger
 from harness import PATIENT, TIME_SCALE, Batch
 
 LIFE_SECONDS = 3  # a host that is not heard of for so long is dead
+LEASE_SECONDS = 0.5
+SAYS_SECONDS = 4  # a host asks once a second at least, and waits three for an answer
+AWAY = "the shared ledger does not answer"
+SLOW_SECONDS = 1  # this machine may take, where nothing but it is slow
 
 
 class Host(Batch):
@@ -30,6 +35,7 @@ class Host(Batch):
         )
         shutil.copy(orders, self.input)
         self.process = None
+        self.way = None  # a BlackHole that its connections pass, if there is one
 
     def begin(self):
         self.process = self.start()
@@ -56,9 +62,13 @@ class Hosts:
         self.rate = rate
         self.hosts = [self.join(uri) for _ in range(count)]
 
-    def join(self, uri=None):
+    def join(self, uri=None, gateway=None):
+        """One more host; `uri` and `gateway`: by a way of its own."""
         return self.stack.enter_context(
-            Host(self.gateway, uri or self.uri, self.orders, *self.options, rate=self.rate)
+            Host(
+                *(gateway or self.gateway, uri or self.uri, self.orders, *self.options),
+                rate=self.rate,
+            )
         )
 
     def __enter__(self):
@@ -101,6 +111,24 @@ class Hosts:
 
     def executed_rows(self):
         return [line["user_count"] for line in self.gateway.executed()]
+
+    def rows_of(self, hosts):
+        """Those that these of the hosts have tried, by the ledger."""
+        processes = ", ".join(str(host.process.pid) for host in hosts)
+        rows = self.server.sql(
+            'SELECT DISTINCT a."row" FROM sagorder.attempt AS a JOIN sagorder.host AS h '
+            f"ON h.id = a.host WHERE h.process IN ({processes})",
+            self.uri,
+        )
+        return {int(row) for (row,) in rows}
+
+    def executed_between(self, begin, end):
+        """Rows that the gateway executed between two moments, in seconds since 1970."""
+        moments = [
+            (line["user_count"], datetime.datetime.fromisoformat(line["at"]).timestamp())
+            for line in self.gateway.executed()
+        ]
+        return {row for row, at in moments if begin < at < end}
 
     def states(self):
         """State to how many rows have it, by the ledger."""

@@ -85,8 +85,12 @@ TEST(Postgres, SetsItsSessionItself) {
   const std::string alter = "ALTER DATABASE " + database.name() + " SET ";
   ask(server_address(), alter + "synchronous_commit = off");
   ask(server_address(), alter + "idle_session_timeout = '1h'");
+  ask(server_address(), alter + "idle_in_transaction_session_timeout = 0");
+  ask(server_address(), alter + "idle_in_transaction_session_timeout = 0");
   EXPECT_EQ(database.ask("SHOW synchronous_commit"), "on");
   EXPECT_EQ(database.ask("SHOW idle_session_timeout"), "0");
+  EXPECT_EQ(database.ask("SHOW idle_in_transaction_session_timeout"), "2s");
+  EXPECT_EQ(database.ask("SHOW idle_in_transaction_session_timeout"), "2s");
   EXPECT_EQ(database.ask("SHOW search_path"), "pg_catalog");
   Postgres reading(database.address(), Postgres::Use::reading);
   EXPECT_THROW(reading.run("CREATE TABLE public.x(y int)", "write"), LedgerError);

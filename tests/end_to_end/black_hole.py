@@ -1,0 +1,186 @@
+"""Connections that swallow what is sent: no answer, no end, no reset; later they go on, or end.
+
+    with Server() as server, WayToDatabase(server) as way:
+        host = hosts.join(way.uri(hosts.uri))
+        ...
+        way.swallow()
+        time.sleep(4)
+        way.go_on()
+
+What was swallowed is kept, as a network does that delivers again and again: it arrives when the way
+goes on, however late, also of a side that has closed its end meanwhile. Where it ends instead, it
+is gone.
+"""
+
+import contextlib
+import pathlib
+import shutil
+import socket
+import tempfile
+import threading
+
+CHUNK = 1 << 16
+PATIENCE_SECONDS = 30
+REQUESTS, ANSWERS = "requests", "answers"
+BOTH = (REQUESTS, ANSWERS)
+
+
+class Connection:
+    """One that passes: two sockets, and a thread for each direction."""
+
+    def __init__(self, way, near, far):
+        self.way = way
+        self.sides = {REQUESTS: (near, far), ANSWERS: (far, near)}
+        self.ended = False
+        self.threads = [threading.Thread(target=self.pass_on, args=(each,)) for each in BOTH]
+        for thread in self.threads:
+            thread.start()
+
+    def pass_on(self, direction):
+        source, sink = self.sides[direction]
+        with contextlib.suppress(OSError):  # either side may be gone
+            while data := source.recv(CHUNK):
+                self.way.open[direction].wait()
+                if self.ended:
+                    return
+                self.way.look_at(direction, data)
+                sink.sendall(data)
+        self.way.open[direction].wait()  # an end is not seen either
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def end(self):
+        self.ended = True
+        for side, _ in self.sides.values():
+            with contextlib.suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.end()
+        for thread in self.threads:
+            thread.join(PATIENCE_SECONDS)
+        for side, _ in self.sides.values():
+            side.close()
+
+
+class BlackHole:
+    """A listener that passes connections on to a target, a port of this machine or the path of a
+    Unix socket, as long as the `with` block; at first everything passes."""
+
+    def __init__(self, target, address=("127.0.0.1", 0)):
+        """@param address where it listens for a port"""
+        self.target = target
+        self.address = address
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-way-"))
+        self.open = {direction: threading.Event() for direction in BOTH}
+        self.trap = None
+        self.mutex = threading.Lock()
+        self.connections = []
+        self.closing = False
+        self.listener = self.listen()
+        self.thread = threading.Thread(target=self.serve)
+
+    def listen(self):
+        if isinstance(self.target, int):
+            return socket.create_server(self.address, backlog=64)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.folder / self.target.name))
+        listener.listen(64)
+        return listener
+
+    def connect(self):
+        if isinstance(self.target, int):
+            return socket.create_connection(("127.0.0.1", self.target), PATIENCE_SECONDS)
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(str(self.target))
+        return far
+
+    def __enter__(self):
+        self.go_on()
+        self.thread.start()
+        return self
+
+    def __exit__(self, *ignored):
+        self.closing = True
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)  # wakes who accepts
+        self.thread.join(PATIENCE_SECONDS)
+        self.listener.close()
+        with self.mutex:
+            for connection in self.connections:
+                connection.ended = True
+        self.go_on()
+        for connection in self.connections:
+            connection.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def serve(self):
+        while not self.closing:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                far = self.connect()
+                far.settimeout(None)
+            except OSError:  # the target is not there
+                near.close()
+                continue
+            with self.mutex:
+                self.connections.append(Connection(self, near, far))
+
+    # what becomes of it
+
+    def swallow(self, directions=BOTH):
+        for direction in directions:
+            self.open[direction].clear()
+
+    def swallow_behind(self, words):
+        """Everything, as soon as these words of a request have passed: they arrive."""
+        self.trap = words
+
+    def look_at(self, direction, data):
+        if direction == REQUESTS and self.trap is not None and self.trap in data:
+            self.trap = None
+            self.swallow()
+
+    @property
+    def swallows(self):
+        return not all(each.is_set() for each in self.open.values())
+
+    def go_on(self):
+        """What was swallowed arrives."""
+        for each in self.open.values():
+            each.set()
+
+    def end(self):
+        """All connections end, and what was swallowed is gone; new ones pass."""
+        with self.mutex:
+            for connection in self.connections:
+                connection.end()
+        self.go_on()
+
+
+class WayToDatabase(BlackHole):
+    """In front of a test's PostgreSQL server."""
+
+    def __init__(self, server):
+        self.server = server
+        super().__init__(pathlib.Path(server.folder) / ".s.PGSQL.5432")
+
+    def uri(self, uri):
+        """The address of a database of the server's, by this way."""
+        return uri.replace(f"host={self.server.folder}", f"host={self.folder}")
+
+
+class WayToGateway(BlackHole):
+    """In front of a test's gateway, whose place it takes for a Batch: at the same port of another
+    address, for hosts have to give the same endpoint. `route` are the options that lead there."""
+
+    def __init__(self, gateway, number):
+        """@param number of the way, from 0"""
+        self.ca = gateway.ca
+        self.endpoint = f"https://localhost:{gateway.port}"
+        address = f"127.0.0.{2 + number}"
+        self.route = ("--resolve", f"localhost:{gateway.port}:{address}")
+        super().__init__(gateway.port, (address, gateway.port))
