@@ -6,27 +6,39 @@
   backend   a process of the server, by SIGKILL: the server ends all sessions, and recovers
   restart   the server, at once (as by a power cut), for up to a second and a half
   failover  the same, and a standby takes its place, for which commits had waited
+  hole      the connections of one host or of all to the database swallow everything, or requests
+            alone, or answers alone, without a word; then they go on, or end
+  gateway   the same between one host and the gateway
 
 Judged: no row is executed twice and each is executed; the independent checker finds nothing in the
 ledger, and nothing in the results of all hosts together; rows without an outcome are those of a
-killed host, and as many as it may have under way at most; every host ends, with the exit code that
-goes with it; and one more host finds nothing left to send.
+killed host, and as many as it may have under way at most, and so are those in doubt where a
+connection to the gateway failed; a host behind a hole is silent once its lease is over, and says
+why; every host ends, with the exit code that goes with it; and one more host finds nothing left to
+send.
 """
 
+import contextlib
 import os
 import signal
 import time
 
+from black_hole import ANSWERS, BOTH, REQUESTS, WayToDatabase, WayToGateway
 from campaign import Campaign, Trial, chance_of
 from database import Server
 from harness import ALL_PLACED, GATEWAY, IN_DOUBT, SAGORDER, Gateway
-from host_processes import LIFE_SECONDS, Hosts
+from host_processes import AWAY, LEASE_SECONDS, LIFE_SECONDS, SAYS_SECONDS, SLOW_SECONDS, Hosts
 from standby import Standby
 
+HOSTS = 3
 ROWS = 150
 RATE = "300/s"
 IN_FLIGHT = 40
-FAULTS = ("kill", "pause", "cut", "backend", "restart", "failover")
+REQUEST_TIMEOUT = 3
+FAULTS = ("kill", "pause", "cut", "backend", "restart", "failover", "hole", "gateway")
+HOLES = (BOTH, BOTH, (REQUESTS,), (ANSWERS,))
+LONG_HOLE_SECONDS = (31, 36)  # one that outlasts a commit's patience, of so many
+LONG_HOLES = 0.05
 OURS = "FROM pg_stat_activity WHERE application_name = 'sagorder'"
 
 
@@ -34,7 +46,7 @@ class DatabaseHosts(Campaign):
     """Each trial is a batch of its own in a database of its own."""
 
     summary = "three real hosts on one batch in PostgreSQL: hosts, server and connections fail"
-    short = {"trials": 6}
+    short = {"trials": len(FAULTS)}
     form = "FAULT:SEED"
     example = "kill:17"
 
@@ -62,22 +74,29 @@ class DatabaseHosts(Campaign):
     def tried(self, fault, case, server, standby):
         chance = chance_of(case)
         uri = server.new_database()
-        options = ("--max-in-flight", str(IN_FLIGHT))
-        with (
-            Gateway(latency="2ms-60ms", seed=chance.randint(1, 1_000_000)) as gateway,
-            Hosts(
-                *(server, gateway, 3),
-                *options,
-                rows=ROWS,
-                rate=RATE,
-                uri=standby.uri_of_both(uri) if standby else uri,
-            ) as hosts,
-        ):
+        options = ["--max-in-flight", IN_FLIGHT]
+        if fault == "gateway":
+            options += ["--request-timeout", f"{REQUEST_TIMEOUT}s"]
+        with contextlib.ExitStack() as held:
+            gateway = held.enter_context(
+                Gateway(latency="2ms-60ms", seed=chance.randint(1, 1_000_000))
+            )
+            hosts = held.enter_context(
+                Hosts(
+                    *(server, gateway, 0, *options),
+                    rows=ROWS,
+                    rate=RATE,
+                    uri=standby.uri_of_both(uri) if standby else uri,
+                )
+            )
+            for number in range(HOSTS):
+                hosts.hosts.append(joined(held, fault, hosts, number))
             hosts.start_all()
             hosts.wait_for_orders(chance.randint(1, ROWS * 2 // 3))
-            getattr(self, fault)(chance, hosts, server, standby)
+            found = getattr(self, fault)(chance, hosts, server, standby) or []
             codes = hosts.wait(120)
             trial = judged(fault, hosts, codes)
+            trial.violations = found + trial.violations
             if trial.violations:
                 trial.detail = hosts.said()
             return trial
@@ -85,10 +104,10 @@ class DatabaseHosts(Campaign):
     # what fails
 
     def kill(self, chance, hosts, _server, _standby):
-        hosts[chance.randrange(3)].process.kill()
+        hosts[chance.randrange(HOSTS)].process.kill()
 
     def pause(self, chance, hosts, _server, _standby):
-        process = hosts[chance.randrange(3)].process
+        process = hosts[chance.randrange(HOSTS)].process
         process.send_signal(signal.SIGSTOP)
         time.sleep(chance.uniform(0, 2 * LIFE_SECONDS))
         process.send_signal(signal.SIGCONT)
@@ -114,36 +133,93 @@ class DatabaseHosts(Campaign):
         standby.promote()
         hosts.uri = standby.uri(hosts.uri.split("/")[3].split("?")[0])
 
+    def hole(self, chance, hosts, _server, _standby):
+        struck = chance.choice([list(hosts), [hosts[chance.randrange(HOSTS)]]])
+        seconds = chance.choice([chance.uniform(0, 1.5), chance.uniform(1.5, 6.5)])
+        if chance.random() < LONG_HOLES:
+            seconds = chance.uniform(*LONG_HOLE_SECONDS)
+        begin = time.time()
+        for host in struck:
+            host.way.swallow(chance.choice(HOLES))
+        time.sleep(seconds)
+        found = silence(hosts, struck, begin, time.time())
+        self.leave_holes(chance, struck)
+        return found
+
+    def gateway(self, chance, hosts, _server, _standby):
+        struck = [hosts[chance.randrange(HOSTS)]]
+        struck[0].way.swallow(chance.choice(HOLES))
+        time.sleep(chance.uniform(0, 1.5 * REQUEST_TIMEOUT))
+        self.leave_holes(chance, struck)
+
+    @staticmethod
+    def leave_holes(chance, struck):
+        for host in struck:
+            chance.choice([host.way.go_on, host.way.end])()
+
+
+def joined(held, fault, hosts, number):
+    """One of the hosts, by a way of its own to what a hole is in front of."""
+    if fault == "hole":
+        way = held.enter_context(WayToDatabase(hosts.server))
+        host = hosts.join(uri=way.uri(hosts.uri))
+    elif fault == "gateway":
+        way = held.enter_context(WayToGateway(hosts.gateway, number))
+        host = hosts.join(gateway=way)
+        host.options += way.route
+    else:
+        return hosts.join()
+    host.way = way
+    return host
+
+
+def silence(hosts, struck, begin, end):
+    """What is wrong with hosts that cannot reach the database between two moments."""
+    found = []
+    alive = [host for host in struck if host.process.poll() is None]
+    sent = hosts.executed_between(begin + LEASE_SECONDS + SLOW_SECONDS, end)
+    if loud := sent & hosts.rows_of(struck):
+        found.append(f"rows {sorted(loud)} were sent without a lease")
+    if end - begin < SAYS_SECONDS + SLOW_SECONDS or len(hosts.executed_rows()) == ROWS:
+        return found
+    for host in alive:
+        if AWAY not in host.said():
+            found.append("a host that cannot reach the database does not say so")
+    return found
+
 
 def judged(fault, hosts, codes):
     """What became of a batch, as a Trial."""
-    killed = fault == "kill"
+    killed, hushed = fault == "kill", fault == "gateway"
     executed = hosts.executed_rows()
     found = hosts.violations(torn=killed)
     states = hosts.states()
     open_rows = states.pop("intended", 0)
+    doubts = states.pop("in_doubt", 0)
     if len(executed) != len(set(executed)):
         found.append("rows were executed twice")
-    if not killed and set(executed) != set(range(1, ROWS + 1)):
+    if not (killed or hushed) and set(executed) != set(range(1, ROWS + 1)):
         found.append(f"{ROWS - len(set(executed))} rows were not executed")
-    if states != {"placed": ROWS - open_rows}:
-        found.append(f"the ledger ends with {states}, and {open_rows} open")
+    if states != {"placed": ROWS - open_rows - doubts}:
+        found.append(f"the ledger ends with {states}, {open_rows} open and {doubts} in doubt")
     if open_rows > (IN_FLIGHT if killed else 0):
         found.append(f"{open_rows} rows have no outcome")
-    wanted = IN_DOUBT if open_rows else ALL_PLACED
+    if doubts > (IN_FLIGHT if hushed else 0):
+        found.append(f"{doubts} rows are in doubt")
+    wanted = IN_DOUBT if open_rows + doubts else ALL_PLACED
     others = [code for code in codes if not (killed and code == -signal.SIGKILL)]
-    # Whoever ends before a paused host wakes finds it dead, and what it has under way in doubt.
-    passing = (IN_DOUBT,) if fault == "pause" else ()
+    # Whoever ends before a host is back finds it dead, and what it has under way in doubt.
+    passing = (IN_DOUBT,) if fault in ("pause", "hole") else ()
     if any(code not in (wanted, *passing) for code in others):
         found.append(f"the hosts end with {codes}, not {wanted}")
-    again = hosts.join(hosts.uri).run()
+    again = hosts.join(gateway=hosts[0].way if hushed else None).run()
     if again.returncode != wanted or len(hosts.executed_rows()) != len(executed):
         found.append(f"one more host ends with {again.returncode}: {again.stderr[-300:]}")
     return Trial(
         faults={fault: 1},
         violations=found,
-        counts={"orders executed": len(executed), "rows left in doubt": open_rows},
-        peaks={"rows left in doubt by one death": open_rows},
+        counts={"orders executed": len(executed), "rows left open or in doubt": open_rows + doubts},
+        peaks={"rows left open or in doubt by one fault": open_rows + doubts},
     )
 
 

@@ -12,7 +12,9 @@ All of it is in a temporary folder, on Unix sockets, and ends with the process t
 however that ends. PostgreSQL does not run as root: then its processes are user `postgres`.
 """
 
+import atexit
 import contextlib
+import functools
 import json
 import os
 import pathlib
@@ -70,17 +72,46 @@ def give_away(path):
         shutil.chown(path, USER, USER)
 
 
-class Server:
-    """As long as the `with` block. Of its users, ASKED alone is asked for a password."""
+@functools.cache
+def empty_cluster():
+    """The folder of one that was never started: each server of this process gets a copy, so that
+    their system identifiers are the same."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-cluster-", dir=quick_place()))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    give_away(folder)
+    options = ["-U", USER, "-E", "UTF8", "--locale", "C.UTF-8", "--auth", "trust", "--no-sync"]
+    run([POSTGRES / "initdb", "-D", folder / "data", *options], folder)
+    return folder / "data"
 
-    def __init__(self):
+
+def run(command, folder):
+    """As the server's user. @return what it printed"""
+    done = subprocess.run(
+        as_user(command), capture_output=True, text=True, cwd=folder, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Server:
+    """As long as the `with` block. Of its users, ASKED alone is asked for a password.
+
+    `place` is the folder in which its own is made (None: where syncs take no time), `settings` are
+    more lines of its configuration.
+    """
+
+    def __init__(self, *settings, place=None):
+        self.settings = settings
+        self.place = place
         self.folder = None
         self.processes = []
         self.main = None
         self.databases = 0
 
     def __enter__(self):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-database-", dir=quick_place()))
+        self.folder = pathlib.Path(tempfile.mkdtemp(
+            prefix="sagorder-database-", dir=self.place or quick_place()))
         give_away(self.folder)
         try:
             self.make()
@@ -103,12 +134,12 @@ class Server:
 
     def make(self):
         data = self.folder / "data"
-        options = ["-U", USER, "-E", "UTF8", "--locale", "C.UTF-8", "--auth", "trust", "--no-sync"]
-        self.run([POSTGRES / "initdb", "-D", data, *options])
+        self.run(["cp", "-a", empty_cluster(), data])
         with open(data / "postgresql.conf", "a", encoding="utf-8") as file:
             file.write("listen_addresses = ''\n")
             file.write(f"unix_socket_directories = '{self.folder}'\n")
             file.write("max_connections = 50\nshared_buffers = 32MB\nlog_statement = none\n")
+            file.writelines(f"{each}\n" for each in self.settings)
         (data / "pg_hba.conf").write_text(
             f"local all {ASKED} scram-sha-256\nlocal all all trust\n"
         )
@@ -154,12 +185,7 @@ class Server:
         self.processes.append((process, to_end_it))
 
     def run(self, command):
-        done = subprocess.run(
-            as_user(command), capture_output=True, text=True, cwd=self.folder, check=False
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"{command[0]}: {done.stdout}{done.stderr}")
-        return done.stdout
+        return run(command, self.folder)
 
     def wait_for(self, command):
         deadline = time.monotonic() + PATIENCE_SECONDS
