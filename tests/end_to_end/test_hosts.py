@@ -10,15 +10,19 @@ import time
 import unittest
 
 from database import Server
-from harness import ALL_PLACED, IN_DOUBT, INPUT, LIMIT, TIME_SCALE, USAGE, Gateway, random_seed
+from harness import ALL_PLACED, IN_DOUBT, INPUT, LIMIT, TIME_SCALE, USAGE
+from harness import Gateway, is_sanitized, random_seed
 from host_processes import LIFE_SECONDS, Hosts
 
 SEED = random_seed()
+STATED_ROWS = 40_000
 
 
 def setUpModule():
     print(f"seed {SEED}")
-    HostsTest.server = unittest.enterModuleContext(Server())
+    HostsTest.server = unittest.enterModuleContext(
+        Server("shared_preload_libraries = 'pg_stat_statements'")
+    )
 
 
 class HostsTest(unittest.TestCase):
@@ -136,6 +140,25 @@ class DatabaseTest(HostsTest):
         self.assertEqual(hosts.wait(), [ALL_PLACED] * 3, hosts.said())
         self.assert_each_once(hosts, 600)
         self.assertEqual(hosts.violations(), [], f"seed {SEED}")
+
+
+class CostTest(HostsTest):
+    @unittest.skipIf(is_sanitized(), "leases go by time, of which a slow program takes more")
+    def test_statements_are_shared_by_many_orders(self):
+        """Counted by the server, with everything that a host says from its start to its end. (Where
+        orders come singly there is nothing to share: then each is in two commits.)"""
+        gateway = self.enterContext(Gateway())
+        hosts = self.hosts("--connections", "64", rows=STATED_ROWS, gateway=gateway)
+        self.server.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        hosts.start_all()
+        self.assertEqual(hosts.wait(), [ALL_PLACED] * 3, hosts.said())
+        name = hosts.uri.split("/")[3].split("?")[0]
+        stated = self.server.sql(
+            "SELECT sum(calls) FROM pg_stat_statements JOIN pg_database ON oid = dbid "
+            f"WHERE datname = '{name}'"
+        )
+        self.assertGreater(int(stated[0][0]), 0)
+        self.assertLess(int(stated[0][0]), STATED_ROWS / 10)
 
 
 class RateTest(HostsTest):
