@@ -23,6 +23,8 @@ constexpr std::uint32_t kInt8Array = 1016;
 constexpr std::uint32_t kTextArray = 1009;
 
 constexpr int kBinary = 1;
+constexpr std::string_view kConnecting = "connect";
+constexpr std::string_view kNoAnswer = "the server does not answer in time";
 constexpr std::string_view kNoSslmode = "prefer";  // what libpq takes where nobody said anything
 
 /// Big endian, as the protocol has it.
@@ -115,13 +117,38 @@ bool says_sslmode(const std::string& uri) {
               .empty();
 }
 
-/// @param sslmode empty: as the address, the environment and the service say
-PGconn* begin_connection(const std::string& uri, const char* sslmode) {
-  // The first is what the address may overrule, the last what it may not.
-  const std::array keywords = {"fallback_application_name", "sslmode", "dbname", "client_encoding",
+/// Several servers that may be the one, each list divided by commas; empty: as the address says.
+struct Servers {
+  std::string host, hostaddr, port;
+
+  [[nodiscard]] std::ptrdiff_t count() const {
+    return 1 + std::max(std::ranges::count(host, ','), std::ranges::count(hostaddr, ','));
+  }
+  /// The second becomes the first, and the first the last.
+  void turn() {
+    for (std::string* const list : {&host, &hostaddr, &port}) {
+      const std::size_t comma = list->find(',');
+      if (comma == std::string::npos) continue;  // one for all
+      *list = list->substr(comma + 1) + "," + list->substr(0, comma);
+    }
+  }
+};
+
+/// @param sslmode nullptr: as the address, the environment and the service say
+PGconn* begin_connection(const std::string& uri, const char* sslmode, const Servers& servers) {
+  // The first are what the address may overrule, the last what it may not.
+  const std::array keywords = {"fallback_application_name",
+                               "sslmode",
+                               "dbname",
+                               "client_encoding",
+                               "host",
+                               "hostaddr",
+                               "port",
                                static_cast<const char*>(nullptr)};
-  const std::array values = {"sagorder", sslmode, uri.c_str(), "UTF8",
-                             static_cast<const char*>(nullptr)};
+  const std::array values = {"sagorder",           sslmode,
+                             uri.c_str(),          "UTF8",
+                             servers.host.c_str(), servers.hostaddr.c_str(),
+                             servers.port.c_str(), static_cast<const char*>(nullptr)};
   PGconn* const connection = PQconnectStartParams(keywords.data(), values.data(), 1);
   // By itself libpq writes what a server remarks to standard error.
   PQsetNoticeProcessor(
@@ -246,20 +273,28 @@ void Postgres::connect_again() {
 }
 
 void Postgres::connect() {
-  connection_ = begin_connection(address_.uri, nullptr);
+  connection_ = begin_connection(address_.uri, nullptr, {});
   const Options options(PQconninfo(connection_), &PQconninfoFree);
-  const std::string hosts = option(options, "host");
-  const std::string& named = hosts.empty() ? option(options, "hostaddr") : hosts;
+  Servers servers = {option(options, "host"), option(options, "hostaddr"), option(options, "port")};
+  const std::string& named = servers.host.empty() ? servers.hostaddr : servers.host;
   const bool unsaid = option(options, "sslmode") == kNoSslmode && !says_sslmode(address_.uri);
   const bool proof = unsaid && !are_this_machine(named);
+  const char* const sslmode = proof ? "verify-full" : nullptr;
   if (proof) {  // nothing was told to anybody yet
     PQfinish(connection_);
-    connection_ = begin_connection(address_.uri, "verify-full");
+    connection_ = begin_connection(address_.uri, sslmode, {});
   }
   const auto seconds = std::strtol(option(options, "connect_timeout").c_str(), nullptr, 10);
-  const auto patience = seconds > 0 ? std::chrono::seconds(seconds) : kConnectPatience;
+  const auto usual = std::min<milliseconds>(kConnectPatience, patience_);
+  const auto patience = seconds > 0 ? std::chrono::seconds(seconds) : usual;
   try {
-    poll_connection(steady_clock::now() + patience);
+    // Where it does not block, libpq waits for ever for a server that swallows everything.
+    for (auto left = servers.count(); !poll_connection(steady_clock::now() + patience);) {
+      if (--left == 0) fail_lost(kConnecting, kNoAnswer);
+      servers.turn();
+      PQfinish(connection_);
+      connection_ = begin_connection(address_.uri, sslmode, servers);
+    }
   } catch (const LedgerError& error) {
     const std::string_view why = error.what();
     const bool about_proof = why.find("SSL") != why.npos || why.find("certificate") != why.npos;
@@ -273,15 +308,18 @@ void Postgres::connect() {
   PQsetNoticeReceiver(connection_, &hear, &warning_);
 }
 
-void Postgres::poll_connection(steady_clock::time_point until) {
-  constexpr std::string_view kWhat = "connect";
+/// @return false: not by then
+bool Postgres::poll_connection(steady_clock::time_point until) {
   PostgresPollingStatusType next = PGRES_POLLING_WRITING;
   if (PQstatus(connection_) == CONNECTION_BAD) next = PGRES_POLLING_FAILED;
   while (next != PGRES_POLLING_OK) {
-    if (next == PGRES_POLLING_FAILED) fail_lost(kWhat, one_line(PQerrorMessage(connection_)));
-    wait_until_ready(next == PGRES_POLLING_WRITING, until, kWhat);
+    if (next == PGRES_POLLING_FAILED) {
+      fail_lost(kConnecting, one_line(PQerrorMessage(connection_)));
+    }
+    if (!is_ready(next == PGRES_POLLING_WRITING, until, kConnecting)) return false;
     next = PQconnectPoll(connection_);
   }
+  return true;
 }
 
 void Postgres::set_up(Use use) {
@@ -343,13 +381,18 @@ void Postgres::fail_lost(std::string_view what, std::string_view why) {
 
 void Postgres::wait_until_ready(bool to_write, steady_clock::time_point until,
                                 std::string_view what) {
+  if (!is_ready(to_write, until, what)) fail_lost(what, kNoAnswer);
+}
+
+/// @return false: not by then
+bool Postgres::is_ready(bool to_write, steady_clock::time_point until, std::string_view what) {
   while (true) {
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
-    if (left <= milliseconds(0)) fail_lost(what, "the server does not answer in time");
+    if (left <= milliseconds(0)) return false;
     struct pollfd socket = {PQsocket(connection_),
                             static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0};
     const int ready = ::poll(&socket, 1, static_cast<int>(left.count()));
-    if (ready > 0) return;
+    if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) fail_lost(what, "the connection cannot be waited for");
   }
 }

@@ -23,8 +23,9 @@ struct pg_result;
 
 namespace sagorder::io {
 
-inline constexpr int kServerVersionMin = 150000;             ///< PostgreSQL 15
-inline constexpr std::chrono::seconds kConnectPatience{10};  ///< unless connect_timeout says more
+inline constexpr int kServerVersionMin = 150000;  ///< PostgreSQL 15
+/// For each host of an address, unless connect_timeout says otherwise or an answer gets less.
+inline constexpr std::chrono::seconds kConnectPatience{10};
 inline constexpr std::chrono::seconds kAnswerPatience{30};   ///< for each statement that writes
 inline constexpr std::chrono::minutes kReadingPatience{10};  ///< for one that may sort all records
 
@@ -116,13 +117,14 @@ class Postgres {
 
  private:
   void connect();
-  void poll_connection(std::chrono::steady_clock::time_point until);
+  bool poll_connection(std::chrono::steady_clock::time_point until);
   void set_up(Use use);
   void refuse_unfit(const PgRows& about, Use use) const;
   void refuse_pooler() const;
   PgRows answer(bool sent, std::string_view what);
   void wait_until_ready(bool to_write, std::chrono::steady_clock::time_point until,
                         std::string_view what);
+  bool is_ready(bool to_write, std::chrono::steady_clock::time_point until, std::string_view what);
   [[noreturn]] void fail(std::string_view what, std::string_view why) const;
   [[noreturn]] void fail_lost(std::string_view what, std::string_view why);
 
