@@ -135,7 +135,7 @@ class DatabaseHosts(Campaign):
 
     def hole(self, chance, hosts, _server, _standby):
         struck = chance.choice([list(hosts), [hosts[chance.randrange(HOSTS)]]])
-        seconds = chance.choice([chance.uniform(0, 1.5), chance.uniform(1.5, 6.5)])
+        seconds = chance.choice([chance.uniform(0, 1.5), chance.uniform(1.5, 9)])
         if chance.random() < LONG_HOLES:
             seconds = chance.uniform(*LONG_HOLE_SECONDS)
         begin = time.time()

@@ -21,7 +21,7 @@ from harness import PATIENT, TIME_SCALE, Batch
 
 LIFE_SECONDS = 3  # a host that is not heard of for so long is dead
 LEASE_SECONDS = 0.5
-SAYS_SECONDS = 4  # a host asks once a second at least, and waits three for an answer
+SAYS_SECONDS = 7  # a host asks once a second at least, and waits three for an answer, perhaps twice
 AWAY = "the shared ledger does not answer"
 SLOW_SECONDS = 1  # this machine may take, where nothing but it is slow
 

@@ -1,5 +1,5 @@
-"""Hosts whose connections swallow everything, without an answer and without a reset: they stop within
-their lease, say so, and go on by themselves; no row is sent twice, and nobody waits for them.
+"""Hosts whose connections swallow everything, without an answer and without a reset: they stop
+within their lease, say so, and go on by themselves; no row is sent twice, and nobody waits for them.
 """
 
 import time
