@@ -79,9 +79,9 @@ void SharedBatch::work() {
       wait = kAskAgainFirst;
       continue;
     }
-    {  // again, but behind a lease that may be asked for meanwhile
+    {  // again, but behind a lease that was asked for meanwhile
       const std::lock_guard lock(mutex_);
-      asked_.push_front(next);
+      asked_.insert(asked_.begin() + (lease_is_next() ? 1 : 0), next);
     }
     if (!wait_before_asking_again(wait)) return;
     wait = longer(wait);
@@ -151,12 +151,14 @@ bool SharedBatch::is_tried(const ClaimedRange& range) const {
   return begun >= rows;
 }
 
+/// With mutex_ held.
+bool SharedBatch::lease_is_next() const {
+  return !asked_.empty() && asked_.front().what == Asked::What::lease;
+}
+
 bool SharedBatch::wait_before_asking_again(milliseconds wait) {
   std::unique_lock lock(mutex_);
-  const auto lease_waits = [this] {
-    return !asked_.empty() && asked_.front().what == Asked::What::lease;
-  };
-  wake_.wait_for(lock, wait, [&] { return closing_ || lease_waits(); });
+  wake_.wait_for(lock, wait, [this] { return closing_ || lease_is_next(); });
   return !closing_ && (!leaving_ || steady_now() < leave_by_);
 }
 

@@ -102,6 +102,7 @@ class SharedBatch {
   void serve_claim();
   [[nodiscard]] bool is_tried(const ClaimedRange& range) const;
   void say_goodbye();
+  [[nodiscard]] bool lease_is_next() const;
   /// @return false: it is over
   bool wait_before_asking_again(milliseconds wait);
 

@@ -7,6 +7,7 @@
 #include <future>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sagorder::io {
@@ -55,6 +56,7 @@ class ToldLedger final : public SharedLedger {
   }
   RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out) override {
     asked += "claim " + std::to_string(canary) + " " + std::to_string(left_out) + ";";
+    if (while_claiming) std::exchange(while_claiming, nullptr)();
     if (range_failures-- > 0) throw LedgerError("no answer");
     if (ranges.empty()) return {std::nullopt, true, false};
     RangeAnswer answer;
@@ -80,6 +82,7 @@ class ToldLedger final : public SharedLedger {
   std::atomic<int> range_failures = 0;
   std::atomic<bool> fenced = false;
   std::atomic<bool> lease_fails = false;
+  std::function<void()> while_claiming;  // once
   std::deque<ClaimedRange> ranges;
   std::string asked;  // by the asking thread; to be read once it was left
 };
@@ -161,6 +164,14 @@ TEST_F(SharedBatchTest, ARangeIsAskedForUntilThereIsAnAnswer) {
   static_cast<void>(next());
   batch_->leave();
   EXPECT_EQ(ledger_.asked, "claim 0 0;claim 0 0;claim 0 0;claim 0 0;lease;leave;");
+}
+
+TEST_F(SharedBatchTest, ALeaseDoesNotWaitForARangeThatFindsNoAnswer) {
+  begin();
+  ledger_.range_failures = 1'000'000;
+  ledger_.while_claiming = [this] { batch_->lease({.tokens = 3}); };
+  batch_->claim_range();
+  EXPECT_EQ(std::get<news::Leased>(next()).answer.tokens, 3U);
 }
 
 TEST_F(SharedBatchTest, ARangeWithNothingLeftIsEndedAtOnce) {
