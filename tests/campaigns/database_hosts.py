@@ -14,8 +14,8 @@ Judged: no row is executed twice and each is executed; the independent checker f
 ledger, and nothing in the results of all hosts together; rows without an outcome are those of a
 killed host, and as many as it may have under way at most, and so are those in doubt where a
 connection to the gateway failed; a host behind a hole is silent once its lease is over, and says
-why; every host ends, with the exit code that goes with it; and one more host finds nothing left to
-send.
+why; every host ends, with the exit code that goes with it (one that had not begun to send when the
+database was gone, by the same command again); and one more host finds nothing left to send.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ import time
 from black_hole import ANSWERS, BOTH, REQUESTS, WayToDatabase, WayToGateway
 from campaign import Campaign, Trial, chance_of
 from database import Server
-from harness import ALL_PLACED, GATEWAY, IN_DOUBT, SAGORDER, Gateway
+from harness import ALL_PLACED, GATEWAY, IN_DOUBT, SAGORDER, UNWRITABLE, Gateway
 from host_processes import AWAY, LEASE_SECONDS, LIFE_SECONDS, SAYS_SECONDS, SLOW_SECONDS, Hosts
 from standby import Standby
 
@@ -39,6 +39,7 @@ FAULTS = ("kill", "pause", "cut", "backend", "restart", "failover", "hole", "gat
 HOLES = (BOTH, BOTH, (REQUESTS,), (ANSWERS,))
 LONG_HOLE_SECONDS = (31, 36)  # one that outlasts a commit's patience, of so many
 LONG_HOLES = 0.05
+END_SECONDS = 120
 OURS = "FROM pg_stat_activity WHERE application_name = 'sagorder'"
 
 
@@ -94,9 +95,10 @@ class DatabaseHosts(Campaign):
             hosts.start_all()
             hosts.wait_for_orders(chance.randint(1, ROWS * 2 // 3))
             found = getattr(self, fault)(chance, hosts, server, standby) or []
-            codes = hosts.wait(120)
-            trial = judged(fault, hosts, codes)
+            again = begun_again(hosts)
+            trial = judged(fault, hosts, hosts.wait(END_SECONDS))
             trial.violations = found + trial.violations
+            trial.counts["hosts begun again"] = again
             if trial.violations:
                 trial.detail = hosts.said()
             return trial
@@ -171,6 +173,17 @@ def joined(held, fault, hosts, number):
         return hosts.join()
     host.way = way
     return host
+
+
+def begun_again(hosts):
+    """A host that loses the database before it has sent anything may end so: then its command is
+    given again. @return how many"""
+    again = 0
+    for host, code in zip(hosts, hosts.wait(END_SECONDS)):
+        if code == UNWRITABLE and not hosts.rows_of([host]):
+            host.begin()
+            again += 1
+    return again
 
 
 def silence(hosts, struck, begin, end):
