@@ -31,7 +31,10 @@ class Connection:
     def __init__(self, way, near, far):
         self.way = way
         self.sides = {REQUESTS: (near, far), ANSWERS: (far, near)}
+        self.open = {direction: threading.Event() for direction in BOTH}
         self.ended = False
+        self.go_on()
+        self.swallow(way.shut)
         self.threads = [threading.Thread(target=self.pass_on, args=(each,)) for each in BOTH]
         for thread in self.threads:
             thread.start()
@@ -40,20 +43,30 @@ class Connection:
         source, sink = self.sides[direction]
         with contextlib.suppress(OSError):  # either side may be gone
             while data := source.recv(CHUNK):
-                self.way.open[direction].wait()
+                self.open[direction].wait()
                 if self.ended:
                     return
-                self.way.look_at(direction, data)
+                if direction == REQUESTS:
+                    self.way.look_at(self, data)
                 sink.sendall(data)
-        self.way.open[direction].wait()  # an end is not seen either
+        self.open[direction].wait()  # an end is not seen either
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)
+
+    def swallow(self, directions):
+        for direction in directions:
+            self.open[direction].clear()
+
+    def go_on(self):
+        for each in self.open.values():
+            each.set()
 
     def end(self):
         self.ended = True
         for side, _ in self.sides.values():
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
+        self.go_on()
 
     def close(self):
         self.end()
@@ -72,8 +85,10 @@ class BlackHole:
         self.target = target
         self.address = address
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sagorder-way-"))
-        self.open = {direction: threading.Event() for direction in BOTH}
+        self.shut = ()  # directions of new connections
         self.trap = None
+        self.trap_is_for_one = False
+        self.swallows = False
         self.mutex = threading.Lock()
         self.connections = []
         self.closing = False
@@ -96,7 +111,6 @@ class BlackHole:
         return far
 
     def __enter__(self):
-        self.go_on()
         self.thread.start()
         return self
 
@@ -106,10 +120,6 @@ class BlackHole:
             self.listener.shutdown(socket.SHUT_RDWR)  # wakes who accepts
         self.thread.join(PATIENCE_SECONDS)
         self.listener.close()
-        with self.mutex:
-            for connection in self.connections:
-                connection.ended = True
-        self.go_on()
         for connection in self.connections:
             connection.close()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -132,33 +142,40 @@ class BlackHole:
     # what becomes of it
 
     def swallow(self, directions=BOTH):
-        for direction in directions:
-            self.open[direction].clear()
+        with self.mutex:
+            self.swallows = True
+            self.shut = directions
+            for connection in self.connections:
+                connection.swallow(directions)
 
-    def swallow_behind(self, words):
-        """Everything, as soon as these words of a request have passed: they arrive."""
-        self.trap = words
+    def swallow_behind(self, words, *, alone=False):
+        """Everything, as soon as these words of a request have passed: they arrive. `alone`: what
+        is on that connection, and on each that says them later."""
+        self.trap, self.trap_is_for_one = words, alone
 
-    def look_at(self, direction, data):
-        if direction == REQUESTS and self.trap is not None and self.trap in data:
+    def look_at(self, connection, data):
+        if self.trap is None or self.trap not in data:
+            return
+        if self.trap_is_for_one:
+            self.swallows = True
+            connection.swallow(BOTH)
+        else:
             self.trap = None
             self.swallow()
 
-    @property
-    def swallows(self):
-        return not all(each.is_set() for each in self.open.values())
-
     def go_on(self):
         """What was swallowed arrives."""
-        for each in self.open.values():
-            each.set()
+        with self.mutex:
+            self.swallows, self.shut, self.trap = False, (), None
+            for connection in self.connections:
+                connection.go_on()
 
     def end(self):
         """All connections end, and what was swallowed is gone; new ones pass."""
         with self.mutex:
+            self.swallows, self.shut, self.trap = False, (), None
             for connection in self.connections:
                 connection.end()
-        self.go_on()
 
 
 class WayToDatabase(BlackHole):

@@ -1,5 +1,6 @@
 """Hosts whose connections swallow everything, without an answer and without a reset: they stop
-within their lease, say so, and go on by themselves; no row is sent twice, and nobody waits for them.
+within their lease, say so, and go on by themselves; no row is sent twice, and nobody waits for
+them.
 """
 
 import time
@@ -10,6 +11,8 @@ from database import Server
 from harness import ALL_PLACED, TIME_SCALE, Gateway
 from host_processes import AWAY, LEASE_SECONDS, LIFE_SECONDS, SAYS_SECONDS, SLOW_SECONDS, Hosts
 
+ROWS = 600
+
 
 def setUpModule():
     BlackHolesTest.server = unittest.enterModuleContext(Server())
@@ -18,9 +21,9 @@ def setUpModule():
 class BlackHolesTest(unittest.TestCase):
     server = None
 
-    def hosts(self, count, *, rows, rate):
-        gateway = self.enterContext(Gateway(latency="2ms-20ms"))
-        return self.enterContext(Hosts(self.server, gateway, count, rows=rows, rate=rate))
+    def hosts(self, count, *options, latency="2ms-20ms", **more):
+        gateway = self.enterContext(Gateway(latency=latency))
+        return self.enterContext(Hosts(self.server, gateway, count, *options, **more))
 
     def behind(self, way, hosts):
         """One more host, by that way."""
@@ -34,43 +37,62 @@ class BlackHolesTest(unittest.TestCase):
 
 
 class DatabaseTest(BlackHolesTest):
-    def swallow(self, directions):
-        """All three hosts', for long enough that they say so. @return the hosts"""
-        hosts = self.hosts(0, rows=600, rate="200/s")
-        way = self.enterContext(WayToDatabase(self.server))
+    def hidden(self, *options, rate="200/s", **more):
+        """Three hosts at work, and the one way that they have. @return the hosts"""
+        hosts = self.hosts(0, *options, rows=ROWS, rate=rate, **more)
+        self.way = self.enterContext(WayToDatabase(self.server))
         for _ in range(3):
-            self.behind(way, hosts)
+            self.behind(self.way, hosts)
         hosts.start_all()
         hosts.wait_for_orders(100)
-        begin = time.time()
-        way.swallow(directions)
-        time.sleep((SAYS_SECONDS + SLOW_SECONDS) * TIME_SCALE)
-        silent_from = begin + (LEASE_SECONDS + SLOW_SECONDS) * TIME_SCALE
-        self.assertEqual(hosts.executed_between(silent_from, time.time()), set())
-        self.assertLess(len(hosts.executed_rows()), 600, "nothing was left to be sent")
-        for host in hosts:
-            self.assertEqual(host.said().count(AWAY), 1, hosts.said())
-        self.way = way
         return hosts
+
+    def assert_silent(self, hosts, begin):
+        """Until they say so."""
+        while not all(AWAY in host.said() for host in hosts):
+            time.sleep(0.05)
+            patience = (SAYS_SECONDS + SLOW_SECONDS) * TIME_SCALE
+            self.assertLess(time.time() - begin, patience, hosts.said())
+        silent_from = begin + (LEASE_SECONDS + SLOW_SECONDS) * TIME_SCALE
+        self.assertGreater(time.time(), silent_from + 1, "there was no time to be silent in")
+        self.assertEqual(hosts.executed_between(silent_from, time.time()), set())
+        self.assertLess(len(hosts.executed_rows()), ROWS, "nothing was left to be sent")
 
     def assert_they_go_on(self, hosts):
         self.assertEqual(hosts.wait(), [ALL_PLACED] * 3, hosts.said())
-        self.assert_each_once(hosts, 600)
+        self.assert_each_once(hosts, ROWS)
         for host in hosts:
+            self.assertEqual(host.said().count(AWAY), 1, hosts.said())
             self.assertIn("the shared ledger answers again", host.said())
 
     def test_nothing_passes_for_a_while(self):
         """What was asked arrives late, also of connections that were given up meanwhile."""
-        hosts = self.swallow(BOTH)
+        hosts = self.hidden()
+        begin = time.time()
+        self.way.swallow(BOTH)
+        self.assert_silent(hosts, begin)
         self.way.go_on()
         self.assert_they_go_on(hosts)
 
     def test_requests_pass_and_no_answer_does_and_then_it_ends(self):
         """What was committed is durable, and nobody was told."""
-        hosts = self.swallow((ANSWERS,))
+        hosts = self.hidden()
+        begin = time.time()
+        self.way.swallow((ANSWERS,))
+        self.assert_silent(hosts, begin)
         self.way.end()
         self.assert_they_go_on(hosts)
         self.assertIn("a commit was not answered, and is looked up", hosts.said())
+
+    def test_leases_alone_are_not_answered(self):
+        """Commits are, so that nothing but the lease keeps a host from sending. Without a rate it
+        has no tokens to be used up: only its end ends it."""
+        hosts = self.hidden("--connections", "6", rate="unlimited", latency="150ms")
+        begin = time.time()
+        self.way.swallow_behind(b"\0lease\0", alone=True)
+        self.assert_silent(hosts, begin)
+        self.way.go_on()
+        self.assert_they_go_on(hosts)
 
 
 class OthersTest(BlackHolesTest):
