@@ -553,6 +553,7 @@ class Run {
   /// Before the first send, and again whenever a checkpoint has brought the run's token into the
   /// ledger's file: a log that is lost later would be missed by nobody.
   void remember_batch() {
+    if (membership_) membership_->reach();
     approval_.take(*ledger_, facts_);
     if (shared_ != nullptr) return entrance_.remember_as_host(*shared_);
     entrance_.remember(*ledger_, facts_);

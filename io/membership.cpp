@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <map>
 #include <memory>
+#include <thread>
 
 #include "engine/account.hpp"
 #include "engine/timestamp.hpp"
@@ -15,6 +17,7 @@ namespace sagorder::io {
 namespace {
 
 constexpr std::size_t kRowsNamed = 20;  // of a dead host's, in its line
+constexpr milliseconds kReachEvery{200};
 
 std::string output_fact(std::int64_t host) {
   return std::string(kFactOutputOfHost) + std::to_string(host);
@@ -117,6 +120,24 @@ void Membership::agree(const SharedTerms& terms) {
     static_cast<void>(ledger_.lease(terms.bucket, {}));
   } catch (const OtherTerms& other) {
     throw Refusal(ExitCode::usage, other.what(), "or wait until the others are done");
+  }
+}
+
+void Membership::reach() {
+  const SteadyTime until = std::chrono::steady_clock::now() + kReachPatience;
+  while (true) {
+    try {
+      ledger_.connect_if_lost();
+      static_cast<void>(ledger_.facts());
+      return;
+    } catch (const Fenced&) {
+      throw;
+    } catch (const RecordsLost&) {
+      throw;
+    } catch (const std::runtime_error&) {  // also as a command holds the batch for a moment
+      if (std::chrono::steady_clock::now() >= until) throw;
+    }
+    std::this_thread::sleep_for(kReachEvery);
   }
 }
 

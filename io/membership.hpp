@@ -21,6 +21,8 @@ inline constexpr std::string_view kFactAccount = "account";  ///< whose bucket t
 /// With a host's number behind it: the results file of that process.
 inline constexpr std::string_view kFactOutputOfHost = "output@";
 
+inline constexpr seconds kReachPatience{10};
+
 class Membership {
  public:
   /// All must outlive it. @param ledger open to be shared
@@ -47,6 +49,11 @@ class Membership {
                                   std::uint64_t rows) const;
   /// Throws a Refusal if others at work go by another rate.
   void agree(const SharedTerms& terms);
+
+  /// Before the first order: what it is told next reaches the ledger, over a new connection if that
+  /// of the start was lost. Waits for it, for about kReachPatience; throws what then stands in the
+  /// way.
+  void reach();
 
   /// At the end: what the batch has come to, whoever did it. What a dead host left open is in doubt
   /// in `rows`, and said, each host once.

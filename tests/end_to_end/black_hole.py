@@ -88,6 +88,7 @@ class BlackHole:
         self.shut = ()  # directions of new connections
         self.trap = None
         self.trap_is_for_one = False
+        self.trap_passes = 0  # so often before it closes
         self.swallows = False
         self.mutex = threading.Lock()
         self.connections = []
@@ -148,15 +149,18 @@ class BlackHole:
             for connection in self.connections:
                 connection.swallow(directions)
 
-    def swallow_behind(self, words, *, alone=False):
-        """Everything, as soon as these words of a request have passed: they arrive. `alone`: what
-        is on that connection, and on each that says them later."""
-        self.trap, self.trap_is_for_one = words, alone
+    def swallow_behind(self, words, *, alone=False, first=1):
+        """Everything, as soon as these words of a request have passed for the `first` time: they
+        arrive. `alone`: what is on that connection, and on each that says them later."""
+        self.trap_is_for_one, self.trap_passes = alone, first - 1
+        self.trap = words
 
     def look_at(self, connection, data):
         if self.trap is None or self.trap not in data:
             return
-        if self.trap_is_for_one:
+        if self.trap_passes > 0:
+            self.trap_passes -= 1
+        elif self.trap_is_for_one:
             self.swallows = True
             connection.swallow(BOTH)
         else:

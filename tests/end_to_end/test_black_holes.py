@@ -31,6 +31,12 @@ class BlackHolesTest(unittest.TestCase):
         hosts.hosts.append(host)
         return host
 
+    def wait_for_a_hole(self, way, hosts):
+        deadline = time.monotonic() + 10 * TIME_SCALE
+        while not way.swallows:
+            self.assertLess(time.monotonic(), deadline, hosts.said())
+            time.sleep(0.01)
+
     def assert_each_once(self, hosts, rows):
         self.assertEqual(sorted(hosts.executed_rows()), list(range(1, rows + 1)), hosts.said())
         self.assertEqual(hosts.violations(), [])
@@ -95,6 +101,24 @@ class DatabaseTest(BlackHolesTest):
         self.assert_they_go_on(hosts)
 
 
+class BeginningTest(BlackHolesTest):
+    def test_a_connection_that_is_lost_before_the_first_order_is_made_anew(self):
+        """Two leases are for the terms of a new account, and the third for orders: none is sent."""
+        hosts = self.hosts(0, rows=100, rate="200/s")
+        way = self.enterContext(WayToDatabase(self.server))
+        way.swallow_behind(b"\0lease\0", alone=True, first=3)
+        self.behind(way, hosts).begin()
+        self.wait_for_a_hole(way, hosts)
+        self.server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+            "'sagorder'"
+        )
+        self.assertEqual(hosts.executed_rows(), [])
+        way.go_on()
+        self.assertEqual(hosts.wait(), [ALL_PLACED], hosts.said())
+        self.assert_each_once(hosts, 100)
+
+
 class OthersTest(BlackHolesTest):
     def test_nobody_waits_for_a_host_that_is_cut_off_within_a_transaction(self):
         """Its connection falls silent while it holds the batch's row, which each lease locks. The
@@ -106,10 +130,7 @@ class OthersTest(BlackHolesTest):
         way.swallow_behind(b"FOR NO KEY UPDATE")
         late = self.behind(way, hosts)
         late.begin()
-        deadline = time.monotonic() + 10 * TIME_SCALE
-        while not way.swallows:
-            self.assertLess(time.monotonic(), deadline, late.said())
-            time.sleep(0.01)
+        self.wait_for_a_hole(way, hosts)
         time.sleep((LIFE_SECONDS + SLOW_SECONDS) * TIME_SCALE)
         before = len(hosts.executed_rows())
         time.sleep(1)
