@@ -1,4 +1,5 @@
-"""What bench/compare makes of what it measures. No server is started and nothing is timed."""
+"""What bench/compare makes of what it measures, and how bench/hosts is called. No server is started
+and nothing is timed."""
 
 import os
 import pathlib
@@ -160,6 +161,23 @@ class Commands(unittest.TestCase):
 
     def test_wrong_words_are_refused(self):
         for words in (["--against", "name"], ["--rounds", "0"], ["--connections", "1,x"], ["all"]):
+            with self.subTest(words):
+                self.assertEqual(self.ended(*words).returncode, 2)
+
+
+class Hosts(unittest.TestCase):
+    def ended(self, *arguments):
+        return subprocess.run([sys.executable, "-B", HERE.parent / "hosts", *arguments],
+                              capture_output=True, text=True, check=False)
+
+    def test_help_names_every_measure(self):
+        done = self.ended("--help")
+        self.assertEqual(done.returncode, 0)
+        for measure in ("closed", "late", "start", "size"):
+            self.assertIn(f"bench/hosts {measure} ", done.stdout)
+
+    def test_wrong_words_are_refused(self):
+        for words in (["all"], ["--hosts", "2,4"], ["--hosts", "1,0"]):
             with self.subTest(words):
                 self.assertEqual(self.ended(*words).returncode, 2)
 
