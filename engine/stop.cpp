@@ -6,13 +6,14 @@
 namespace sagorder {
 namespace {
 
-constexpr std::size_t kCount = 20;
+constexpr std::size_t kCount = 21;
 
 constexpr std::array<std::string_view, kCount> kNames = {
     "none",          "interrupted", "max_orders",   "max_seats",     "max_seat_months",
     "canary",        "not_after",   "max_failures", "max_doubts",    "max_attempts",
     "unreachable",   "credentials", "clock",        "payment",       "certificate",
-    "input_changed", "fenced",      "abandoned",    "output_failed", "ledger_failed"};
+    "input_changed", "fenced",      "abandoned",    "output_failed", "ledger_failed",
+    "records_lost"};
 
 constexpr std::array<std::string_view, kCount> kWords = {"it came to its end",
                                                          "interrupted",
@@ -33,7 +34,8 @@ constexpr std::array<std::string_view, kCount> kWords = {"it came to its end",
                                                          "other hosts took over",
                                                          "interrupted twice",
                                                          "results not written",
-                                                         "ledger not written"};
+                                                         "ledger not written",
+                                                         "records lost"};
 
 }  // namespace
 

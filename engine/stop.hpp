@@ -29,6 +29,7 @@ enum class Stop : std::uint8_t {
   abandoned,  ///< second interrupt: answers under way are not waited for
   output_failed,
   ledger_failed,
+  records_lost,  ///< the ledger lacks what was durable in it: an older copy took its place
 };
 /// For programs: summaries in JSON, and ledgers.
 std::string_view name_of(Stop stop);

@@ -428,6 +428,7 @@ class Run {
       become_member();
       if (shared_ == nullptr) entrance_.refuse_if_made_meanwhile(*ledger_);
     }
+    if (shared_ != nullptr && is_work_left()) entrance_.go_on_after_failover(*shared_, facts_);
     if (membership_) join();
     Facts changed;
     if (facts_.empty()) changed = first_facts();
@@ -523,12 +524,14 @@ class Run {
     return rows;
   }
 
-  /// Lines that no ledger explains may be those of a run that began a moment ago.
+  /// Lines that no ledger explains may be those of a run that began a moment ago. Where hosts share
+  /// the batch and it calls them its own, none of them goes on.
   void compare_results() {
     try {
       repair_->compare();
     } catch (const LedgerError&) {
       if (!ledger_) entrance_.refuse_if_there_by_now();
+      if (membership_) membership_->tell_results_know_more();
       throw;
     }
   }
@@ -621,6 +624,7 @@ class Run {
     network_now_ = nullptr;
     listener_.reset();
     canary_failed_ = driver.canary_failed();
+    records_lost_ = driver.records_lost();
   }
 
   /// A batch that nobody is at work with begins no canary while one of its rows was not placed.
@@ -678,6 +682,10 @@ class Run {
         detail = error.what();
       }
     }
+    if (!records_lost_.empty()) {
+      stop = Stop::records_lost;
+      detail = records_lost_;
+    }
     if (canary_failed_ && stop == Stop::none) {
       stop = Stop::canary;
       detail = fmt::format("of the first {} orders of the batch one is rejected or in doubt",
@@ -690,7 +698,8 @@ class Run {
     record_end(stop, code, ended);
     const Tally& tally = pipeline_->tally();
     // Remembered a moment before the first send: if no byte left, nothing was ordered.
-    if (tally.sent == 0 && (shared_ == nullptr || is_untouched())) {
+    const bool untouched = shared_ == nullptr || (is_untouched() && stop != Stop::records_lost);
+    if (tally.sent == 0 && untouched) {
       entrance_.forget(facts_);
       approval_.give_back(facts_);
     }
@@ -698,7 +707,7 @@ class Run {
                     detail,           code,       elapsed_,    not_sent(), settings_.output,
                     settings_.ledger, "",         "",          "",         "",
                     settings_.rate,   log_.run(), begun_,      ended};
-    if (rows_->count_of(State::in_doubt) > 0) {
+    if (rows_->count_of(State::in_doubt) > 0 || stop == Stop::records_lost) {
       summary.status_command = command_for("status", settings_);
     }
     advise(summary);
@@ -717,7 +726,7 @@ class Run {
   /// What the batch has come to, with what other hosts have done meanwhile. A run that cannot know
   /// it does not say that all is done.
   void look_back(Stop& stop, std::string& detail) {
-    if (!membership_ || stop == Stop::ledger_failed) return;
+    if (!membership_ || stop >= Stop::ledger_failed) return;
     for (int tries = 1;; ++tries) {
       try {
         membership_->look_back(*rows_, log_);
@@ -758,6 +767,8 @@ class Run {
     plan.limit_at = place_of(limit_option(summary.stop));
     summary.advice = advice_for(summary.stop, *rows_, plan);
     if (summary.not_sent == 0 && summary.stop == Stop::none) return;
+    if (summary.stop == Stop::records_lost)
+      return;  // no command goes on before somebody has looked
     const GoingOn next = going_on(settings_, summary.stop, *rows_, plan);
     summary.plan_command = next.new_plan;
     summary.next_command = next.command;
@@ -772,7 +783,7 @@ class Run {
 
   /// For `status`. What it cannot say any more does no harm to what is recorded of the rows.
   void record_end(Stop stop, ExitCode code, WallTime at) {
-    if (left_.orders == 0 || stop == Stop::ledger_failed) return;
+    if (left_.orders == 0 || stop >= Stop::ledger_failed) return;
     const std::string& runs = facts_[std::string(kFactRuns)];
     const RunEnd end{at, std::string(name_of(stop)), static_cast<int>(code)};
     try {
@@ -829,6 +840,7 @@ class Run {
   std::optional<Membership> membership_;
   SharedTerms terms_;
   bool canary_failed_ = false;
+  std::string records_lost_;  // in words
   Facts facts_;
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled

@@ -134,6 +134,7 @@ class Driver::Loop {
   }
 
   [[nodiscard]] bool canary_failed() const { return canary_failed_; }
+  [[nodiscard]] const std::string& records_lost() const { return records_lost_; }
 
   [[nodiscard]] PoolCounters counters() const {
     PoolCounters sum;
@@ -369,6 +370,7 @@ class Driver::Loop {
   }
 
   void told(const news::NotLeased& failed) {
+    if (failed.records_lost) records_lost_ = failed.reason;
     if (!finished_) dispatch(event::LeaseFailed{failed.reason, failed.for_good});
   }
 
@@ -415,6 +417,9 @@ class Driver::Loop {
     }
     try {
       std::rethrow_exception(error);
+    } catch (const RecordsLost& lost) {
+      records_lost_ = lost.what();
+      dispatch(event::CommitFailed{lost.what()});
     } catch (const std::exception& reason) {
       dispatch(event::CommitFailed{reason.what()});
     }
@@ -580,6 +585,7 @@ class Driver::Loop {
   std::vector<std::uint32_t> refused_;  // of the last commit; the ledger's thread fills it
   bool passing_ = false;                // rows before the range
   bool canary_failed_ = false;
+  std::string records_lost_;  // in words
 
   std::optional<MetricsServer> metrics_server_;
   SteadyTime metrics_due_{};
@@ -597,5 +603,6 @@ Driver::~Driver() = default;
 void Driver::run() { loop_->run(); }
 PoolCounters Driver::counters() const { return loop_->counters(); }
 bool Driver::canary_failed() const { return loop_->canary_failed(); }
+const std::string& Driver::records_lost() const { return loop_->records_lost(); }
 
 }  // namespace sagorder::io

@@ -92,6 +92,9 @@ class Driver {
   /// One of the first rows of a shared batch was not placed, so no other was begun.
   [[nodiscard]] bool canary_failed() const;
 
+  /// The shared ledger lacks, or may lack, what was durable in it: in words; empty: it does not.
+  [[nodiscard]] const std::string& records_lost() const;
+
  private:
   class Loop;
   std::unique_ptr<Loop> loop_;

@@ -35,6 +35,18 @@ std::string id_of(const Facts& facts) {
 constexpr std::string_view kOrAgain =
     "\nor, if every order is to be placed a second time, add --again";
 
+/// @param batch as the commands take it
+std::string way_on_after_failover(const std::string& batch) {
+  return fmt::format(
+      "put the database back that has them. If it is gone, look in the console for orders of that "
+      "time that `sagorder results` has not.\nIf there is none, add --again, once, and the batch "
+      "goes on. If there are some, do not: their rows would be bought a second time.\nThen "
+      "`sagorder "
+      "rows {} --status not_sent -o rest.csv` writes the rows that are left: take those out of it, "
+      "and order that file with an output of its own",
+      batch);
+}
+
 /// The last one first.
 std::vector<std::string> runs_of(const Facts& facts) {
   std::vector<std::string> known;
@@ -109,18 +121,22 @@ void Entrance::refuse_if_ordered_before(const Facts& facts) {
   }
 }
 
-/// Known of by the ledger alone; whoever says --again has looked.
+/// Known of by the ledger alone; whoever says --again has looked. Nothing is proposed that orders a
+/// row of which nobody has looked whether it was ordered.
 void Entrance::refuse_after_failover(const Facts& facts) const {
   const auto failover = facts.find(kFactFailover);
   if (failover == facts.end() || failover->second.empty()) return;
-  throw Refusal(
-      ExitCode::input,
-      fmt::format("{}: its server failed over ({}) to a standby that no commit had waited "
-                  "for: the last orders may be forgotten; nothing was sent",
-                  settings_.ledger, failover->second),
-      "look in the console for orders of that time that `sagorder results` has not: the "
-      "rows of those would be bought a second time.\nIf there is none, add --again, once, "
-      "and the batch goes on");
+  throw Refusal(ExitCode::input,
+                fmt::format("{}: {}: the last orders may be forgotten; nothing was sent",
+                            settings_.ledger, failover->second),
+                way_on_after_failover(operand_quoted(settings_.output) + ledger_option(settings_)));
+}
+
+void Entrance::go_on_after_failover(SharedLedger& ledger, Facts& facts) const {
+  const auto failover = facts.find(kFactFailover);
+  if (!settings_.again || failover == facts.end() || failover->second.empty()) return;
+  failover->second.clear();
+  ledger.set_facts({{std::string(kFactFailover), ""}});
 }
 
 /// What a batch is known by: its text, and, where that is not the file's own, the bytes of the
@@ -237,9 +253,7 @@ void Entrance::remember(Ledger& ledger, const Facts& facts) {
   }
   const std::string run = random_hex();
   kill_point("remember:before");
-  Facts changed = {{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}};
-  if (facts.contains(kFactFailover)) changed[std::string(kFactFailover)] = "";
-  ledger.set_facts(changed);
+  ledger.set_facts({{std::string(kFactRun), run}, {std::string(kFactRunBefore), last}});
   kill_point("remember:run-drawn");
   const Batch batch{absolute(settings_.output), absolute(ledger.place()), id,
                     timestamp(now().wall),      settings_.command_line,   run};
@@ -262,7 +276,6 @@ void Entrance::remember_as_host(SharedLedger& ledger) {
   ledger.set_facts({{std::string(kFactRunOfHost) + std::to_string(ledger.host()), run}});
   kill_point("database:run-drawn");
   Facts facts = ledger.facts();
-  if (facts.contains(kFactFailover)) ledger.set_facts({{std::string(kFactFailover), ""}});
   Batch batch{absolute(settings_.output),
               absolute(ledger.place()),
               fact(facts, kFactLedgerId, settings_.ledger),

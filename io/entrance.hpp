@@ -38,6 +38,10 @@ class Entrance {
   /// For a start that found no ledger.
   void refuse_if_there_by_now() const;
 
+  /// Takes the mark of a batch of which commits are missing away: --again has said that somebody
+  /// looked. @param facts as they were when it was said
+  void go_on_after_failover(SharedLedger& ledger, Facts& facts) const;
+
   /// Draws this run's token into the ledger, then remembers the batch with it.
   void remember(Ledger& ledger, const Facts& facts);
   /// The same for a batch that hosts share: each has a token of its own.

@@ -5,7 +5,9 @@ namespace {
 
 /// What outweighs even rows in doubt: then nothing that is said of the rows can be relied on.
 std::optional<ExitCode> broken(Stop stop) {
-  if (stop == Stop::ledger_failed || stop == Stop::output_failed) return ExitCode::unwritable;
+  if (stop == Stop::ledger_failed || stop == Stop::output_failed || stop == Stop::records_lost) {
+    return ExitCode::unwritable;
+  }
   if (stop == Stop::abandoned) return ExitCode::interrupted;
   return std::nullopt;
 }
@@ -36,6 +38,7 @@ std::optional<ExitCode> stopped(Stop stop) {
     case Stop::abandoned:
     case Stop::output_failed:
     case Stop::ledger_failed:
+    case Stop::records_lost:
       break;
   }
   return ExitCode::internal;

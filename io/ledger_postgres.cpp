@@ -50,13 +50,17 @@ SELECT count(*) FROM place)sql";
 
 // The same, but an intent that is there already is left out. Those that were written are told by
 // their places in the group. By rows, so that two hosts never wait for each other in a circle.
-// Who fences a host waits for what it is about to write, and nothing is written afterwards.
+// Who fences a host waits for what it is about to write, and nothing is written afterwards. Nor is
+// anything in other tables than those that the host joined, for they were restored from a copy; and
+// no intent in a batch of which records are missing, whoever noticed it.
 constexpr const char* kClaim = R"sql(
 WITH allowed AS MATERIALIZED (
   SELECT id FROM sagorder.host WHERE id = $2 AND fenced_at IS NULL FOR KEY SHARE),
 place AS MATERIALIZED (
   SELECT nextval('sagorder.commit_number') << 20 AS base FROM allowed
-  WHERE pg_backend_pid() = $3),
+  WHERE pg_backend_pid() = $3 AND 'sagorder.attempt'::regclass::oid::bigint = $22
+    AND (cardinality($4) = 0 OR NOT EXISTS (
+      SELECT FROM sagorder.fact WHERE run = $1 AND name = 'failover' AND value <> ''))),
 begun AS (
   INSERT INTO sagorder.attempt(run, "row", number, host, seq, at_ms, nonce)
   SELECT $1, a."row", a.number, $2, place.base + a.ordinal, a.at_ms, a.nonce
@@ -247,6 +251,7 @@ struct PostgresLedger::State {
   void remember_last(std::span<const Record> records, std::span<const std::uint32_t> refused);
   void refuse_if_last_is_lost(Postgres& at);
   void outlive_the_server();
+  [[noreturn]] void refuse_claim();
   [[noreturn]] void refuse_as_fenced() const;
   [[noreturn]] void refuse_as_held();
   PgValues bound(std::span<const Record> records);
@@ -398,15 +403,10 @@ void PostgresLedger::State::register_host() {
 /// Of a session in the place of another one, too: then it is this process that remembers.
 void PostgresLedger::State::meet_server() {
   const PostgresTimeline now(database);
-  now.note(database, run);
-  const bool forgetful = server && server->may_lack_commits(now);
-  const std::string before = server ? server->name() : "";
+  now.note(database, run, digest);
+  const std::string why = server ? server->why_forgetful(now) : "";
   server = now;
-  if (!forgetful) return;
-  throw Fenced(database.name() + ": another server took the place of the one before (" + before +
-               " to " + now.name() +
-               "), which had waited for no standby: what this host committed last may be "
-               "forgotten. Nothing more is sent");
+  if (!why.empty()) refuse_as_forgetful(database, why);
 }
 
 bool PostgresLedger::State::held_alone() {
@@ -693,12 +693,13 @@ void PostgresLedger::settle(std::span<const Record> records) {
 std::vector<std::uint32_t> PostgresLedger::claim(std::span<const Record> records) {
   State& state = *state_;
   static_cast<void>(hosts_at_work());
-  const PgValues values = state.bound(records);
+  PgValues values = state.bound(records);
+  values.number(state.server->tables());
   std::vector<std::uint32_t> refused;
   try {
     state.write([&] {
       const PgRows places = state.database.query_prepared("claim", kClaim, values, "commit");
-      if (places.count() == 0) state.refuse_as_fenced();
+      if (places.count() == 0) state.refuse_claim();
       refused = refused_of(records, places);
     });
   } catch (const Fenced&) {
@@ -769,10 +770,21 @@ void PostgresLedger::State::refuse_if_last_is_lost(Postgres& at) {
     known = last;
   }
   if (!known || find_records(at, run, host, std::span(&*known, 1)).count() > 0) return;
-  throw RecordsLost(at.name() +
-                    ": the server that answers now has lost records that were durable: another one "
-                    "took its place, and nobody had waited for it. Nothing more is sent. Put the "
-                    "server back that has them; without them rows would be ordered again");
+  constexpr std::string_view kWhy =
+      "records are missing that were durable: an older copy took its place, or a server that no "
+      "commit had waited for";
+  mark_forgetful(at, run, digest, kWhy);
+  refuse_as_forgetful(at, kWhy);
+}
+
+/// Of a claim of which nothing was written: why.
+void PostgresLedger::State::refuse_claim() {
+  meet_server();
+  const PgRows mark =
+      database.query("SELECT value FROM sagorder.fact WHERE run = $1 AND name = $2",
+                     PgValues().number(run).text(kFactFailover), "ask why nothing is written");
+  if (mark.count() > 0 && !mark.text(0, 0).empty()) refuse_as_forgetful(database, mark.text(0, 0));
+  refuse_as_fenced();
 }
 
 /// What is seen may be known to this server alone, if it went down before its standby had it: what

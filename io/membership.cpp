@@ -12,6 +12,7 @@
 #include "engine/timestamp.hpp"
 #include "io/commands.hpp"
 #include "io/file.hpp"
+#include "io/postgres_timeline.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -83,6 +84,7 @@ ResultsRepair::IsOurs Membership::own_rows(std::uint64_t rows) {
     ours.push_back(each.id);
     ended_without_a_word = ended_without_a_word || each.alive;
   }
+  results_are_ours_ = !ours.empty();
   if (ended_without_a_word) ledger_.replace(ours);
   auto settled = std::make_shared<std::vector<bool>>(rows);
   if (!ours.empty()) {
@@ -91,6 +93,13 @@ ResultsRepair::IsOurs Membership::own_rows(std::uint64_t rows) {
     });
   }
   return [settled](Row row) { return (*settled)[row.value - 1]; };
+}
+
+void Membership::tell_results_know_more() {
+  if (!results_are_ours_) return;
+  ledger_.set_facts({{std::string(kFactFailover),
+                      "results of it have lines of rows that it knows nothing of: an older copy "
+                      "took its place"}});
 }
 
 SharedTerms Membership::terms(const Facts& facts, std::vector<Row> left_out,

@@ -43,6 +43,10 @@ class Membership {
   /// this process or in earlier ones, whose place it takes. The file is open and locked.
   [[nodiscard]] ResultsRepair::IsOurs own_rows(std::uint64_t rows);
 
+  /// The results file has lines that the ledger knows nothing of. If it is this host's by the
+  /// ledger's own word (`own_rows` was asked), the batch is marked: commits are missing.
+  void tell_results_know_more();
+
   /// What the pipeline's asks go by.
   /// @param left_out rows that are no orders, ascending  @param rows of the batch
   [[nodiscard]] SharedTerms terms(const Facts& facts, std::vector<Row> left_out,
@@ -62,6 +66,7 @@ class Membership {
  private:
   const Settings& settings_;
   SharedLedger& ledger_;
+  bool results_are_ours_ = false;  // by the ledger's word
 };
 
 }  // namespace sagorder::io

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "io/postgres_seen.hpp"
+#include "io/postgres_timeline.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -49,7 +50,9 @@ constexpr const char* kIsDone = R"sql((
 constexpr const char* kLease = R"sql(
 WITH beat AS (
   UPDATE sagorder.host SET heartbeat_at = clock_timestamp()
-  WHERE id = $2 AND fenced_at IS NULL AND left_at IS NULL RETURNING id),
+  WHERE id = $2 AND fenced_at IS NULL AND left_at IS NULL AND NOT EXISTS (
+    SELECT FROM sagorder.fact WHERE run = $1 AND name = 'failover' AND value <> '')
+  RETURNING id),
 bucket AS MATERIALIZED (
   SELECT r.*, greatest(clock_timestamp(), r.at) AS now
   FROM sagorder.rate AS r, beat WHERE r.account = $3 FOR UPDATE OF r),
@@ -302,8 +305,9 @@ void PostgresHosts::refuse_lease(const BucketTerms& terms) {
   const PgRows why = database_.query(
       "SELECT (SELECT fenced_at IS NULL AND left_at IS NULL FROM sagorder.host WHERE id = $1), "
       "(SELECT concat(per_second, '/s, and ', capacity, ' at once') FROM sagorder.rate WHERE "
-      "account = $2)",
-      PgValues().number(host_).text(terms.account), "ask why there is no lease");
+      "account = $2), (SELECT value FROM sagorder.fact WHERE run = $3 AND name = 'failover')",
+      PgValues().number(host_).text(terms.account).number(run_), "ask why there is no lease");
+  if (!why.text(0, 2).empty()) refuse_as_forgetful(database_, why.text(0, 2));
   if (!why.is_true(0, 0)) {
     throw Fenced(database_.name() +
                  ": this host was fenced: it was not heard of for so long that others took it for "

@@ -53,8 +53,9 @@ void ResultsRepair::compare() {
   if (projection_.repair() != Repair::refuse) return;
   throw LedgerError(fmt::format(
       "{}: has a line of row {}, of which the ledger {} knows nothing: the ledger lost records "
-      "or is not the one that belongs to it. Nothing was sent. Put the ledger back; or, to order "
-      "everything a second time, choose another --output",
+      "or is not the one that belongs to it. Nothing was sent. Put the ledger back as it was. "
+      "Without it nobody knows which rows were ordered: look in the console, and order a file of "
+      "those rows alone that were not, with an output of its own",
       settings_.output, projection_.unknown_row().value_or(Row{}).value, settings_.ledger));
 }
 

@@ -114,11 +114,11 @@ void SharedBatch::serve_lease(const LeaseAsk& ask) {
     const LeaseAnswer answer = ledger_.lease(terms_.bucket, ask);
     tell_(news::Leased{answer, before + terms_.lease});
   } catch (const Fenced& fenced) {
-    tell_(news::NotLeased{fenced.what(), true});
+    tell_(news::NotLeased{fenced.what(), true, false});
   } catch (const RecordsLost& lost) {
-    tell_(news::NotLeased{lost.what(), true});
+    tell_(news::NotLeased{lost.what(), true, true});
   } catch (const LedgerError& error) {
-    tell_(news::NotLeased{error.what(), false});
+    tell_(news::NotLeased{error.what(), false, false});
   }
 }
 

@@ -51,6 +51,7 @@ struct Leased {
 struct NotLeased {
   std::string reason;
   bool for_good = false;
+  bool records_lost = false;  ///< for good, too
 };
 /// Something for a person.
 struct Said {

@@ -52,8 +52,9 @@ struct AnswerLost : LedgerError {
   using LedgerError::LedgerError;
 };
 
-/// The server that answers now lacks what this host was told to be durable: a standby took over
-/// that nobody had waited for. Nothing more is to be sent.
+/// What answers now lacks, or may lack, what was durable: a standby took over that nobody had
+/// waited for, or an older copy was restored. Nothing more is to be sent, by no host: the batch is
+/// marked, unless it is gone as a whole.
 struct RecordsLost : LedgerError {
   using LedgerError::LedgerError;
 };

@@ -261,6 +261,9 @@ std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
     case Stop::output_failed:
     case Stop::ledger_failed:
       return "Once the ledger and the results can be written again, the same command goes on:";
+    case Stop::records_lost:
+      return "Put the database back that has what is missing. Without it nobody knows which of the "
+             "last rows were ordered, and no run of this batch sends anything; what can be done:";
   }
   if (rows.count_of(State::in_doubt) > 0) return "Rows are in doubt; each can be looked at with:";
   return {};
@@ -270,7 +273,8 @@ std::string advice_of_stop(Stop stop, const Rows& rows, const ByPlan& plan) {
 
 std::string advice_for(Stop stop, const Rows& rows, const ByPlan& plan) {
   std::string advice = advice_of_stop(stop, rows, plan);
-  if (!plan.planned || !plan.expired || stop == Stop::none) return advice;
+  const bool goes_on = stop != Stop::none && stop != Stop::records_lost;
+  if (!plan.planned || !plan.expired || !goes_on) return advice;
   return "The plan has expired, so make a new one first. " + advice;
 }
 

@@ -216,6 +216,20 @@ class Server:
         self.sql(f"GRANT CREATE ON DATABASE {database} TO {ASKED}")
         return self.uri(database, user=ASKED)
 
+    def dump(self, uri):
+        """@return the database as text, for `restore`"""
+        return self.run([POSTGRES / "pg_dump", uri])
+
+    def restore(self, uri, dump):
+        """The database as it was then, in the place of what it is now."""
+        name = uri.split("/")[3].split("?")[0]
+        self.sql(f"DROP DATABASE {name} WITH (FORCE)")
+        self.sql(f"CREATE DATABASE {name}")
+        file = self.folder / "dump.sql"
+        file.write_text(dump, encoding="utf-8")
+        give_away(file)
+        self.run([POSTGRES / "psql", "-Xq", "-v", "ON_ERROR_STOP=1", "-1", "-f", file, uri])
+
     def sql(self, statement, uri=None):
         """Runs a statement. @return its rows, a list of texts each"""
         return [line.split("|") for (line,) in self.sql_whole(statement, uri)]

@@ -1,13 +1,15 @@
-"""A ledger in PostgreSQL whose server dies and whose standby takes its place.
+"""A ledger in PostgreSQL whose server dies and whose standby takes its place, or of which an older
+copy is restored.
 
 What the server tells to be durable is kept if it waits for its standby; without, the last commits
-may be gone. Then nobody goes on before somebody has looked.
+may be gone, as they are from an older copy. Then nobody goes on before somebody has looked.
 """
 
 import unittest
 
 from database import Server
 from harness import ALL_PLACED, IN_DOUBT, INPUT, UNWRITABLE, Batch, Gateway, random_seed
+from host_processes import Hosts
 from standby import Standby
 from test_database import DatabaseBatch, wait_for_orders
 
@@ -80,7 +82,46 @@ class FailoverTest(unittest.TestCase):
         again = batch.run("--again")
         self.assertEqual(again.returncode, UNWRITABLE, again.stderr)
         self.assertIn("lost records", again.stderr)
+        self.assertNotIn("another --output", again.stderr)
         self.assertEqual(batch.executed_rows(), executed)
+
+
+class RestoredCopyTest(unittest.TestCase):
+    def test_no_host_goes_on_with_an_older_copy(self):
+        """Restored in the middle of a run, by whatever: neither a host that is at work, nor a later
+        run sends anything, until somebody has looked and says so."""
+        server = self.enterContext(Server())
+        gateway = self.enterContext(Gateway(latency="2ms-20ms"))
+        hosts = self.enterContext(Hosts(server, gateway, 2, rows=400, rate="200/s"))
+        hosts.start_all()
+        hosts.wait_for_orders(60)
+        dump = server.dump(hosts.uri)
+        hosts.wait_for_orders(len(hosts.executed_rows()) + 60)
+        server.restore(hosts.uri, dump)
+        self.assertEqual(hosts.wait(), [UNWRITABLE] * 2, hosts.said())
+        executed = hosts.executed_rows()
+        self.assertEqual(len(set(executed)), len(executed))
+        kept = server.sql("SELECT count(*) FROM sagorder.attempt", hosts.uri)
+        self.assertLess(int(kept[0][0]), len(executed))
+        for host in hosts:
+            self.assertIn("stopped: records lost", host.said())
+            self.assertIn("sagorder status", host.said())
+            for proposed in ("another --output", "the same command goes on", "sagorder run"):
+                self.assertNotIn(proposed, host.said())
+        for host in (hosts[0], hosts.join(), hosts.join()):
+            again = host.run()
+            self.assertEqual(again.returncode, INPUT, again.stderr)
+            self.assertIn("lacks what was written since", again.stderr)
+            self.assertNotIn("another --output", again.stderr)
+        self.assertEqual(hosts.executed_rows(), executed)
+        knows_more = hosts[0].run("--again")
+        self.assertEqual(knows_more.returncode, UNWRITABLE, knows_more.stderr)
+        refused = hosts[1].run()
+        self.assertEqual(refused.returncode, INPUT, refused.stderr)
+        # Whoever says so takes the orders upon himself that the copy does not know.
+        elsewhere = hosts.join().run("--again")
+        self.assertIn(elsewhere.returncode, (ALL_PLACED, IN_DOUBT), elsewhere.stderr)
+        self.assertGreater(len(hosts.executed_rows()), len(executed))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ TEST(Stop, EachHasItsName) {
       {Stop::abandoned, "abandoned"},
       {Stop::output_failed, "output_failed"},
       {Stop::ledger_failed, "ledger_failed"},
+      {Stop::records_lost, "records_lost"},
   };
   for (const auto& [stop, name] : kNames) {
     EXPECT_EQ(name_of(stop), name);
@@ -43,7 +44,7 @@ TEST(Stop, PeopleAreToldOfOptionsAndInWords) {
   EXPECT_EQ(words_of(Stop::max_seat_months), "--max-seat-months");
   EXPECT_EQ(words_of(Stop::not_after), "--not-after");
   EXPECT_EQ(words_of(Stop::ledger_failed), "ledger not written");
-  for (int i = 0; i <= static_cast<int>(Stop::ledger_failed); ++i) {
+  for (int i = 0; i <= static_cast<int>(Stop::records_lost); ++i) {
     const std::string_view words = words_of(static_cast<Stop>(i));
     EXPECT_FALSE(words.empty()) << i;
     EXPECT_EQ(words.find('_'), std::string_view::npos) << words;

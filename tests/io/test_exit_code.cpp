@@ -29,28 +29,36 @@ TEST(ExitCode, TellsHowABatchEnded) {
 }
 
 TEST(ExitCode, EveryStopHasItsCode) {
-  const std::pair<Stop, ExitCode> expected[] = {
-      {Stop::interrupted, ExitCode::limit},       {Stop::max_orders, ExitCode::limit},
-      {Stop::max_seats, ExitCode::limit},         {Stop::max_failures, ExitCode::limit},
-      {Stop::max_seat_months, ExitCode::limit},   {Stop::canary, ExitCode::limit},
-      {Stop::not_after, ExitCode::limit},         {Stop::max_doubts, ExitCode::limit},
-      {Stop::max_attempts, ExitCode::limit},      {Stop::unreachable, ExitCode::limit},
-      {Stop::payment, ExitCode::limit},           {Stop::fenced, ExitCode::limit},
-      {Stop::credentials, ExitCode::credentials}, {Stop::clock, ExitCode::credentials},
-      {Stop::certificate, ExitCode::credentials}, {Stop::input_changed, ExitCode::input},
-      {Stop::abandoned, ExitCode::interrupted},   {Stop::output_failed, ExitCode::unwritable},
-      {Stop::ledger_failed, ExitCode::unwritable}};
+  const std::pair<Stop, ExitCode> expected[] = {{Stop::interrupted, ExitCode::limit},
+                                                {Stop::max_orders, ExitCode::limit},
+                                                {Stop::max_seats, ExitCode::limit},
+                                                {Stop::max_failures, ExitCode::limit},
+                                                {Stop::max_seat_months, ExitCode::limit},
+                                                {Stop::canary, ExitCode::limit},
+                                                {Stop::not_after, ExitCode::limit},
+                                                {Stop::max_doubts, ExitCode::limit},
+                                                {Stop::max_attempts, ExitCode::limit},
+                                                {Stop::unreachable, ExitCode::limit},
+                                                {Stop::payment, ExitCode::limit},
+                                                {Stop::fenced, ExitCode::limit},
+                                                {Stop::credentials, ExitCode::credentials},
+                                                {Stop::clock, ExitCode::credentials},
+                                                {Stop::certificate, ExitCode::credentials},
+                                                {Stop::input_changed, ExitCode::input},
+                                                {Stop::abandoned, ExitCode::interrupted},
+                                                {Stop::output_failed, ExitCode::unwritable},
+                                                {Stop::ledger_failed, ExitCode::unwritable},
+                                                {Stop::records_lost, ExitCode::unwritable}};
   for (const auto& [stop, code] : expected) {
     EXPECT_EQ(exit_code_of(stop, batch(1, 1, 0, false), 0), code) << name_of(stop);
   }
 }
 
 TEST(ExitCode, DoubtOutweighsAllButABrokenDiskAndAnAbandonedRun) {
-  for (int i = 0; i <= static_cast<int>(Stop::ledger_failed); ++i) {
+  for (int i = 0; i <= static_cast<int>(Stop::records_lost); ++i) {
     const Stop stop = static_cast<Stop>(i);
     const ExitCode code = exit_code_of(stop, batch(1, 1, 1, false), 0);
-    const bool graver =
-        stop == Stop::abandoned || stop == Stop::output_failed || stop == Stop::ledger_failed;
+    const bool graver = stop >= Stop::abandoned;
     EXPECT_EQ(code == ExitCode::some_in_doubt, !graver) << name_of(stop);
   }
 }

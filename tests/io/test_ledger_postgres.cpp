@@ -216,13 +216,34 @@ TEST(PostgresLedger, TellsOfAServerThatMayHaveForgotten) {
     return PostgresLedger(database.address(), digest_of("x")).facts();
   };
   PostgresLedger(database.address(), digest_of("x"));
-  EXPECT_TRUE(facts_after("1/00000001").empty()) << "nothing was begun";
+  const std::string now = database.ask("SELECT value FROM sagorder.fact WHERE name = 'server'");
+  const std::string cluster = now.substr(0, now.find('/'));
+  const std::string tables = now.substr(now.rfind('/'));
+  EXPECT_TRUE(facts_after(cluster + "/00000000" + tables).empty()) << "nothing was begun";
   PostgresLedger(database.address(), digest_of("x")).set_facts({{"ledger_id", "x"}});
-  EXPECT_EQ(facts_after("1/00000001 waits for a standby").size(), 1U);
-  const Facts facts = facts_after("1/00000001");
-  EXPECT_TRUE(has(facts.at("failover"), "1/00000001 to ")) << facts.at("failover");
+  EXPECT_EQ(facts_after(cluster + "/00000000" + tables + " waits for a standby").size(), 1U);
+  EXPECT_EQ(facts_after(now.substr(0, now.rfind('/'))).size(), 1U) << "an older program's";
+  const Facts facts = facts_after(cluster + "/00000000" + tables);
+  EXPECT_TRUE(has(facts.at("failover"), "failed over (" + cluster + "/00000000 to "))
+      << facts.at("failover");
   EXPECT_EQ(facts.size(), 2U);
   EXPECT_EQ(PostgresLedger(database.address(), digest_of("x")).facts(), facts) << "once";
+}
+
+/// What is restored has whoever waited for commits lost what was committed since.
+TEST(PostgresLedger, TellsOfTablesThatWereRestored) {
+  const TestDatabase database;
+  PostgresLedger(database.address(), digest_of("x")).set_facts({{"ledger_id", "x"}});
+  const std::string now = database.ask("SELECT value FROM sagorder.fact WHERE name = 'server'");
+  const std::size_t tables = now.rfind('/');
+  for (const std::string& before : {"1" + now, now.substr(0, tables) + "/1"}) {
+    database.ask("DELETE FROM sagorder.fact WHERE name = 'failover'");
+    database.ask("UPDATE sagorder.fact SET value = '" + before +
+                 " waits for a standby' WHERE name = 'server'");
+    const Facts facts = PostgresLedger(database.address(), digest_of("x")).facts();
+    ASSERT_TRUE(facts.contains("failover")) << before;
+    EXPECT_TRUE(has(facts.at("failover"), "restored from a copy")) << facts.at("failover");
+  }
 }
 
 /// The server commits here all the same, and says so by a warning alone.

@@ -129,6 +129,48 @@ TEST_F(SharedLedgerTest, IsHeldAloneOrShared) {
   EXPECT_THROW(static_cast<void>(alone.claim_range(0, 0)), LedgerError);
 }
 
+// --- an older copy
+
+/// The tables in which this host's records were are others now, without a new connection.
+TEST_F(SharedLedgerTest, NothingIsClaimedInTablesThatWereRestored) {
+  const auto first = join();
+  const auto second = join();
+  first->set_facts({{"ledger_id", "x"}});
+  for (const char* const statement :
+       {"ALTER TABLE sagorder.attempt RENAME TO before",
+        "CREATE TABLE sagorder.attempt (LIKE sagorder.before) PARTITION BY LIST (run)",
+        "CREATE TABLE sagorder.attempt_now PARTITION OF sagorder.attempt DEFAULT"}) {
+    database_.ask(statement);
+  }
+  const auto complaint =
+      complaint_of<RecordsLost>([&] { static_cast<void>(first->claim(intents_of({1}))); });
+  EXPECT_TRUE(has(complaint, "restored from a copy")) << complaint;
+  EXPECT_EQ(database_.ask("SELECT count(*) FROM sagorder.attempt"), "0");
+  EXPECT_TRUE(has(second->facts().at("failover"), "restored from a copy"));
+}
+
+/// Who misses its own records says so to all others.
+TEST_F(SharedLedgerTest, ABatchOfWhichRecordsAreMissingIsMarkedForEveryHost) {
+  const auto first = join();
+  const auto second = join();
+  const auto third = join();
+  EXPECT_EQ(first->claim(intents_of({1})), Indices{});
+  EXPECT_EQ(second->claim(intents_of({2})), Indices{});
+  database_.ask("DELETE FROM sagorder.attempt WHERE \"row\" = 1");
+  database_.ask(
+      "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+      "AND datname = current_database()");
+  EXPECT_THROW(static_cast<void>(tokens_of(*second, 1)), LedgerError) << "its connection was cut";
+  EXPECT_EQ(tokens_of(*second, 1), 1U) << "its own is there";
+  EXPECT_THROW(static_cast<void>(tokens_of(*first, 1)), LedgerError);
+  EXPECT_THROW(static_cast<void>(tokens_of(*first, 1)), RecordsLost);
+  EXPECT_THROW(static_cast<void>(tokens_of(*second, 1)), RecordsLost);
+  EXPECT_THROW(static_cast<void>(third->claim(intents_of({3}))), AnswerLost);
+  EXPECT_THROW(static_cast<void>(third->claim_again(intents_of({3}))), RecordsLost);
+  EXPECT_EQ(database_.ask("SELECT count(*) FROM sagorder.attempt WHERE \"row\" = 3"), "0");
+  EXPECT_EQ(second->claim_again(std::vector{placed_of(2)}), Indices{}) << "what became is told";
+}
+
 // --- ranges
 
 TEST_F(SharedLedgerTest, RangesAreGivenOutFromTheFirst) {
