@@ -111,7 +111,11 @@ ReportFrame frame_of(const Settings& settings, const Facts& facts, const Report&
   // A page is read anywhere.
   if (counts.not_sent > 0 && !running) {
     const GoingOn found = going_on(facts, report.rows(), path, "", frame.made);
-    frame.go_on_command = (found.new_plan.empty() ? "" : found.new_plan + " && ") + found.command;
+    if (found.once_looked) {
+      frame.notes.push_back(found.why);
+    } else {
+      frame.go_on_command = (found.new_plan.empty() ? "" : found.new_plan + " && ") + found.command;
+    }
   }
   Settings anywhere = settings;
   anywhere.output = frame.results;

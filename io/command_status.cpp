@@ -10,6 +10,7 @@
 #include "io/going_on.hpp"
 #include "io/hosts_seen.hpp"
 #include "io/ledger_place.hpp"
+#include "io/postgres_timeline.hpp"
 #include "io/run_history.hpp"
 #include "io/standing.hpp"
 
@@ -132,7 +133,7 @@ void print_what_next(const Found& found) {
     fmt::print("a run is going on{}\n", found.hosts ? "" : "; it holds the ledger");
     if (!found.hosts) return;
   }
-  if (!found.running) {
+  if (!found.running || (found.go_on && found.go_on->once_looked)) {
     fmt::print("{}", found.go_on ? to_text(*found.go_on, "to go on")
                                  : std::string("nothing is left to send\n"));
   }
@@ -208,8 +209,10 @@ void print_json(const Found& found) {
   if (found.hosts) json["hosts"] = json_of(found.hosts->all);
   if (found.hosts) json["caution"] = found.caution;
   json["doubts"] = doubts_json(found.doubts);
-  json["plan_command"] = found.go_on ? found.go_on->new_plan : "";
-  json["next_command"] = found.go_on ? found.go_on->command : "";
+  const bool for_scripts = found.go_on && !found.go_on->once_looked;
+  json["commits_missing"] = commits_missing(found.facts);
+  json["plan_command"] = for_scripts ? found.go_on->new_plan : "";
+  json["next_command"] = for_scripts ? found.go_on->command : "";
   const bool doubtful = found.counts.in_doubt > 0;
   json["reconcile_command"] = doubtful ? command_for("reconcile", found.settings) : "";
   json["resolve_command"] = doubtful ? command_for("resolve", found.settings) : "";
@@ -238,7 +241,7 @@ ExitCode status_command(const Settings& settings, Log& /*log*/) {
   const Counts counts = count(rows, facts, std::uint64_t{interrupted.size()});
   const Doubts doubts = counts.in_doubt > 0 ? doubts_of(*ledger, rows, interrupted) : Doubts();
   const std::string here = std::filesystem::current_path().string();
-  const bool left = !running && counts.not_sent > 0;
+  const bool left = (!running && counts.not_sent > 0) || !commits_missing(facts).empty();
   const Found found{
       settings,
       facts,

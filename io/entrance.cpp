@@ -8,6 +8,7 @@
 #include "io/database_address.hpp"
 #include "io/driver.hpp"
 #include "io/file.hpp"
+#include "io/going_on.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_place.hpp"
 #include "io/own_file.hpp"
@@ -34,18 +35,6 @@ std::string id_of(const Facts& facts) {
 
 constexpr std::string_view kOrAgain =
     "\nor, if every order is to be placed a second time, add --again";
-
-/// @param batch as the commands take it
-std::string way_on_after_failover(const std::string& batch) {
-  return fmt::format(
-      "put the database back that has them. If it is gone, look in the console for orders of that "
-      "time that `sagorder results` has not.\nIf there is none, add --again, once, and the batch "
-      "goes on. If there are some, do not: their rows would be bought a second time.\nThen "
-      "`sagorder "
-      "rows {} --status not_sent -o rest.csv` writes the rows that are left: take those out of it, "
-      "and order that file with an output of its own",
-      batch);
-}
 
 /// The last one first.
 std::vector<std::string> runs_of(const Facts& facts) {
@@ -124,18 +113,18 @@ void Entrance::refuse_if_ordered_before(const Facts& facts) {
 /// Known of by the ledger alone; whoever says --again has looked. Nothing is proposed that orders a
 /// row of which nobody has looked whether it was ordered.
 void Entrance::refuse_after_failover(const Facts& facts) const {
-  const auto failover = facts.find(kFactFailover);
-  if (failover == facts.end() || failover->second.empty()) return;
+  const std::string missing = commits_missing(facts);
+  if (missing.empty()) return;
   throw Refusal(ExitCode::input,
                 fmt::format("{}: {}: the last orders may be forgotten; nothing was sent",
-                            settings_.ledger, failover->second),
-                way_on_after_failover(operand_quoted(settings_.output) + ledger_option(settings_)));
+                            settings_.ledger, missing),
+                std::string(kAfterFailover) +
+                    "\nonly if there is none, add --again, once, and the batch goes on");
 }
 
 void Entrance::go_on_after_failover(SharedLedger& ledger, Facts& facts) const {
-  const auto failover = facts.find(kFactFailover);
-  if (!settings_.again || failover == facts.end() || failover->second.empty()) return;
-  failover->second.clear();
+  if (!settings_.again || commits_missing(facts).empty()) return;
+  facts[std::string(kFactFailover)].clear();
   ledger.set_facts({{std::string(kFactFailover), ""}});
 }
 

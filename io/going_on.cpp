@@ -10,6 +10,7 @@
 #include "io/commands.hpp"
 #include "io/log.hpp"
 #include "io/plan.hpp"
+#include "io/postgres_timeline.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -115,6 +116,15 @@ std::string text_in(const json& object, const char* name) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+/// The command with --again, before what may end its options.
+std::string said_again(std::string command) {
+  constexpr std::string_view kRun = " run ";
+  if (command.find(" --again") != std::string::npos) return command;
+  const std::size_t run = command.find(kRun);
+  const std::size_t place = run == std::string::npos ? command.size() : run + kRun.size() - 1;
+  return command.insert(place, " --again");
+}
+
 std::uint64_t number_in(const json& object, const char* name) {
   const auto found = object.find(name);
   return found != object.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
@@ -182,6 +192,13 @@ GoingOn going_on(const Facts& facts, const Rows& rows, const std::string& ledger
       going_on.new_plan = text_in(kept, kNewPlan);
     }
   }
+  if (const std::string missing = commits_missing(facts); !missing.empty()) {
+    going_on.why = fmt::format(
+        "{}: the last orders may be forgotten, and no run sends anything:\n{}{}{}",
+        printable(missing), kAfterFailover, going_on.why.empty() ? "" : "\n", going_on.why);
+    going_on.command = said_again(going_on.command);
+    going_on.once_looked = true;
+  }
   const auto directory = facts.find(kFactDirectory);
   if (directory != facts.end() && directory->second != here) {
     const std::string go_there = "cd " + shell_quoted(directory->second) + " && ";
@@ -205,6 +222,7 @@ GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const By
 std::string to_text(const GoingOn& going_on, std::string_view intent) {
   std::string text;
   if (!going_on.why.empty()) text += going_on.why + "\n";
+  if (going_on.once_looked) text += "only if there is none: ";
   if (!going_on.new_plan.empty()) {
     text += fmt::format("first, make a new plan:\n  {}\n", printable(going_on.new_plan));
   }

@@ -23,7 +23,16 @@ struct GoingOn {
   std::string why;       ///< why not the last command as it was; empty: it is that one
   std::string new_plan;  ///< to be given first; empty: none is wanted
   std::string command;
+  bool once_looked = false;  ///< not before somebody has looked at what `why` says; for no script
 };
+
+/// What to do about a batch of which commits may be missing (io/postgres_timeline); lines.
+inline constexpr std::string_view kAfterFailover =
+    "put the database back that has them. If it is gone, look in the console for orders of that "
+    "time that `sagorder results` has not.\n"
+    "If there are some, do not go on with this batch: their rows would be bought a second time. "
+    "`sagorder rows --status not_sent` writes the rows that are left; take those out of it, and "
+    "order that file with an output of its own";
 
 /// The check that makes the plan that a run with these settings keeps to; empty: it keeps to none.
 /// Every value is written out, for a file or a variable may set another one for `check`.

@@ -80,6 +80,19 @@ void PostgresTimeline::note(Postgres& database, std::int64_t run, std::string_vi
   database.run("COMMIT", kWhat);
 }
 
+std::string PostgresTimeline::look(Postgres& database, std::int64_t run) {
+  const PgRows known = database.query(
+      "SELECT value FROM sagorder.fact WHERE run = $1 AND name = $2 AND NOT pg_is_in_recovery()",
+      PgValues().number(run).text(kFactServer), "ask which server kept it");
+  if (known.count() == 0) return {};
+  return PostgresTimeline(known.text(0, 0)).why_forgetful(PostgresTimeline(database));
+}
+
+std::string commits_missing(const Facts& facts) {
+  const auto found = facts.find(kFactFailover);
+  return found == facts.end() ? std::string() : found->second;
+}
+
 void mark_forgetful(Postgres& database, std::int64_t run, std::string_view digest,
                     std::string_view why) {
   database.query(

@@ -32,6 +32,10 @@ class PostgresTimeline {
   /// @param digest of its input
   void note(Postgres& database, std::int64_t run, std::string_view digest) const;
 
+  /// Why commits may be missing, as `note` would find it; nothing is noted. Empty: none are, or a
+  /// standby was asked, which cannot tell.
+  static std::string look(Postgres& database, std::int64_t run);
+
   /// Why commits may be missing where `this` was before and `later` is now; empty: none are.
   [[nodiscard]] std::string why_forgetful(const PostgresTimeline& later) const;
   /// The number of the tables; those that are restored from a dump have another one.
@@ -47,6 +51,9 @@ class PostgresTimeline {
   std::int64_t tables_ = 0;  // 0: not known
   bool waits_ = false;       // commits wait for a standby
 };
+
+/// Why commits may be missing, a clause for people; empty: none are, as far as anybody knows.
+std::string commits_missing(const Facts& facts);
 
 /// Marks a batch, if it is there: commits are missing.
 /// @param digest of its input  @param why a clause for people

@@ -5,10 +5,13 @@ What the server tells to be durable is kept if it waits for its standby; without
 may be gone, as they are from an older copy. Then nobody goes on before somebody has looked.
 """
 
+import json
+import subprocess
 import unittest
 
 from database import Server
-from harness import ALL_PLACED, IN_DOUBT, INPUT, UNWRITABLE, Batch, Gateway, random_seed
+from harness import (
+    ALL_PLACED, IN_DOUBT, INPUT, SAGORDER, UNWRITABLE, Batch, Gateway, random_seed)
 from host_processes import Hosts
 from standby import Standby
 from test_database import DatabaseBatch, wait_for_orders
@@ -73,6 +76,7 @@ class FailoverTest(unittest.TestCase):
         self.assertLess(int(kept[0][0]), len(executed))
         # Nothing is sent by whoever comes next, from anywhere; and not again, until somebody says
         # so. The results of this host know of more than that.
+        self.assert_status_proposes_a_look_first(batch.look("status"))
         elsewhere = self.enterContext(Batch(batch.gateway, *batch.options[2:]))
         elsewhere.input.write_bytes(batch.input.read_bytes())
         for host in (batch, elsewhere, elsewhere):
@@ -84,6 +88,38 @@ class FailoverTest(unittest.TestCase):
         self.assertIn("lost records", again.stderr)
         self.assertNotIn("another --output", again.stderr)
         self.assertEqual(batch.executed_rows(), executed)
+
+
+    def assert_status_proposes_a_look_first(self, status):
+        self.assertEqual(status.returncode, ALL_PLACED, status.stderr)
+        self.assertIn("only if there is none: to go on:\n  ", status.stdout)
+        self.assertRegex(status.stdout.splitlines()[-1], r"^ .* run --again ")
+
+    def test_status_knows_before_any_run(self):
+        """Nobody was at work when the server failed over."""
+        batch = self.batch(rows=40, rate="20/s")
+        process = batch.start()
+        wait_for_orders(batch, 5, process)
+        process.terminate()
+        process.wait()
+        as_it_was = json.loads(batch.look("status", "--json").stdout)
+        self.assertIn(" run ", as_it_was["next_command"])
+        self.server.crash()
+        self.standby.promote()
+        told = json.loads(batch.look("status", "--json").stdout)
+        self.assertIn("failed over", told["commits_missing"])
+        self.assertEqual(told["next_command"], "", "no script goes on with it")
+        status = batch.look("status")
+        self.assert_status_proposes_a_look_first(status)
+        refused = batch.run()
+        self.assertEqual(refused.returncode, INPUT, refused.stderr)
+        command = status.stdout.splitlines()[-1].strip()
+        env = {**batch.env, "PATH": f"{SAGORDER.parent}:{batch.env['PATH']}"}
+        gone_on = subprocess.run(
+            ["/bin/sh", "-c", command], cwd=batch.folder, env=env, timeout=60,
+            capture_output=True, check=False)
+        self.assertEqual(gone_on.returncode, ALL_PLACED, gone_on.stderr)
+        self.assertEqual(sorted(batch.executed_rows()), list(range(1, 41)))
 
 
 class RestoredCopyTest(unittest.TestCase):
@@ -122,6 +158,31 @@ class RestoredCopyTest(unittest.TestCase):
         elsewhere = hosts.join().run("--again")
         self.assertIn(elsewhere.returncode, (ALL_PLACED, IN_DOUBT), elsewhere.stderr)
         self.assertGreater(len(hosts.executed_rows()), len(executed))
+
+    def test_results_that_know_more_hold_every_host(self):
+        """Of a server that was put back as a whole, while nobody was at work."""
+        server = self.enterContext(Server())
+        gateway = self.enterContext(Gateway())
+        batch = self.enterContext(DatabaseBatch(server, gateway, rows=5))
+        self.assertEqual(batch.run().returncode, ALL_PLACED)
+        for table in ("attempt", "outcome"):
+            server.sql(f'DELETE FROM sagorder.{table} WHERE "row" = 5', batch.uri)
+        elsewhere = self.enterContext(Batch(gateway, *batch.options[2:]))
+        elsewhere.input.write_bytes(batch.input.read_bytes())
+        with self.enterContext(Batch(gateway, rows=5)) as another:
+            self.assertEqual(another.run().returncode, ALL_PLACED)
+            elsewhere.output.write_bytes(another.output.read_bytes())
+        slip = elsewhere.run()
+        self.assertEqual(slip.returncode, UNWRITABLE, slip.stderr)
+        marks = "SELECT value FROM sagorder.fact WHERE name = 'failover'"
+        self.assertEqual(server.sql(marks, batch.uri), [], "the file was never this batch's")
+        elsewhere.output.unlink()
+        knows_more = batch.run()
+        self.assertEqual(knows_more.returncode, UNWRITABLE, knows_more.stderr)
+        refused = elsewhere.run()
+        self.assertEqual(refused.returncode, INPUT, refused.stderr)
+        self.assertIn("an older copy took its place", refused.stderr)
+        self.assertEqual(sum(each == 5 for each in batch.executed_rows()), 2, "one is another's")
 
 
 if __name__ == "__main__":
