@@ -220,8 +220,7 @@ void Pipeline::on(const event::CommitFailed& failed, Moment now) {
   for (Slot slot = 0; slot < slots_.size(); ++slot) {
     const Phase phase = slots_[slot].phase;
     if (phase == Phase::intending || phase == Phase::ready || phase == Phase::settling) {
-      --in_flight_;
-      release(slot);
+      leave_open(slot);
     }
   }
   leave_all();
@@ -610,6 +609,7 @@ void Pipeline::check_finished() {
   actions_.finished = ended && idle;
   // By now what was under way when the canary failed has come in.
   if (actions_.finished && stop_ == Stop::canary) stop_detail_ = allowance_.canary_detail();
+  if (actions_.finished) std::ranges::sort(left_open_);
   if (actions_.finished && stop_ == Stop::none && set_aside_) {
     request_stop(Stop::max_attempts, "rows were refused for the rate, or found no connection, " +
                                          std::to_string(kAttemptsMax) + " times");
@@ -752,8 +752,7 @@ void Pipeline::leave(Slot slot, std::string_view why) {
 void Pipeline::left(Slot slot, Moment now) {
   --leaving_;
   if (!ledger_failed()) return not_sent(slot, slots_[slot].why_left, now);
-  --in_flight_;  // the intent opens as in doubt at the next start
-  release(slot);
+  leave_open(slot);  // the intent opens as in doubt at the next start
 }
 
 /// Takes back what was recorded and not sent: no byte of it left, so an intent is pending again;
@@ -786,8 +785,7 @@ void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment 
   // The ledger is gone: say it, so that a person can write it down.
   keep_unrecorded(gathering_);
   gathering_.size = 0;
-  --in_flight_;
-  release(slot);
+  leave_open(slot);
 }
 
 void Pipeline::plan_replay(Slot slot, const Fault& fault, Moment now) {
@@ -1076,6 +1074,13 @@ void Pipeline::keep_unrecorded(const Batch& batch) {
         kind == RecordKind::placed || kind == RecordKind::rejected || kind == RecordKind::in_doubt;
     if (outcome) unrecorded_.push_back(batch.records[i]);
   }
+}
+
+/// The ledger failed: what becomes of the slot's attempt is not recorded.
+void Pipeline::leave_open(Slot slot) {
+  left_open_.push_back(slots_[slot].order.row);
+  --in_flight_;
+  release(slot);
 }
 
 /// The index of the order's host, made known at its first order.

@@ -211,6 +211,9 @@ class Pipeline {
   [[nodiscard]] const std::string& stop_detail() const { return stop_detail_; }
   /// Outcomes that could not be made durable because the ledger failed: the operator's last trace.
   [[nodiscard]] const std::vector<Record>& unrecorded() const { return unrecorded_; }
+  /// Rows of which an attempt is durable, or may be, and its outcome is not, because the ledger
+  /// failed: they open as in doubt. Ascending once the run has finished.
+  [[nodiscard]] const std::vector<Row>& left_open() const { return left_open_; }
   [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
   [[nodiscard]] std::uint32_t on_wire() const { return on_wire_; }
 
@@ -342,6 +345,7 @@ class Pipeline {
 
   Record& gather(RecordKind kind, Slot slot, Moment now);
   void keep_unrecorded(const Batch& batch);
+  void leave_open(Slot slot);
   std::size_t host_of(const Order& order);
   void stop_at(const LimitMet& met);
   void request_stop(Stop stop, std::string detail);
@@ -388,6 +392,7 @@ class Pipeline {
   bool set_aside_ = false;    // a row used up its attempts
   bool limited_ = false;      // the next row has to wait for what is under way, because of a limit
   std::vector<Record> unrecorded_;
+  std::vector<Row> left_open_;
 
   std::uint32_t in_flight_ = 0;  // intending to settling
   std::uint32_t leased_ = 0;     // leased to leaving: each has a connection or is getting one

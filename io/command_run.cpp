@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -706,8 +707,9 @@ class Run {
     Summary summary{*rows_,           tally,      validation_, network_,   stop,
                     detail,           code,       elapsed_,    not_sent(), settings_.output,
                     settings_.ledger, "",         "",          "",         "",
-                    settings_.rate,   log_.run(), begun_,      ended};
-    if (rows_->count_of(State::in_doubt) > 0 || stop == Stop::records_lost) {
+                    settings_.rate,   log_.run(), begun_,      ended,      left_open()};
+    const bool to_look_at = rows_->count_of(State::in_doubt) > 0 || !left_open().empty();
+    if (to_look_at || stop == Stop::records_lost) {
       summary.status_command = command_for("status", settings_);
     }
     advise(summary);
@@ -748,10 +750,17 @@ class Run {
 
   [[nodiscard]] std::uint64_t not_sent() const {
     const Tally& tally = pipeline_->tally();
-    if (shared_ == nullptr) return left_.orders - tally.placed - tally.rejected - tally.in_doubt;
-    const std::uint64_t pending = rows_->count_of(State::pending);
+    if (shared_ == nullptr) {
+      return left_.orders - tally.placed - tally.rejected - tally.in_doubt - left_open().size();
+    }
+    // One whose intent's commit failed is pending, as far as this host knows.
+    const auto unknown = static_cast<std::uint64_t>(std::ranges::count_if(
+        left_open(), [this](Row row) { return rows_->state(row) == State::pending; }));
+    const std::uint64_t pending = rows_->count_of(State::pending) - unknown;
     return pending - std::min(pending, validation_.invalid);
   }
+
+  [[nodiscard]] const std::vector<Row>& left_open() const { return pipeline_->left_open(); }
 
   [[nodiscard]] bool is_untouched() const {
     return rows_->count_of(State::pending) == rows_->count();
@@ -766,6 +775,12 @@ class Run {
     plan.from_now = settings_.not_after && settings_.not_after->counts_from_now();
     plan.limit_at = place_of(limit_option(summary.stop));
     summary.advice = advice_for(summary.stop, *rows_, plan);
+    if (!left_open().empty()) {
+      summary.advice.insert(
+          0,
+          "Rows that are not known are in doubt where their attempt was recorded: status lists "
+          "them, reconcile or resolve settles them. ");
+    }
     if (summary.not_sent == 0 && summary.stop == Stop::none) return;
     if (summary.stop == Stop::records_lost)
       return;  // no command goes on before somebody has looked

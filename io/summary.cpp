@@ -146,6 +146,24 @@ std::string run_text(const Summary& summary, int wide) {
   return waits.empty() ? text : text + fitted(waits, wide);
 }
 
+std::string open_text(std::span<const Row> rows) {
+  std::string text = rows.size() == 1 ? "not known: row" : "not known: rows";
+  const std::size_t named = std::min(rows.size(), kSummaryRowsMax);
+  for (const Row row : rows.first(named)) {
+    text += (row == rows.front() ? " " : ", ") + std::to_string(row.value);
+  }
+  if (named < rows.size()) text += fmt::format(" and {} more", rows.size() - named);
+  return text;
+}
+
+ordered_json open_json(std::span<const Row> rows) {
+  ordered_json json = ordered_json::array();
+  for (const Row row : rows.first(std::min(rows.size(), kSummaryRowsMaxJson))) {
+    json.push_back(row.value);
+  }
+  return json;
+}
+
 ordered_json latency_json(const Histogram& latency) {
   ordered_json json = {{"count", latency.count()}};
   constexpr std::pair<const char*, double> kQuantiles[] = {
@@ -298,8 +316,10 @@ std::string to_text(const Summary& summary, int wide) {
   line("placed", rows.count_of(State::placed), "");
   line("rejected", rows.count_of(State::rejected), "see Code and Message in the results");
   line("in doubt", rows.count_of(State::in_doubt), "may have been ordered; never sent again");
+  line("not known", summary.left_open.size(), "begun, their outcome is not recorded: in doubt");
   line("invalid", summary.validation.invalid, "left out");
   line("not sent", summary.not_sent, "");
+  if (!summary.left_open.empty()) text += fitted(open_text(summary.left_open), wide);
   if (summary.tally.intents > 0) text += run_text(summary, wide);
   // Paths and commands are pasted: they are left whole.
   text += fmt::format("results: {}\nledger:  {}\n", printable(summary.output),
@@ -326,6 +346,7 @@ std::string to_json(const Summary& summary, int indent) {
                    {"placed", rows.count_of(State::placed)},
                    {"rejected", rows.count_of(State::rejected)},
                    {"in_doubt", rows.count_of(State::in_doubt)},
+                   {"not_known", summary.left_open.size()},
                    {"invalid", summary.validation.invalid},
                    {"not_sent", summary.not_sent}};
   json["run"] = {{"placed", tally.placed},
@@ -342,6 +363,7 @@ std::string to_json(const Summary& summary, int indent) {
                  {"elapsed_s", seconds_of(summary.elapsed)},
                  {"requests_per_s", rate_of(summary)},
                  {"limit_per_s", rate_json(summary.rate)}};
+  json["rows_not_known"] = open_json(summary.left_open);
   json["latency_ms"] = latency_json(tally.latency);
   json["latency_since_due_ms"] = latency_json(tally.since_due);
   json["commit_ms"] = latency_json(tally.commit);

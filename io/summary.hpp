@@ -2,6 +2,7 @@
 // of rows it is no longer than the constants below let it be.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "engine/pipeline.hpp"
@@ -12,6 +13,8 @@
 namespace sagorder::io {
 
 inline constexpr std::size_t kSummaryLinesMax = 12;  ///< regions, and codes, that people are shown
+inline constexpr std::size_t kSummaryRowsMax = 20;   ///< rows that are named to people
+inline constexpr std::size_t kSummaryRowsMaxJson = 10'000;  ///< and to programs
 
 struct Summary {
   const Rows& rows;  ///< of the whole batch
@@ -22,7 +25,7 @@ struct Summary {
   std::string stop_detail;
   ExitCode exit_code = ExitCode::all_placed;
   nanoseconds elapsed{0};
-  std::uint64_t not_sent = 0;  ///< valid rows without an outcome
+  std::uint64_t not_sent = 0;  ///< valid rows without an outcome, but for those that were left open
   std::string output;
   std::string ledger;
   std::string status_command;  ///< empty: no row is in doubt
@@ -33,6 +36,7 @@ struct Summary {
   std::string run;             ///< as the log's lines name it
   WallTime begun{};
   WallTime ended{};
+  std::span<const Row> left_open = {};  ///< begun, and what became of them is not recorded
 };
 
 /// Several lines, each with its end. @param wide columns of the terminal; 0: it is none

@@ -312,6 +312,7 @@ TEST(PipelineByHand, AfterAFailedCommitWhatIsReadyIsNotSentAndItsIntentStays) {
   EXPECT_TRUE(run.actions->finished);
   EXPECT_EQ(run.state(3), State::intended) << "the next start opens it as in doubt";
   EXPECT_EQ(run.state(4), State::pending);
+  EXPECT_EQ(run.pipeline.left_open(), (std::vector<Row>{{2}, {3}, {4}})) << "all of them are named";
 }
 
 TEST(PipelineByHand, AfterAFailedCommitWhatIsHeldLeavesAndItsIntentStays) {
@@ -326,6 +327,7 @@ TEST(PipelineByHand, AfterAFailedCommitWhatIsHeldLeavesAndItsIntentStays) {
   EXPECT_TRUE(run.actions->commit.empty());
   EXPECT_TRUE(run.actions->finished);
   EXPECT_EQ(run.state(1), State::intended) << "the next start opens it as in doubt";
+  EXPECT_EQ(run.pipeline.left_open(), (std::vector<Row>{{1}, {2}}));
 }
 
 TEST(PipelineByHand, ARefusalThatCannotBeRecordedIsTold) {

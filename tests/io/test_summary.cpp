@@ -59,6 +59,25 @@ TEST_F(SummaryTest, TextNamesCountsTheStopAndTheNextCommand) {
   EXPECT_NE(text.find("requests 2 in 2.0 s, 1.0/s"), std::string::npos) << text;
 }
 
+TEST_F(SummaryTest, RowsOfWhichTheOutcomeIsNotRecordedAreCountedAndNamed) {
+  EXPECT_EQ(to_text(summary(Stop::ledger_failed, "disk")).find("not known"), std::string::npos);
+  std::vector<Row> rows = {{3}, {4}};
+  Summary stopped = summary(Stop::ledger_failed, "disk");
+  stopped.left_open = rows;
+  std::string text = to_text(stopped);
+  EXPECT_NE(text.find("  not known          2  begun, "), std::string::npos) << text;
+  EXPECT_NE(text.find("\nnot known: rows 3, 4\n"), std::string::npos) << text;
+  const auto json = nlohmann::json::parse(to_json(stopped));
+  EXPECT_EQ(json["batch"]["not_known"], 2);
+  EXPECT_EQ(json["rows_not_known"], (nlohmann::json{3, 4}));
+  for (std::uint64_t row = 5; row < 100; ++row) rows.push_back({row});
+  stopped.left_open = rows;
+  text = to_text(stopped);
+  EXPECT_NE(text.find(", 21, 22 and 77 more\n"), std::string::npos) << text;
+  stopped.left_open = std::span(rows).first(1);
+  EXPECT_NE(to_text(stopped).find("\nnot known: row 3\n"), std::string::npos);
+}
+
 TEST_F(SummaryTest, TheServersWordsReachNoTerminalRaw) {
   const std::string text = to_text(summary(Stop::credentials, "Forbidden: \x1b[31mred\r\n"));
   EXPECT_EQ(text.find('\x1b'), std::string::npos);
