@@ -734,12 +734,16 @@ class Run {
         membership_->look_back(*rows_, log_);
         break;
       } catch (const std::runtime_error& error) {
-        if (tries < kLookBackTries) {
+        const bool waits = stop != Stop::interrupted && stop != Stop::abandoned;
+        if (waits && tries < kLookBackTries) {
           std::this_thread::sleep_for(kLockAskedEvery);
           continue;
         }
+        const std::string reason =
+            fmt::format("what other hosts did could not be read: {}", error.what());
+        if (stop == Stop::abandoned) return log_.warning(reason);
         stop = Stop::ledger_failed;
-        detail = fmt::format("what other hosts did could not be read: {}", error.what());
+        detail = reason;
         return;
       }
     }

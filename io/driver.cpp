@@ -12,6 +12,7 @@
 #include <deque>
 #include <thread>
 
+#include "io/exit_code.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_thread.hpp"
 #include "io/process.hpp"
@@ -127,7 +128,7 @@ class Driver::Loop {
     dispatch(event::Started{});
     context_.run();
     kill_point("run:last-event");
-    if (shared_) shared_->leave();
+    if (shared_) leave();
     parts_.progress.finish(view_, now().steady);
     close_pools();
     kill_point("run:connections-closed");
@@ -318,7 +319,7 @@ class Driver::Loop {
     if (actions.wake_at) wake_at(*actions.wake_at);
     if (actions.cancel) {
       cancel_exchanges();
-      if (shared_) shared_->give_up();
+      if (shared_) end_waiting();
     }
   }
 
@@ -344,6 +345,31 @@ class Driver::Loop {
   LedgerThread::Commit way_to_commit() {
     if (!shared_) return [this](std::span<const Record> group) { parts_.ledger.commit(group); };
     return [this](std::span<const Record> group) { refused_ = shared_->commit(group); };
+  }
+
+  /// A goodbye that a silent database draws out is cut short by an interrupt, too.
+  void leave() {
+    context_.restart();
+    listen_for_signals();
+    std::optional<SignalsBlocked> blocked(std::in_place);
+    const std::jthread goodbye([this] {
+      shared_->leave();
+      asio::post(context_, [this] {
+        signals_.cancel();
+        context_.stop();
+      });
+    });
+    blocked.reset();
+    context_.run();
+  }
+
+  /// Whatever the database does, the process ends soon. Who interrupts again gains it no time.
+  void end_waiting() {
+    if (std::exchange(ending_, true)) return;
+    shared_->end_waiting();
+    end_at_last(2 * kEndPatience, static_cast<int>(ExitCode::interrupted),
+                "sagorder: ended, as the database was waited for long enough. What it has not "
+                "recorded is in doubt,\nas `sagorder status` tells; the same command goes on\n");
   }
 
   void lease(const LeaseWish& wish) {
@@ -454,9 +480,17 @@ class Driver::Loop {
   }
 
   void tell_status() {
-    const bool idle = parts_.pipeline.on_wire() == 0;
+    const std::string awaited = what_is_awaited();
     parts_.log.asked(parts_.progress.line(view_, now().steady) +
-                     (idle ? "; nothing is under way" : "; waiting for " + answers_awaited()));
+                     (awaited.empty() ? "; nothing is under way" : "; waiting for " + awaited));
+  }
+
+  /// Empty: nothing is under way.
+  [[nodiscard]] std::string what_is_awaited() const {
+    if (parts_.pipeline.on_wire() > 0) return answers_awaited();
+    const std::uint32_t rows = parts_.pipeline.in_flight();
+    if (rows == 0) return {};
+    return "the ledger to record " + std::to_string(rows) + (rows == 1 ? " row" : " rows");
   }
 
   [[nodiscard]] std::string answers_awaited() const {
@@ -466,16 +500,10 @@ class Driver::Loop {
 
   void listen_for_signals() {
     signals_.async_wait([this](const boost::system::error_code& error, int /*number*/) {
-      if (error || finished_) return;
+      if (error) return;
+      if (finished_) return interrupt_goodbye();
       const bool first = !std::exchange(interrupted_, true);
-      const std::string waiting = answers_awaited();
-      if (parts_.pipeline.on_wire() == 0) {
-        parts_.log.warning("interrupted: nothing more is sent, and nothing is under way");
-      } else {
-        parts_.log.warning(first ? "interrupted: nothing more is sent; waiting for " + waiting +
-                                       ". Interrupt again to give them up as in doubt"
-                                 : "interrupted again: giving up " + waiting);
-      }
+      parts_.log.warning(first ? words_of_interrupt() : words_of_second_interrupt());
       listen_for_signals();
       if (first) {
         give_up_later();
@@ -484,6 +512,34 @@ class Driver::Loop {
       }
       interrupt();
     });
+  }
+
+  [[nodiscard]] std::string words_of_interrupt() const {
+    const std::string awaited = what_is_awaited();
+    if (awaited.empty()) return "interrupted: nothing more is sent, and nothing is under way";
+    const bool answers = parts_.pipeline.on_wire() > 0;
+    return "interrupted: nothing more is sent; waiting for " + awaited + ". Interrupt again to " +
+           (answers ? "give them up as in doubt" : "end without it");
+  }
+
+  [[nodiscard]] std::string words_of_second_interrupt() const {
+    const std::string awaited = what_is_awaited();
+    if (awaited.empty()) return words_of_interrupt();
+    const bool answers = parts_.pipeline.on_wire() > 0;
+    return "interrupted again: " + std::string(answers ? "giving up " : "waiting for ") + awaited +
+           (shared_ ? "; the database is waited for " + end_patience_text() : "");
+  }
+
+  static std::string end_patience_text() {
+    return std::to_string(kEndPatience.count()) + " s more";
+  }
+
+  /// All orders are over, and the database does not hear of it.
+  void interrupt_goodbye() {
+    if (!shared_) return;
+    parts_.log.warning("interrupted: the database is waited for " + end_patience_text());
+    end_waiting();
+    listen_for_signals();
   }
 
   void give_up_later() {
@@ -596,6 +652,7 @@ class Driver::Loop {
   std::uint32_t wanted_ = 0;
   bool finished_ = false;
   bool interrupted_ = false;
+  bool ending_ = false;  // the database is waited for no longer, in a moment
 };
 
 Driver::Driver(DriverParts parts) : loop_(std::make_unique<Loop>(std::move(parts))) {}

@@ -219,8 +219,11 @@ PgRows find_records(Postgres& database, std::int64_t run, std::int64_t host,
 
 struct PostgresLedger::State {
   State(const DatabaseAddress& at, Postgres::Use use)
-      : address(at), database(at, use), reading(use == Postgres::Use::reading) {}
+      : address(at), database(at, use), reading(use == Postgres::Use::reading) {
+    database.heed(end_of_waiting);
+  }
 
+  EndOfWaiting end_of_waiting;
   DatabaseAddress address;
   Postgres database;
   bool reading;
@@ -575,6 +578,7 @@ std::unique_ptr<PostgresLedger> PostgresLedger::open_to_share(const DatabaseAddr
   state->hosts = std::make_unique<PostgresHosts>(
       address, state->database.name(), state->run, state->host, life,
       [&lost = *state](Postgres& at) { lost.refuse_if_last_is_lost(at); });
+  state->hosts->heed(state->end_of_waiting);
   return std::unique_ptr<PostgresLedger>(new PostgresLedger(std::move(state)));
 }
 
@@ -814,6 +818,8 @@ void PostgresLedger::connect_if_lost() {
   state_->return_to_work();
   state_->failed = false;
 }
+
+void PostgresLedger::end_waiting_at(SteadyTime at) { state_->end_of_waiting.set(at); }
 
 Facts PostgresLedger::add_facts(const Facts& facts) {
   std::vector<std::string_view> names;

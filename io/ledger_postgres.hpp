@@ -110,6 +110,7 @@ class PostgresLedger final : public SharedLedger {
   [[nodiscard]] std::vector<std::uint32_t> claim(std::span<const Record> records) override;
   [[nodiscard]] std::vector<std::uint32_t> claim_again(std::span<const Record> records) override;
   void connect_if_lost() override;
+  void end_waiting_at(SteadyTime at) override;
   Facts add_facts(const Facts& facts) override;
   void change_fact(const std::string& name,
                    const std::function<std::string(const std::string& before)>& change) override;

@@ -25,6 +25,7 @@ constexpr std::uint32_t kTextArray = 1009;
 constexpr int kBinary = 1;
 constexpr std::string_view kConnecting = "connect";
 constexpr std::string_view kNoAnswer = "the server does not answer in time";
+constexpr std::string_view kWaitEnded = "it is waited for no longer";
 constexpr std::string_view kNoSslmode = "prefer";  // what libpq takes where nobody said anything
 
 /// Big endian, as the protocol has it.
@@ -272,7 +273,9 @@ void Postgres::connect_again() {
   }
 }
 
+/// To look its name up may take long by itself, so it is not begun.
 void Postgres::connect() {
+  if (is_to_end()) fail_lost(kConnecting, kWaitEnded);
   connection_ = begin_connection(address_.uri, nullptr, {});
   const Options options(PQconninfo(connection_), &PQconninfoFree);
   Servers servers = {option(options, "host"), option(options, "hostaddr"), option(options, "port")};
@@ -368,6 +371,8 @@ void Postgres::refuse_pooler() const {
           "the server itself");
 }
 
+bool Postgres::is_to_end() const { return end_ != nullptr && steady_clock::now() >= end_->at(); }
+
 bool Postgres::lost() const { return given_up_; }
 
 void Postgres::fail(std::string_view what, std::string_view why) const {
@@ -387,11 +392,13 @@ void Postgres::wait_until_ready(bool to_write, steady_clock::time_point until,
 /// @return false: not by then
 bool Postgres::is_ready(bool to_write, steady_clock::time_point until, std::string_view what) {
   while (true) {
+    if (is_to_end()) fail_lost(what, kWaitEnded);
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
     if (left <= milliseconds(0)) return false;
+    const auto now = std::min(left, kWaitLookedAtEvery);
     struct pollfd socket = {PQsocket(connection_),
                             static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN), 0};
-    const int ready = ::poll(&socket, 1, static_cast<int>(left.count()));
+    const int ready = ::poll(&socket, 1, static_cast<int>(now.count()));
     if (ready > 0) return true;
     if (ready < 0 && errno != EINTR) fail_lost(what, "the connection cannot be waited for");
   }

@@ -8,6 +8,7 @@
 // session's.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,18 @@ inline constexpr int kServerVersionMin = 150000;  ///< PostgreSQL 15
 inline constexpr std::chrono::seconds kConnectPatience{10};
 inline constexpr std::chrono::seconds kAnswerPatience{30};   ///< for each statement that writes
 inline constexpr std::chrono::minutes kReadingPatience{10};  ///< for one that may sort all records
+inline constexpr std::chrono::milliseconds kWaitLookedAtEvery{100};  ///< whether it is to end
+
+/// When every wait for a server ends, whatever it is for. Said from any thread.
+class EndOfWaiting {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  void set(Time at) { at_ = at.time_since_epoch().count(); }
+  [[nodiscard]] Time at() const { return Time(Time::duration(at_.load())); }
+
+ private:
+  std::atomic<Time::rep> at_ = Time::max().time_since_epoch().count();
+};
 
 /// The values of a statement's parameters, in binary form.
 class PgValues {
@@ -112,11 +125,14 @@ class Postgres {
   /// no transaction, no setting. If it throws, this one is lost, too.
   void connect_again();
 
+  /// Nothing is waited for beyond that, from here on. It must outlive this.
+  void heed(const EndOfWaiting& end) { end_ = &end; }
   /// How long an answer is waited for from here on.
   void wait_for(std::chrono::milliseconds patience) { patience_ = patience; }
 
  private:
   void connect();
+  [[nodiscard]] bool is_to_end() const;
   bool poll_connection(std::chrono::steady_clock::time_point until);
   void set_up(Use use);
   void refuse_unfit(const PgRows& about, Use use) const;
@@ -134,6 +150,7 @@ class Postgres {
   pg_conn* connection_ = nullptr;
   bool given_up_ = false;
   std::chrono::milliseconds patience_ = kAnswerPatience;
+  const EndOfWaiting* end_ = nullptr;
   std::string sqlstate_;
   std::string warning_;
   std::int64_t backend_ = 0;

@@ -22,6 +22,9 @@ class PostgresHosts {
   PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
                 std::int64_t host, milliseconds life, Check check);
 
+  /// It must outlive this.
+  void heed(const EndOfWaiting& end) { database_.heed(end); }
+
   void replace(std::span<const std::int64_t> hosts);
   void make_ranges(std::uint64_t rows, std::uint64_t canary);
   RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out);

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstring>
 #include <iostream>
 #include <system_error>
 
@@ -21,6 +22,11 @@ namespace sagorder::io {
 namespace {
 
 volatile std::sig_atomic_t asked_for_status = 0;
+
+// What the process says and ends with when its time is over.
+std::atomic<const char*> last_words = nullptr;
+std::atomic<int> last_exit_code = 0;
+static_assert(std::atomic<const char*>::is_always_lock_free);
 
 // Where the handler of interrupts tells of them; -1: nowhere.
 std::atomic<int> told_of_interrupts = -1;
@@ -86,6 +92,19 @@ bool status_asked() {
   if (asked_for_status == 0) return false;
   asked_for_status = 0;
   return true;
+}
+
+void end_at_last(std::chrono::seconds after, int exit_code, const char* words) {
+  last_words = words;
+  last_exit_code = exit_code;
+  struct sigaction action = {};
+  action.sa_handler = [](int) {
+    const char* const text = last_words;
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
+    ::_exit(last_exit_code);
+  };
+  ::sigaction(SIGALRM, &action, nullptr);
+  ::alarm(static_cast<unsigned>(after.count()));
 }
 
 SignalsBlocked::SignalsBlocked() {

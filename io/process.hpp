@@ -1,6 +1,7 @@
 // What the process asks of the system for itself.
 #pragma once
 
+#include <chrono>
 #include <csignal>
 #include <functional>
 #include <optional>
@@ -21,6 +22,11 @@ void listen_for_status();
 
 /// True once after each SIGUSR1, or several at once.
 [[nodiscard]] bool status_asked();
+
+/// Ends the process after so long, whatever its threads wait for, with these words on standard
+/// error. Asked for a second time it counts anew.
+/// @param words lines, each with its end; not copied
+void end_at_last(std::chrono::seconds after, int exit_code, const char* words);
 
 /// While it lives, threads that are started take no signal: what interrupts a call to the disk
 /// there would look like a failure of the disk.

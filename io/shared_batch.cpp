@@ -158,8 +158,8 @@ bool SharedBatch::lease_is_next() const {
 
 bool SharedBatch::wait_before_asking_again(milliseconds wait) {
   std::unique_lock lock(mutex_);
-  wake_.wait_for(lock, wait, [this] { return closing_ || lease_is_next(); });
-  return !closing_ && (!leaving_ || steady_now() < leave_by_);
+  wake_.wait_for(lock, wait, [this] { return closing_ || given_up_ || lease_is_next(); });
+  return !closing_ && !given_up_ && (!leaving_ || steady_now() < leave_by_);
 }
 
 // ------------------------------------------------------------------------------------- commits
@@ -171,6 +171,7 @@ std::vector<std::uint32_t> SharedBatch::commit(std::span<const Record> records) 
   } catch (const AnswerLost& lost) {
     reason = lost.what();
   }
+  if (is_given_up()) throw LedgerError(reason);
   tell_(news::Said{"a commit was not answered, and is looked up before anything of it is sent: " +
                    reason});
   for (milliseconds wait = kAskAgainFirst;; wait = longer(wait)) {
@@ -192,6 +193,16 @@ void SharedBatch::give_up() {
     given_up_ = true;
   }
   wake_.notify_all();
+}
+
+void SharedBatch::end_waiting() {
+  ledger_.end_waiting_at(steady_now() + kEndPatience);
+  give_up();
+}
+
+bool SharedBatch::is_given_up() {
+  const std::lock_guard lock(mutex_);
+  return given_up_;
 }
 
 // ------------------------------------------------------------------------------------- leaving

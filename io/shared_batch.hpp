@@ -32,6 +32,7 @@ namespace sagorder::io {
 inline constexpr milliseconds kAskAgainFirst{50};
 inline constexpr milliseconds kAskAgainMax{1'000};
 inline constexpr seconds kLeavePatience{5};  ///< for what is left to be told at the end
+inline constexpr seconds kEndPatience{3};    ///< for all of it, where a person wants it to end
 
 /// What all hosts of a batch go by.
 struct SharedTerms {
@@ -84,6 +85,8 @@ class SharedBatch {
   std::vector<std::uint32_t> commit(std::span<const Record> records);
   /// Nothing is asked again any more: a commit of which nothing is known fails.
   void give_up();
+  /// The same, and kEndPatience from now nothing is waited for: whatever has no answer then fails.
+  void end_waiting();
 
   /// Once the run is over. Waits for the asking thread, at most for about kLeavePatience.
   void leave();
@@ -104,6 +107,7 @@ class SharedBatch {
   [[nodiscard]] bool is_tried(const ClaimedRange& range) const;
   void say_goodbye();
   [[nodiscard]] bool lease_is_next() const;
+  [[nodiscard]] bool is_given_up();
   /// @return false: it is over
   bool wait_before_asking_again(milliseconds wait);
 

@@ -154,6 +154,10 @@ class SharedLedger : public Ledger {
   /// the claims was lost.
   virtual void connect_if_lost() = 0;
 
+  /// From that moment on no call waits: what has no answer by then throws LedgerError. May be said
+  /// while other threads wait.
+  virtual void end_waiting_at(SteadyTime at) = 0;
+
   /// Adds those that are not there yet. @return all that are there then
   virtual Facts add_facts(const Facts& facts) = 0;
   /// Changes one as a whole, whatever other hosts do. @param change what is there, or empty

@@ -157,6 +157,23 @@ class Server:
         process.send_signal(how)
         process.wait(PATIENCE_SECONDS)
 
+    def freeze(self):
+        """It stands still, with all its connections, until `thaw`."""
+        self.signal_all(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal_all(signal.SIGCONT)
+
+    def signal_all(self, how):
+        """The main process is the first, so that it starts no other one meanwhile."""
+        main, _ = self.main
+        os.kill(main.pid, how)
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                parent = stat.read_text().rpartition(")")[2].split()[1]
+                if int(parent) == main.pid:
+                    os.kill(int(stat.parent.name), how)
+
     def start_pooler(self, mode="transaction"):
         """pgbouncer in front of it. @return the folder of its socket"""
         folder = self.folder / mode

@@ -18,6 +18,7 @@ from harness import (
     INPUT,
     INTERRUPTED,
     PATIENT,
+    TIME_SCALE,
     UNWRITABLE,
     USAGE,
     Batch,
@@ -28,6 +29,7 @@ from harness import (
 
 SEED = random_seed()
 PASSWORD = "geheim-4711"
+END_SECONDS = 8  # a run that was interrupted twice has ended by then, whatever the server does
 
 
 def setUpModule():
@@ -70,6 +72,14 @@ def wait_for_orders(batch, count, process, seconds=30):
         if process.poll() is not None or time.monotonic() > deadline:
             raise AssertionError(f"the orders did not come: {batch.log.read_text()}")
         time.sleep(0.005)
+
+
+def wait_for_words(batch, words, seconds=30):
+    deadline = time.monotonic() + seconds * TIME_SCALE
+    while words not in batch.log.read_text():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{words!r} was not said: {batch.log.read_text()}")
+        time.sleep(0.02)
 
 
 class PromisesTest(DatabaseTest):
@@ -121,6 +131,48 @@ class PromisesTest(DatabaseTest):
         runs = batch.run_until_finished()
         self.assertIn(runs[-1].returncode, (ALL_PLACED, IN_DOUBT), runs[-1].stderr)
         self.assertEqual(len(set(batch.executed_rows())), len(batch.executed_rows()))
+
+    def test_an_interrupt_twice_ends_it_while_the_server_stands_still(self):
+        """Within seconds, and nothing that may have been ordered is passed over in silence."""
+        gateway = self.enterContext(Gateway(latency="20ms-60ms"))
+        batch = self.batch(rows=300, rate="200/s", gateway=gateway)
+        process = batch.start()
+        wait_for_orders(batch, 50, process)
+        self.addCleanup(self.server.thaw)
+        self.server.freeze()
+        time.sleep(0.5)  # all answers are there, and nobody can record them
+        process.send_signal(signal.SIGINT)
+        wait_for_words(batch, "nothing more is sent; waiting for the ledger to record")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(END_SECONDS * TIME_SCALE), UNWRITABLE, batch.log.read_text())
+        said = batch.log.read_text()
+        self.assertIn("interrupted again: waiting for the ledger to record", said)
+        self.assertNotIn("nothing is under way", said)
+        summary = batch.summary()
+        not_known = summary["rows_not_known"]
+        self.assertEqual(len(not_known), summary["batch"]["not_known"])
+        self.assertRegex(said, rf"\n  not known +{len(not_known)}  begun")
+        self.assertIn(f"not known: row", said)
+        settled = {int(line["Row"]) for line in batch.results()}
+        self.assertLessEqual(set(batch.executed_rows()) - settled, set(not_known))
+        self.assertFalse(settled & set(not_known))
+        self.assertEqual(summary["batch"]["not_sent"], 300 - len(settled) - len(not_known))
+        self.server.thaw()
+        runs = batch.run_until_finished()
+        self.assertIn(runs[-1].returncode, (ALL_PLACED, IN_DOUBT), runs[-1].stderr)
+        self.assertEqual(len(set(batch.executed_rows())), len(batch.executed_rows()))
+
+    def test_an_interrupt_while_nothing_is_under_way_and_the_server_stands_still(self):
+        batch = self.batch(rows=30, rate="1/h")
+        process = batch.start()
+        wait_for_orders(batch, 1, process)
+        time.sleep(0.5)  # its outcome is durable
+        self.addCleanup(self.server.thaw)
+        self.server.freeze()
+        for words in ("nothing is under way", "the database is waited for"):
+            process.send_signal(signal.SIGINT)
+            wait_for_words(batch, words)
+        process.wait(END_SECONDS * TIME_SCALE)
 
     def test_the_same_content_is_the_same_batch(self):
         """From another place, with another output: nothing is ordered twice."""

@@ -29,6 +29,7 @@ class ToldLedger final : public SharedLedger {
   bool created() const override { return true; }
   std::string place() const override { return "told"; }
   void connect_if_lost() override {}
+  void end_waiting_at(SteadyTime at) override { ends_at = at; }
   Facts add_facts(const Facts& facts) override { return facts; }
   void change_fact(const std::string&,
                    const std::function<std::string(const std::string&)>&) override {}
@@ -66,6 +67,7 @@ class ToldLedger final : public SharedLedger {
   }
   bool end_range(Row first, std::uint64_t left_out) override {
     asked += "end " + std::to_string(first.value) + " " + std::to_string(left_out) + ";";
+    if (ends_fail) throw LedgerError("no answer");
     return true;
   }
   LeaseAnswer lease(const BucketTerms&, const LeaseAsk& ask) override {
@@ -79,9 +81,11 @@ class ToldLedger final : public SharedLedger {
   void leave() override { asked += "leave;"; }
 
   std::atomic<int> unanswered = 0;
+  SteadyTime ends_at;  // when nothing is waited for any more
   std::atomic<int> range_failures = 0;
   std::atomic<bool> fenced = false;
   std::atomic<bool> lease_fails = false;
+  std::atomic<bool> ends_fail = false;
   std::function<void()> while_claiming;  // once
   std::deque<ClaimedRange> ranges;
   std::string asked;  // by the asking thread; to be read once it was left
@@ -132,6 +136,22 @@ TEST_F(SharedBatchTest, ACommitThatIsGivenUpFails) {
   static_cast<void>(next());
   batch_->give_up();
   EXPECT_THROW(commit.get(), LedgerError);
+}
+
+TEST_F(SharedBatchTest, WhereItIsToEndTheLedgerIsWaitedForALittleLonger) {
+  begin();
+  ledger_.unanswered = 1'000'000;
+  ledger_.ends_fail = true;
+  const SteadyTime before = std::chrono::steady_clock::now();
+  batch_->end_waiting();
+  EXPECT_GE(ledger_.ends_at, before + kEndPatience);
+  EXPECT_LE(ledger_.ends_at, std::chrono::steady_clock::now() + kEndPatience);
+  EXPECT_THROW(batch_->commit(std::vector<Record>(1)), LedgerError);
+  EXPECT_EQ(ledger_.unanswered, 1'000'000) << "it is not looked up";
+  batch_->end_range({Row{1}, Row{2}});
+  batch_->leave();
+  EXPECT_EQ(ledger_.asked, "end 1 0;") << "nor is anything asked again";
+  EXPECT_TRUE(news_.empty()) << "nothing is said of looking it up";
 }
 
 TEST_F(SharedBatchTest, ALeaseEndsByTheTimeBeforeItWasAskedFor) {
