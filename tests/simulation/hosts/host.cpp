@@ -118,6 +118,7 @@ void Host::end_range(const Range& range) {
   const auto its = std::find_if(held_.begin(), held_.end(), [&](const ClaimedRange& each) {
     return each.range.first == range.first;
   });
+  expect(its != held_.end(), "a range is over that is not held");
   over_.push_back(*its);
   held_.erase(its);
 }
