@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <utility>
 
 #include "engine/planted.hpp"
 
@@ -166,17 +167,19 @@ void Pipeline::on(const event::NoRange& none, Moment now) {
 }
 
 void Pipeline::on(const event::Leased& leased, Moment now) {
-  if (lease_.failing()) actions_.notice = "the shared ledger answers again";
+  if (std::exchange(told_silent_, false)) actions_.notice = "the shared ledger answers again";
+  lease_asked_at_.reset();
   lease_.granted(leased.tokens, leased.until, now.steady);
   pacer_.follow(leased.factor, leased.paused_for, now.steady);
 }
 
 void Pipeline::on(const event::LeaseFailed& failed, Moment now) {
   const std::string reason(failed.reason);
-  if (!lease_.failing() && !failed.for_good) {
+  if (!failed.for_good && !std::exchange(told_silent_, true)) {
     actions_.notice = "the shared ledger does not answer: " + reason +
                       "; nothing is sent without it, and it is asked again";
   }
+  lease_asked_at_.reset();
   lease_.failed();
   slowed_ = slowed_ || pacer_.lowered() || pacer_.paused_until() > now.steady;
   if (!failed.for_good || planted(Planted::fenced_goes_on)) return;
@@ -352,6 +355,7 @@ void Pipeline::advance(Moment now) {
   if (options_.sharing) {
     want_range(now);
     want_lease(now);
+    tell_silence(now);
   }
   want_orders();
   if (!ledger_failed()) start_commit(now);
@@ -494,7 +498,23 @@ void Pipeline::want_lease(Moment now) {
     wish.paused_for = std::max(pacer_.paused_until() - now.steady, nanoseconds(0));
   }
   slowed_ = false;
+  lease_asked_at_ = now.steady;
   actions_.lease = wish;
+}
+
+/// When an ask that is under way is no longer waited for without a word.
+SteadyTime Pipeline::silent_from() const {
+  if (!lease_asked_at_ || told_silent_) return SteadyTime::max();
+  return *lease_asked_at_ + std::max(options_.sharing->lease, kSilenceMin);
+}
+
+/// An ask may be under way for long, also while nothing is to be sent: somebody who looks on wants
+/// to know what is waited for.
+void Pipeline::tell_silence(Moment now) {
+  if (now.steady < silent_from()) return;
+  told_silent_ = true;
+  actions_.notice =
+      "the shared ledger does not answer; nothing is sent without it, and it is waited for";
 }
 
 /// Whether one may be sent now, where hosts share the rate, once `ahead` others were.
@@ -562,6 +582,7 @@ void Pipeline::set_wake(Moment now) {
   if (options_.sharing && stop_ != Stop::fenced) {
     const SteadyTime ask_at = lease_.due_at(needs_tokens(), now.steady);
     if (ask_at != SteadyTime::max()) wake(ask_at);
+    if (silent_from() != SteadyTime::max()) wake(silent_from());
   }
   if (!connected_.empty() && has_token(now)) wake(pacer_.send_at(now.steady));
   if (!ready_.empty() && on_wire_ + leased_ < wires && has_token(now, leased_)) {

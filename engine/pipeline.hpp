@@ -74,6 +74,8 @@ inline constexpr milliseconds kBackoffMax{5'000};
 /// A connection is leased so long before its token is due, for a handshake takes time; not longer,
 /// for a connection that waits may be closed by the server.
 inline constexpr milliseconds kLeaseAhead{200};
+/// A shared ledger that has not answered an ask for so long, or a lease's length, is called silent.
+inline constexpr milliseconds kSilenceMin{1'000};
 inline constexpr milliseconds kGatherMax{4};  ///< records wait so long for others to join them
 inline constexpr std::uint32_t kConnectRoundsFirst = 5;  ///< failed rounds if none ever succeeded
 inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a row
@@ -296,6 +298,8 @@ class Pipeline {
   void start_commit(Moment now);
   void want_range(Moment now);
   void want_lease(Moment now);
+  void tell_silence(Moment now);
+  [[nodiscard]] SteadyTime silent_from() const;
   [[nodiscard]] bool needs_tokens() const;
   [[nodiscard]] bool has_token(Moment now, std::uint32_t ahead = 0) const;
   void promise_token();
@@ -389,6 +393,7 @@ class Pipeline {
   bool input_ended_ = false;  // no row comes any more
   bool lines_off_ = false;    // the results file cannot be written
   bool slowed_ = false;       // by an answer, and the other hosts are not told yet
+  bool told_silent_ = false;  // that the shared ledger does not answer, and not yet that it does
   bool set_aside_ = false;    // a row used up its attempts
   bool limited_ = false;      // the next row has to wait for what is under way, because of a limit
   std::vector<Record> unrecorded_;
@@ -403,8 +408,9 @@ class Pipeline {
 
   std::vector<std::uint64_t> recent_order_ids_;  // hashes, each at its own place
 
-  SteadyTime held_until_{};           // no connection: nothing is tried before
-  std::uint32_t connect_rounds_ = 0;  // failed rounds in a row
+  std::optional<SteadyTime> lease_asked_at_;  // and not answered
+  SteadyTime held_until_{};                   // no connection: nothing is tried before
+  std::uint32_t connect_rounds_ = 0;          // failed rounds in a row
   bool ever_connected_ = false;
   Actions actions_;
 };

@@ -21,7 +21,7 @@ from harness import PATIENT, TIME_SCALE, Batch
 
 LIFE_SECONDS = 3  # a host that is not heard of for so long is dead
 LEASE_SECONDS = 0.5
-SAYS_SECONDS = 7  # a host asks once a second at least, and waits three for an answer, perhaps twice
+SAYS_SECONDS = 3  # a host asks once a second at least, and says it when another brought no answer
 AWAY = "the shared ledger does not answer"
 SLOW_SECONDS = 1  # this machine may take, where nothing but it is slow
 

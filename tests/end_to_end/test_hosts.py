@@ -13,6 +13,7 @@ from database import Server
 from harness import ALL_PLACED, IN_DOUBT, INPUT, LIMIT, TIME_SCALE, USAGE
 from harness import Gateway, is_sanitized, random_seed
 from host_processes import LIFE_SECONDS, Hosts
+from test_database import wait_for_words
 
 SEED = random_seed()
 STATED_ROWS = 40_000
@@ -125,6 +126,23 @@ class DatabaseTest(HostsTest):
         for host in hosts:
             self.assertEqual(host.said().count("does not answer"), 1, host.said())
             self.assertIn("answers again", host.said())
+
+    def test_a_host_that_waits_for_rows_says_that_the_server_stands_still(self):
+        gateway = self.enterContext(Gateway(latency="5s"))
+        hosts = self.hosts(rows=20, count=2, rate="unlimited", gateway=gateway)
+        hosts[0].begin()
+        hosts.wait_for_orders(1)
+        hosts[1].begin()  # there is one range
+        time.sleep(1)
+        self.addCleanup(self.server.thaw)
+        self.server.freeze()
+        wait_for_words(hosts[1], "does not answer", seconds=5)  # to fail takes longer
+        self.server.thaw()
+        wait_for_words(hosts[1], "answers again")
+        self.assertEqual(hosts.wait(), [ALL_PLACED] * 2, hosts.said())
+        self.assert_each_once(hosts, 20)
+        self.assertEqual(hosts[1].said().count("does not answer"), 1, hosts[1].said())
+        self.assertEqual(hosts[1].said().count("answers again"), 1, hosts[1].said())
 
     def test_connections_are_cut(self):
         """Of single hosts, in the middle of commits: each is looked up before anything is sent."""

@@ -429,6 +429,30 @@ TEST(PipelineShared, WithoutTheLedgerItFallsSilentSaysSoAndGoesOnByItself) {
   EXPECT_EQ(run.pipeline.stop(), Stop::none);
 }
 
+TEST(PipelineShared, AHostWithNothingToSendSaysOnceThatTheLedgerIsSilent) {
+  Sharing run;
+  run.claim(1, 1);
+  run.send(1);
+  run.end_range();
+  run.pass(kHeartbeat);
+  ASSERT_TRUE(run.actions->lease.has_value()) << "and it is not answered";
+  for (nanoseconds waited{0}; waited < kSilenceMin;) {
+    EXPECT_TRUE(run.actions->notice.empty());
+    ASSERT_TRUE(run.actions->wake_at.has_value()) << "nothing else comes";
+    const nanoseconds wait = *run.actions->wake_at - run.steady;
+    run.pass(wait);
+    waited += wait;
+  }
+  EXPECT_NE(run.actions->notice.find("does not answer"), std::string::npos);
+  run.pass(seconds(10));
+  EXPECT_TRUE(run.actions->notice.empty()) << "it was said";
+  run.cannot_ask();
+  EXPECT_TRUE(run.actions->notice.empty()) << "it was said";
+  ASSERT_TRUE(run.actions->lease.has_value()) << "it is asked again at once";
+  run.grant();
+  EXPECT_EQ(run.actions->notice, "the shared ledger answers again");
+}
+
 TEST(PipelineShared, AnIntentThatGrewTooOldWithoutALeaseIsTakenBack) {
   Sharing run;
   run.claim(1, 1);
