@@ -11,7 +11,7 @@ namespace sagorder::io {
 
 inline constexpr std::size_t kHostsListed = 20;  ///< of a batch, in `status`
 
-/// `alive`, `dead` (not heard of for kHostLife), `fenced` (dead for good) or `left`.
+/// `alive`, `dead` (not heard of for its life), `fenced` (dead for good) or `left`.
 std::string_view name_of_state(const HostSeen& host);
 
 /// `NAME (process N, last heard of TIME)`.

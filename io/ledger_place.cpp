@@ -39,6 +39,15 @@ auto chosen(const std::string& place, const Open& open) {
   }
 }
 
+std::unique_ptr<Ledger> share(const Settings& settings, const std::string& digest) {
+  try {
+    return PostgresLedger::open_to_share(address_for(settings, digest), digest, settings.host_life);
+  } catch (const OtherTerms& other) {
+    throw Refusal(ExitCode::usage, other.what(),
+                  "give all of them the same --host-life; or wait until the others are done");
+  }
+}
+
 BatchWanted wanted_by(const Settings& settings) {
   return {.digest = {}, .output = absolute(settings.output)};
 }
@@ -47,13 +56,13 @@ BatchWanted wanted_by(const Settings& settings) {
 
 std::unique_ptr<Ledger> open_or_make_ledger(const Settings& settings, const std::string& digest) {
   if (!is_database(settings.ledger)) return std::make_unique<SqliteLedger>(settings.ledger);
-  return PostgresLedger::open_to_share(address_for(settings, digest), digest, settings.host_life);
+  return share(settings, digest);
 }
 
 std::unique_ptr<Ledger> open_ledger_if_there(const Settings& settings, const std::string& digest) {
   if (is_database(settings.ledger)) {
     if (!is_ledger_there(settings, digest)) return nullptr;
-    return PostgresLedger::open_to_share(address_for(settings, digest), digest, settings.host_life);
+    return share(settings, digest);
   }
   if (!is_ledger_there(settings, digest)) return nullptr;
   return std::make_unique<SqliteLedger>(settings.ledger);

@@ -609,10 +609,10 @@ bool PostgresLedger::created() const { return state_->created; }
 std::string PostgresLedger::place() const { return state_->database.name(); }
 
 Facts PostgresLedger::facts() {
-  // Which server it is on is this ledger's own affair.
-  const PgRows rows =
-      state_->database.query("SELECT name, value FROM sagorder.fact WHERE run = $1 AND name <> $2",
-                             PgValues().number(state_->run).text(kFactServer), "read its facts");
+  // Which server it is on, and when its hosts are dead, is this ledger's own affair.
+  const PgRows rows = state_->database.query(
+      "SELECT name, value FROM sagorder.fact WHERE run = $1 AND name NOT IN ($2, $3)",
+      PgValues().number(state_->run).text(kFactServer).text(kFactHostLife), "read its facts");
   Facts facts;
   for (int i = 0; i < rows.count(); ++i) facts.emplace(rows.text(i, 0), rows.text(i, 1));
   // Who looks on is told what the next run will find.

@@ -60,7 +60,7 @@ class PostgresLedger final : public SharedLedger {
                                                        const BatchWanted& wanted);
 
   /// Opens the batch of this input, or makes it, to share it with other hosts. Throws LedgerBusy if
-  /// one holds it alone.
+  /// one holds it alone, and OtherTerms if hosts are at work that live by another life.
   /// @param life a host that is not heard of for so long counts as dead
   static std::unique_ptr<PostgresLedger> open_to_share(const DatabaseAddress& address,
                                                        const std::string& digest,

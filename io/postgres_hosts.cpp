@@ -131,12 +131,18 @@ void PostgresHosts::begin() {
   constexpr std::string_view kWhat = "join the hosts that are at work";
   database_.run("BEGIN", kWhat);
   database_.query("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", of_run(), kWhat);
+  const milliseconds life = read_host_life(database_, run_).value_or(life_);
   const PgRows others = database_.query(
       "SELECT count(*) FROM sagorder.host WHERE run = $1 AND id <> $2 AND left_at IS NULL AND "
       "fenced_at IS NULL AND heartbeat_at >= clock_timestamp() - $3 * interval '1 millisecond'",
-      of_run().number(host_).number(life_.count()), kWhat);
+      of_run().number(host_).number(life.count()), kWhat);
   first_ = others.number(0, 0) == 0;
+  if (!first_ && life != life_) refuse_life(life);
   if (first_) {
+    database_.query(
+        "INSERT INTO sagorder.fact(run, name, value) VALUES ($1, $2, $3) "
+        "ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
+        of_run().text(kFactHostLife).text(std::to_string(life_.count())), kWhat);
     database_.query("UPDATE sagorder.run SET orders = 0, seats = 0, seat_months = 0 WHERE id = $1",
                     of_run(), kWhat);
     static const std::string kSql = fmt::format(
@@ -148,6 +154,12 @@ void PostgresHosts::begin() {
       "UPDATE sagorder.host SET heartbeat_at = clock_timestamp(), left_at = NULL WHERE id = $1",
       PgValues().number(host_), kWhat);
   database_.run("COMMIT", kWhat);
+}
+
+void PostgresHosts::refuse_life(milliseconds life) const {
+  throw OtherTerms(fmt::format(
+      "{}: the hosts that are at work with it go by --host-life {}ms, and this one was told {}ms",
+      database_.name(), life.count(), life_.count()));
 }
 
 void PostgresHosts::replace(std::span<const std::int64_t> hosts) {
@@ -331,13 +343,11 @@ void PostgresHosts::release(const Share& share) {
       "give back what was reserved");
 }
 
-std::vector<HostSeen> PostgresHosts::hosts() { return read_hosts(ready(), run_, life_); }
+std::vector<HostSeen> PostgresHosts::hosts() { return read_hosts(ready(), run_); }
 
-std::vector<OpenIntent> PostgresHosts::open_intents() {
-  return read_open_intents(ready(), run_, life_);
-}
+std::vector<OpenIntent> PostgresHosts::open_intents() { return read_open_intents(ready(), run_); }
 
-bool PostgresHosts::fence(std::int64_t host) { return fence_host(ready(), run_, host, life_); }
+bool PostgresHosts::fence(std::int64_t host) { return fence_host(ready(), run_, host); }
 
 void PostgresHosts::leave() {
   constexpr std::string_view kWhat = "leave the batch";

@@ -16,7 +16,8 @@ class PostgresHosts {
   /// Looks at the server behind a new connection; throws if it will not do.
   using Check = std::function<void(Postgres&)>;
 
-  /// Each call connects again if the connection was lost in one before.
+  /// Each call connects again if the connection was lost in one before. Throws OtherTerms if hosts
+  /// are at work that live by another life.
   /// @param host the process's own number in the table of hosts
   /// @param life a host that is not heard of for so long counts as dead
   PostgresHosts(const DatabaseAddress& address, std::string name, std::int64_t run,
@@ -46,6 +47,7 @@ class PostgresHosts {
   [[nodiscard]] bool has_canary_failed(std::uint64_t canary);
   [[nodiscard]] PgValues of_run() const { return PgValues().number(run_); }
   std::vector<Step> steps_of(std::int64_t first, std::int64_t last);
+  [[noreturn]] void refuse_life(milliseconds life) const;
   [[noreturn]] void refuse_lease(const BucketTerms& terms);
 
   Postgres database_;

@@ -20,8 +20,13 @@ constexpr const char* kOpen =
 std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
 
-HostSeen host_of(const PgRows& rows, int row, int column) {
+milliseconds life_of(Postgres& database, std::int64_t run) {
+  return read_host_life(database, run).value_or(kHostLife);
+}
+
+HostSeen host_of(const PgRows& rows, int row, int column, milliseconds life) {
   HostSeen host;
+  host.life = life;
   host.id = rows.number(row, column);
   host.host = {std::string(rows.text(row, column + 1)), rows.number(row, column + 2)};
   host.begun = WallTime(milliseconds(rows.number(row, column + 3)));
@@ -33,17 +38,26 @@ HostSeen host_of(const PgRows& rows, int row, int column) {
 }
 
 /// Of rows that begin with a row and an attempt's number, and go on with kHostColumns.
-std::vector<OpenIntent> open_of(const PgRows& rows) {
+std::vector<OpenIntent> open_of(const PgRows& rows, milliseconds life) {
   std::vector<OpenIntent> open;
   open.reserve(static_cast<std::size_t>(rows.count()));
   for (int i = 0; i < rows.count(); ++i) {
     open.push_back({Row{as_unsigned(rows.number(i, 0))},
-                    Attempt{static_cast<std::uint32_t>(rows.number(i, 1))}, host_of(rows, i, 2)});
+                    Attempt{static_cast<std::uint32_t>(rows.number(i, 1))},
+                    host_of(rows, i, 2, life)});
   }
   return open;
 }
 
 }  // namespace
+
+std::optional<milliseconds> read_host_life(Postgres& database, std::int64_t run) {
+  const PgRows said = database.query(
+      "SELECT value::bigint FROM sagorder.fact WHERE run = $1 AND name = $2",
+      PgValues().number(run).text(kFactHostLife), "ask how long a host is waited for");
+  if (said.count() == 0) return std::nullopt;
+  return milliseconds(said.number(0, 0));
+}
 
 std::vector<Step> read_steps(Postgres& database, std::int64_t run, Row row) {
   const PgRows rows = database.query_prepared(
@@ -65,7 +79,8 @@ std::vector<Step> read_steps(Postgres& database, std::int64_t run, Row row) {
   return steps;
 }
 
-std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run, milliseconds life) {
+std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run) {
+  const milliseconds life = life_of(database, run);
   static const std::string kSql = fmt::format(
       "SELECT {}, (SELECT count(*) FROM {} AND a.host = h.id) FROM sagorder.host AS h "
       "WHERE h.run = $1 ORDER BY h.id",
@@ -75,22 +90,25 @@ std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run, milliseco
   std::vector<HostSeen> hosts;
   hosts.reserve(static_cast<std::size_t>(rows.count()));
   for (int i = 0; i < rows.count(); ++i) {
-    hosts.push_back(host_of(rows, i, 0));
+    hosts.push_back(host_of(rows, i, 0, life));
     hosts.back().open_intents = as_unsigned(rows.number(i, kHostColumnsCount));
   }
   return hosts;
 }
 
-std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run, milliseconds life) {
+std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run) {
+  const milliseconds life = life_of(database, run);
   static const std::string kSql = fmt::format(
       "SELECT a.\"row\", a.number, {} FROM (SELECT a.* FROM {}) AS a JOIN sagorder.host "
       "AS h ON h.id = a.host ORDER BY a.\"row\"",
       kHostColumns, kOpen);
   return open_of(database.query(kSql.c_str(), PgValues().number(run).number(life.count()),
-                                "read what is under way"));
+                                "read what is under way"),
+                 life);
 }
 
 std::optional<OpenIntent> read_under_way(Postgres& database, std::int64_t run, Row row) {
+  const milliseconds life = life_of(database, run);
   // The last record of the row: an intent, or that the bytes are to be sent once more (replay).
   static const std::string kSql = fmt::format(
       "SELECT last.\"row\", last.number, {} FROM (SELECT * FROM (SELECT 0 AS kind, \"row\", "
@@ -99,16 +117,19 @@ std::optional<OpenIntent> read_under_way(Postgres& database, std::int64_t run, R
       "AS every ORDER BY seq DESC LIMIT 1) AS last JOIN sagorder.host AS h ON h.id = last.host "
       "WHERE last.kind IN (0, 5)",
       kHostColumns);
-  const auto open = open_of(database.query(
-      kSql.c_str(), PgValues().number(run).number(kHostLife.count()).number(as_signed(row.value)),
-      "read what is under way"));
+  const auto open = open_of(
+      database.query(kSql.c_str(),
+                     PgValues().number(run).number(life.count()).number(as_signed(row.value)),
+                     "read what is under way"),
+      life);
   return open.empty() ? std::nullopt : std::optional(open.front());
 }
 
 /// Under a lock that no commit of the host's goes beside: what it commits is there by then, or is
 /// refused. The heartbeat is looked at under the same lock.
-bool fence_host(Postgres& database, std::int64_t run, std::int64_t host, milliseconds life) {
+bool fence_host(Postgres& database, std::int64_t run, std::int64_t host) {
   constexpr std::string_view kWhat = "fence a host";
+  const milliseconds life = life_of(database, run);
   const PgValues which = PgValues().number(host).number(run);
   database.run("BEGIN", kWhat);
   database.query("SELECT FROM sagorder.host WHERE id = $1 AND run = $2 FOR UPDATE", which, kWhat);

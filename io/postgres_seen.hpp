@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "io/postgres.hpp"
@@ -11,16 +12,18 @@
 
 namespace sagorder::io {
 
-// What each of them means is in io/shared_ledger. `run` is the batch; a host that was not heard of
-// for its life counts as dead.
+/// What `run --host-life` said where hosts are or were at work, in milliseconds.
+inline constexpr std::string_view kFactHostLife = "host_life";
 
-std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run,
-                                 milliseconds life = kHostLife);
-std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run,
-                                          milliseconds life = kHostLife);
+// What each of them means is in io/shared_ledger. `run` is the batch; a host that was not heard of
+// for the life that the batch's hosts have counts as dead.
+
+/// The life of the batch's hosts; nullopt: none said it yet.
+std::optional<milliseconds> read_host_life(Postgres& database, std::int64_t run);
+std::vector<HostSeen> read_hosts(Postgres& database, std::int64_t run);
+std::vector<OpenIntent> read_open_intents(Postgres& database, std::int64_t run);
 std::optional<OpenIntent> read_under_way(Postgres& database, std::int64_t run, Row row);
 std::vector<Step> read_steps(Postgres& database, std::int64_t run, Row row);
-bool fence_host(Postgres& database, std::int64_t run, std::int64_t host,
-                milliseconds life = kHostLife);
+bool fence_host(Postgres& database, std::int64_t run, std::int64_t host);
 
 }  // namespace sagorder::io

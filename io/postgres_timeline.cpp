@@ -71,7 +71,7 @@ void PostgresTimeline::note(Postgres& database, std::int64_t run, std::string_vi
     if (!why.empty()) {
       database.query(
           "INSERT INTO sagorder.fact(run, name, value) SELECT $1, $2, $3 WHERE EXISTS (SELECT FROM "
-          "sagorder.fact WHERE run = $1 AND name <> $4) "
+          "sagorder.fact WHERE run = $1 AND name NOT IN ($4, 'host_life')) "
           "ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
           of_run().text(kFactFailover).text(why).text(kFactServer), kWhat);
     }

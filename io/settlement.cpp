@@ -114,7 +114,7 @@ namespace {
                   open.row.value, to_text(open.host)),
       fmt::format("wait for its answer, or end that host; it is taken for dead {} seconds after it "
                   "was last heard of",
-                  std::chrono::duration_cast<seconds>(kHostLife).count()));
+                  std::chrono::duration_cast<seconds>(open.host.life).count()));
 }
 
 }  // namespace

@@ -10,8 +10,9 @@
 // the range over is told of the attempt, and leaves it. What a range is given for is not to try in
 // vain; that no row is tried twice rests on the claim alone.
 //
-// A host is alive as long as its heartbeat is younger than kHostLife. That is longer than any
-// lease, so what a dead host had leased is over, by its own clock, too.
+// A host is alive as long as its heartbeat is younger than the hosts' life, which is one for all
+// that are at work together, and which the ledger knows. That is longer than any lease, so what a
+// dead host had leased is over, by its own clock, too.
 //
 // Ranges, leases and hosts go over a connection of their own: those calls may come from another
 // thread than commits do, but one at a time.
@@ -31,7 +32,7 @@
 
 namespace sagorder::io {
 
-inline constexpr milliseconds kHostLife{30'000};
+inline constexpr milliseconds kHostLife{30'000};    ///< unless the hosts at work were told another
 inline constexpr std::uint64_t kRangeRows = 1'000;  ///< of a range, but for the first and last
 inline constexpr std::uint64_t kRangeRowsMin = 20;  ///< of a small batch, for all to have work
 inline constexpr std::uint64_t kRangesWanted = 64;
@@ -59,7 +60,7 @@ struct RecordsLost : LedgerError {
   using LedgerError::LedgerError;
 };
 
-/// Hosts that are at work go by other terms of the rate.
+/// Hosts that are at work go by other terms of the rate, or live by another life.
 struct OtherTerms : LedgerError {
   using LedgerError::LedgerError;
 };
@@ -129,6 +130,7 @@ struct HostSeen {
   bool fenced = false;
   bool left = false;               ///< it ended its part, or was never at work with ranges
   std::uint64_t open_intents = 0;  ///< attempts of its own without an outcome
+  milliseconds life = kHostLife;   ///< not heard of for so long it counts as dead
 };
 
 /// An attempt without an outcome.

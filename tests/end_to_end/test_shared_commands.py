@@ -30,9 +30,9 @@ class SharedTest(unittest.TestCase):
         gateway = gateway or self.enterContext(Gateway(latency="2ms-20ms"))
         return self.enterContext(DatabaseBatch(self.server, gateway, *options, **more))
 
-    def killed(self, rows=12):
+    def killed(self, *options, rows=12):
         """A batch whose host died with rows under way. @return it, the host's process, the rows"""
-        batch = self.batch(rows=rows, rate="200/s",
+        batch = self.batch(*options, rows=rows, rate="200/s",
                            gateway=self.enterContext(Gateway(latency="400ms")))
         process = batch.start()
         wait_for_orders(batch, 2, process)
@@ -80,6 +80,21 @@ class StatusTest(SharedTest):
         self.assertEqual([each["row"] for each in told["doubts"]], rows)
         self.assertEqual(told["rows"]["under_way"], 0)
         self.assertFalse(told["running"])
+
+    def test_a_host_lives_by_what_its_run_was_told(self):
+        batch, process, rows = self.killed("--host-life", "1h")
+        self.set_hosts(batch, DEAD)
+        self.assertIn(f" {process}  alive ", self.anywhere(batch, "status").stdout)
+        refused = self.anywhere(
+            batch, "resolve", "--row", rows[0], "--not-placed", "--because", "x")
+        self.assertEqual(refused.returncode, BUSY, refused.stdout)
+        self.assertIn("3600 seconds", refused.stderr)
+        batch.options[batch.options.index("1h")] = "30s"
+        elsewhere = batch.run()
+        self.assertEqual(elsewhere.returncode, USAGE, elsewhere.stderr)
+        self.assertIn("the same --host-life", elsewhere.stderr)
+        self.set_hosts(batch, "heartbeat_at = clock_timestamp() - interval '61 min'")
+        self.assertIn(f" {process}  dead ", self.anywhere(batch, "status").stdout)
 
     def test_which_batch_is_meant_has_to_be_said(self):
         batch = self.batch(rows=3)

@@ -448,6 +448,39 @@ TEST_F(SharedLedgerTest, HostsAreSeenWithWhatTheyHaveOpen) {
   EXPECT_EQ(open[0].host.host.name, hosts[0].host.name);
 }
 
+/// By the life that the hosts at work were told, whoever looks or settles.
+TEST_F(SharedLedgerTest, HostsLiveByWhatTheyWereTold) {
+  const auto join_for = [&](milliseconds life) {
+    return PostgresLedger::open_to_share(database_.address(), kDigest, life);
+  };
+  const auto silent_for = [&](const std::string& seconds) {
+    set("host", "heartbeat_at = clock_timestamp() - interval '" + seconds + "'");
+  };
+  auto host = join_for(seconds(5));
+  EXPECT_EQ(host->claim(intents_of({1})), Indices{});
+  const auto complaint = complaint_of<OtherTerms>([&] { join(); });
+  EXPECT_TRUE(has(complaint, "--host-life 5000ms")) << complaint;
+  EXPECT_TRUE(host->facts().empty()) << "it is the ledger's own affair";
+  const auto settling =
+      PostgresLedger::open_to_settle(database_.address(), {.digest = kDigest, .output = {}});
+  const auto looking =
+      PostgresLedger::open_for_reading(database_.address(), {.digest = kDigest, .output = {}});
+  silent_for("3 s");
+  EXPECT_TRUE(looking->hosts()[0].alive);
+  EXPECT_EQ(looking->hosts()[0].life, seconds(5));
+  EXPECT_FALSE(settling->fence(host->host()));
+  silent_for("6 s");
+  EXPECT_FALSE(looking->hosts()[0].alive);
+  EXPECT_FALSE(looking->open_intents()[0].host.alive);
+  EXPECT_FALSE(settling->under_way(Row{1})->host.alive);
+  const auto next = join_for(seconds(60));  // all others are dead
+  EXPECT_TRUE(next->was_first());
+  EXPECT_TRUE(looking->hosts()[0].alive) << "by the life of those that are at work now";
+  EXPECT_EQ(looking->open_intents()[0].host.life, seconds(60));
+  silent_for("61 s");
+  EXPECT_TRUE(settling->fence(host->host()));
+}
+
 TEST_F(SharedLedgerTest, AFencedHostNeverSendsAgain) {
   const auto dead = join();
   const auto alive = join();
