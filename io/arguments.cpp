@@ -264,7 +264,9 @@ void add_pace(CLI::App& command, Arguments& given) {
       "N/s, N/60s (N orders in each 60 seconds), N/m, N/h, N (a second) or unlimited (default "
       "10/s)");
   group.text("--burst", "N", given.burst,
-             "orders at once (default: 1, and 10 ms worth on top; with a database 750 ms worth)");
+             "orders at once (default: 1, and 10 ms worth on top). With a database: no window has "
+             "more than N beyond the rate (default 750 ms worth); at once are given out N less 500 "
+             "ms worth, which hosts may still hold");
   group.text("--connections", "N", given.connections, "1 to 4096 (default 16)");
   group.text("--threads", "N", given.threads, "loops, 1 to 64 (default 1)");
   group.text("--max-in-flight", "N", given.max_in_flight,

@@ -429,7 +429,7 @@ class Run {
       become_member();
       if (shared_ == nullptr) entrance_.refuse_if_made_meanwhile(*ledger_);
     }
-    if (shared_ != nullptr && is_work_left()) entrance_.go_on_after_failover(*shared_, facts_);
+    if (shared_ != nullptr && settings_.again) say_again();
     if (membership_) join();
     Facts changed;
     if (facts_.empty()) changed = first_facts();
@@ -457,6 +457,19 @@ class Run {
     ledger_->set_facts(changed);
     keep_references(*ledger_, input_, settings_.intake, validation_);
     for (const auto& [name, value] : changed) facts_[name] = value;
+  }
+
+  /// What --again comes to where the same content is the same batch.
+  void say_again() {
+    if (entrance_.go_on_after_failover(*shared_, facts_)) {
+      log_.warning(
+          "--again: somebody has looked for the orders that may be missing" +
+          std::string(is_work_left() ? "; the batch goes on" : "; nothing is left to send"));
+    } else if (!is_work_left()) {
+      log_.warning(
+          "--again has nothing to order: every row of this batch is settled, and in a "
+          "database the same content is the same batch");
+    }
   }
 
   [[nodiscard]] Facts first_facts() const {

@@ -122,10 +122,11 @@ void Entrance::refuse_after_failover(const Facts& facts) const {
                     "\nonly if there is none, add --again, once, and the batch goes on");
 }
 
-void Entrance::go_on_after_failover(SharedLedger& ledger, Facts& facts) const {
-  if (!settings_.again || commits_missing(facts).empty()) return;
+bool Entrance::go_on_after_failover(SharedLedger& ledger, Facts& facts) const {
+  if (!settings_.again || commits_missing(facts).empty()) return false;
   facts[std::string(kFactFailover)].clear();
   ledger.set_facts({{std::string(kFactFailover), ""}});
+  return true;
 }
 
 /// What a batch is known by: its text, and, where that is not the file's own, the bytes of the

@@ -39,8 +39,8 @@ class Entrance {
   void refuse_if_there_by_now() const;
 
   /// Takes the mark of a batch of which commits are missing away: --again has said that somebody
-  /// looked. @param facts as they were when it was said
-  void go_on_after_failover(SharedLedger& ledger, Facts& facts) const;
+  /// looked. @param facts as they were when it was said  @return whether there was one
+  bool go_on_after_failover(SharedLedger& ledger, Facts& facts) const;
 
   /// Draws this run's token into the ledger, then remembers the batch with it.
   void remember(Ledger& ledger, const Facts& facts);

@@ -42,7 +42,11 @@ std::string table_of(std::vector<HostSeen> hosts) {
     text.insert(0, fmt::format("{:<24}  {:>8}  {:<6}  {:<24}  {:>10}\n", "host", "process", "state",
                                "last heard of", "under way"));
   }
-  if (all > listed) text += fmt::format("and {} that are over\n", all - listed);
+  const std::size_t over = all - listed;
+  if (over > 0) {
+    text +=
+        fmt::format("and {} {}\n", over, over == 1 ? "host that is over" : "hosts that are over");
+  }
   return text;
 }
 

@@ -39,6 +39,11 @@ auto chosen(const std::string& place, const Open& open) {
   }
 }
 
+std::unique_ptr<Ledger> whole(std::unique_ptr<Ledger> ledger) {
+  refuse_if_just_made(*ledger);
+  return ledger;
+}
+
 std::unique_ptr<Ledger> share(const Settings& settings, const std::string& digest) {
   try {
     return PostgresLedger::open_to_share(address_for(settings, digest), digest, settings.host_life);
@@ -79,12 +84,12 @@ bool is_ledger_there(const Settings& settings, const std::string& digest) {
 
 std::unique_ptr<Ledger> open_to_settle(const Settings& settings) {
   if (is_database(settings.ledger)) {
-    return chosen(settings.ledger, [&] {
+    return whole(chosen(settings.ledger, [&] {
       return PostgresLedger::open_to_settle(database_address(settings.ledger), wanted_by(settings));
-    });
+    }));
   }
   refuse_missing_ledger(settings);
-  return std::make_unique<SqliteLedger>(settings.ledger);
+  return whole(std::make_unique<SqliteLedger>(settings.ledger));
 }
 
 LedgerSeen look_at_ledger(const Settings& settings, const std::string& digest) {
@@ -96,11 +101,11 @@ LedgerSeen look_at_ledger(const Settings& settings, const std::string& digest) {
           address, digest.empty() ? wanted_by(settings) : BatchWanted{.digest = digest});
     });
     const bool running = ledger->held();
-    return {std::move(ledger), running};
+    return {whole(std::move(ledger)), running};
   }
   refuse_missing_ledger(settings);
   const bool running = is_running(settings.ledger);
-  return {SqliteLedger::open_for_reading(settings.ledger), running};
+  return {whole(SqliteLedger::open_for_reading(settings.ledger)), running};
 }
 
 std::unique_ptr<Ledger> look_at_other_ledger(const std::string& place) {

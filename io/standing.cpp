@@ -16,6 +16,18 @@ void refuse_missing_ledger(const Settings& settings) {
   if (!identity_of(settings.ledger, identity)) refuse_without_ledger(settings);
 }
 
+/// What is ordered is written down behind these facts, so that without them nothing was.
+void refuse_if_just_made(Ledger& ledger) {
+  bool empty = !ledger.facts().contains(kFactInputPath);
+  if (empty) ledger.replay([&](const Step&) { empty = false; });
+  if (!empty) return;
+  throw Refusal(ExitCode::usage,
+                ledger.place() +
+                    ": the run that made it has not yet written what it is about, or "
+                    "was ended before it could; nothing was ordered",
+                "give that run's command again, or look again in a moment if it is just starting");
+}
+
 void refuse_other_results(const Settings& settings, const std::string& written) {
   FileIdentity ours;
   FileIdentity given;

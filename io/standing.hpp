@@ -14,6 +14,9 @@ namespace sagorder::io {
 /// Throws a Refusal if there is no such ledger.
 void refuse_missing_ledger(const Settings& settings);
 
+/// Throws a Refusal if the run that made the ledger ended before it had written what it is about.
+void refuse_if_just_made(Ledger& ledger);
+
 /// Throws a Refusal if the results that were named are not those that this ledger wrote.
 /// @param written the fact `output_path`
 void refuse_other_results(const Settings& settings, const std::string& written);

@@ -81,6 +81,32 @@ class StatusTest(SharedTest):
         self.assertEqual(told["rows"]["under_way"], 0)
         self.assertFalse(told["running"])
 
+    def test_a_batch_that_was_just_made(self):
+        """Its run ended before it had written what the batch is about."""
+        batch = self.batch(rows=3)
+        self.assertEqual(batch.run().returncode, ALL_PLACED)
+        self.server.sql("DELETE FROM sagorder.fact WHERE name = 'input_path'", batch.uri)
+        self.assertEqual(self.anywhere(batch, "status").returncode, UNWRITABLE, "it has records")
+        for table in ("attempt", "outcome", "fact", "range"):
+            self.server.sql(f"DELETE FROM sagorder.{table}", batch.uri)
+        for command in (("status",), ("results", "-o", "whole.csv"), ("report", "-o", "page.html"),
+                        ("rows", "--status", "not_sent"), ("reconcile",),
+                        ("resolve", "--row", "1", "--not-placed", "--because", "x")):
+            told = self.anywhere(batch, *command)
+            self.assertEqual(told.returncode, USAGE, told.stderr)
+            self.assertIn("nothing was ordered", told.stderr)
+            self.assertIn("give that run's command again", told.stderr)
+        again = self.enterContext(Batch(batch.gateway, "--ledger", batch.uri, rows=3))
+        self.assertEqual(again.run().returncode, ALL_PLACED)
+
+    def test_again_on_a_finished_batch(self):
+        batch = self.batch(rows=3)
+        self.assertEqual(batch.run().returncode, ALL_PLACED)
+        again = batch.run("--again")
+        self.assertEqual(again.returncode, ALL_PLACED, again.stderr)
+        self.assertIn("--again has nothing to order", again.stderr)
+        self.assertEqual(len(batch.gateway.executed()), 3)
+
     def test_a_host_lives_by_what_its_run_was_told(self):
         batch, process, rows = self.killed("--host-life", "1h")
         self.set_hosts(batch, DEAD)

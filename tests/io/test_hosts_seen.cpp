@@ -42,7 +42,7 @@ TEST(HostsSeen, HaveAStateEach) {
 TEST(HostsSeen, WhoMattersIsToldFirst) {
   const std::string table = table_of(one_of_each());
   std::vector<std::size_t> places;
-  for (const char* name : {"\nh1 ", "\nh4 ", "\nh2 ", "\nh5 ", "\nand 1 that are over"}) {
+  for (const char* name : {"\nh1 ", "\nh4 ", "\nh2 ", "\nh5 ", "\nand 1 host that is over"}) {
     places.push_back(table.find(name));
     EXPECT_NE(places.back(), table.npos) << name << " in " << table;
   }
@@ -59,7 +59,7 @@ TEST(HostsSeen, ManyAreCounted) {
   EXPECT_EQ(std::ranges::count(table, '\n'), static_cast<std::ptrdiff_t>(kHostsListed) + 2);
   EXPECT_TRUE(has(table, "\nh0 ")) << table;
   EXPECT_TRUE(has(table, "\nh99 ")) << table;
-  EXPECT_TRUE(has(table, "and 80 that are over")) << table;
+  EXPECT_TRUE(has(table, "and 80 hosts that are over")) << table;
 }
 
 }  // namespace
