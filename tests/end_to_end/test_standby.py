@@ -7,6 +7,7 @@ may be gone, as they are from an older copy. Then nobody goes on before somebody
 
 import json
 import subprocess
+import time
 import unittest
 
 from database import Server
@@ -89,6 +90,21 @@ class FailoverTest(unittest.TestCase):
         self.assertNotIn("another --output", again.stderr)
         self.assertEqual(batch.executed_rows(), executed)
 
+
+    def test_a_host_that_misses_nothing_stops_too(self):
+        """Others may: the standby had everything of this one, and nobody had waited for it."""
+        batch = self.batch(rows=40, rate="2/s")
+        process = batch.start()
+        wait_for_orders(batch, 2, process)
+        time.sleep(0.2)
+        self.server.crash()
+        self.standby.promote()
+        self.assertEqual(process.wait(60), UNWRITABLE, batch.log.read_text())
+        self.assertIn("failed over", batch.log.read_text())
+        self.assertIn("stopped: records lost", batch.log.read_text())
+        kept = self.server.sql("SELECT count(*) FROM sagorder.attempt", batch.uri)
+        self.assertEqual(int(kept[0][0]), len(batch.executed_rows()))
+        self.assertLess(len(batch.executed_rows()), 40)
 
     def assert_status_proposes_a_look_first(self, status):
         self.assertEqual(status.returncode, ALL_PLACED, status.stderr)
