@@ -103,6 +103,9 @@ class Rows {
 /// The code of an attempt that a start found open; no server gave it.
 inline constexpr std::string_view kCodeInterrupted = "Interrupted";
 
+/// The code of an attempt that was recorded and taken back before a byte of it was sent.
+inline constexpr std::string_view kCodeNotSent = "NotSent";
+
 /// An open attempt's own, once nobody is at it any more.
 Record interrupted(Row row, Attempt attempt, WallTime now);
 

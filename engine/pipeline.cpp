@@ -104,6 +104,7 @@ const Actions& Pipeline::resume(const Event& event, Moment now) {
   actions_.lease.reset();
   actions_.ranges_over.clear();
   actions_.wake_at.reset();
+  actions_.unplaced.clear();
   actions_.renew_key = false;
   actions_.cancel = false;
   actions_.notice.clear();
@@ -786,7 +787,7 @@ void Pipeline::not_sent(Slot slot, std::string_view why, Moment now) {
   keep_promise();
   give_back_wire(held);
   Record& record = gather(doubted ? RecordKind::in_doubt : RecordKind::not_executed, slot, now);
-  record.code = doubted ? "NotReplayed" : "NotSent";
+  record.code = doubted ? "NotReplayed" : kCodeNotSent;
   record.message = why;
   if (doubted) count(Fate::in_doubt);
 }
@@ -865,7 +866,7 @@ void Pipeline::settled(Slot slot, const Record& record, Moment now) {
   if (record.kind == RecordKind::replay) return make_ready_again(slot);
   if (record.kind == RecordKind::not_executed) {
     tally_.breakdown.count(record.code, record.kind);
-    return wait_or_drop(slot, now);
+    return wait_or_drop(slot, record, now);
   }
   if (record.kind == RecordKind::in_doubt && slots_[slot].replay_planned) {
     // The replay record is behind it in the same commit.
@@ -907,7 +908,10 @@ void Pipeline::end(Slot slot, const Record& record) {
   }
   allowance_.settle(held.order, record.kind);
   tally_.breakdown.settle(held.order, record.kind);
-  if (record.kind != RecordKind::placed) tally_.breakdown.count(record.code, record.kind);
+  if (record.kind != RecordKind::placed) {
+    tally_.breakdown.count(record.code, record.kind);
+    actions_.unplaced.push_back(&record);
+  }
   if (!lines_off_ && !planted(Planted::result_before_commit)) {
     results_.line(record, held.attempt, held.order.cells, actions_.lines);
     ++tally_.lines;
@@ -916,10 +920,12 @@ void Pipeline::end(Slot slot, const Record& record) {
   release(slot);
 }
 
-void Pipeline::wait_or_drop(Slot slot, Moment now) {
+void Pipeline::wait_or_drop(Slot slot, const Record& record, Moment now) {
   Held& held = slots_[slot];
   --in_flight_;
   if (stop_ != Stop::none || held.tries >= kAttemptsMax) {
+    // One that was only taken back has no outcome that its own words would tell.
+    if (record.code != kCodeNotSent) actions_.unplaced.push_back(&record);
     set_aside_ = set_aside_ || stop_ == Stop::none;
     // Its range would come again and again.
     if (set_aside_ && options_.sharing) {

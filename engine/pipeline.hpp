@@ -177,8 +177,9 @@ struct Send {
 };
 
 /// What io is to do, in this order: start the commit, retire, leave, send, go, append the lines,
-/// read, set the timer. Lines come late because a slow disk must not hold up a token that was
-/// taken. Valid until the next `resume`; `commit` and every `wire` until they are answered.
+/// tell the outcomes, read, set the timer. Lines come late because a slow disk must not hold up a
+/// token that was taken. Valid until the next `resume`; `commit` and every `wire` until they are
+/// answered.
 struct Actions {
   std::string lines;               ///< to append to the results file
   std::span<const Record> commit;  ///< not empty: make durable, then Committed or CommitFailed
@@ -192,10 +193,12 @@ struct Actions {
   std::optional<LeaseWish> lease;   ///< ask the account's bucket, then Leased or LeaseFailed
   std::vector<Range> ranges_over;   ///< nothing of them is under way; the ledger knows what is left
   std::optional<SteadyTime> wake_at;  ///< then Tick
-  std::string notice;                 ///< something a person should hear of now; mostly empty
-  bool renew_key = false;             ///< fetch a key, then KeyRenewed or KeyNotRenewed
-  bool cancel = false;                ///< close every connection; exchanges under way end as faults
-  bool finished = false;              ///< nothing is under way and nothing will be
+  /// Durable, and no order: rejected, in doubt, or not executed of a row that this run gives up.
+  std::vector<const Record*> unplaced;
+  std::string notice;      ///< something a person should hear of now; mostly empty
+  bool renew_key = false;  ///< fetch a key, then KeyRenewed or KeyNotRenewed
+  bool cancel = false;     ///< close every connection; exchanges under way end as faults
+  bool finished = false;   ///< nothing is under way and nothing will be
 };
 
 class Pipeline {
@@ -335,7 +338,7 @@ class Pipeline {
   void make_ready(Slot slot);
   void make_ready_again(Slot slot);
   void end(Slot slot, const Record& record);
-  void wait_or_drop(Slot slot, Moment now);
+  void wait_or_drop(Slot slot, const Record& record, Moment now);
   void release(Slot slot);
   void count(Fate fate);
   void react(Effect effect, const Key& key, const std::string& words, Moment now);

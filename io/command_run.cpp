@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <thread>
 
 #include "engine/complaints.hpp"
@@ -20,6 +21,7 @@
 #include "io/ledger_place.hpp"
 #include "io/membership.hpp"
 #include "io/metrics.hpp"
+#include "io/outcome_log.hpp"
 #include "io/process.hpp"
 #include "io/references.hpp"
 #include "io/results_file.hpp"
@@ -90,6 +92,9 @@ class Run {
       progress_.tell_through([this](const std::string& message, const std::string& members) {
         log_.event(LogLevel::info, "progress", message, members);
       });
+    } else {
+      progress_.say_through([this](const std::string& line) { log_.line(LogLevel::info, line); },
+                            log_.run());
     }
     return [this](std::uint64_t bytes, std::uint64_t of) {
       progress_.work("reading " + (settings_.input == "-" ? "standard input" : settings_.input),
@@ -563,6 +568,7 @@ class Run {
     log_.warning(fmt::format(
         "rows under way when the last run ended: {}; they are in doubt and are not sent again",
         records.size()));
+    for (const Record& record : records) outcomes_.tell(record);
   }
 
   // --- the orders
@@ -625,6 +631,7 @@ class Run {
          validation_.totals.orders,
          progress_,
          log_,
+         outcomes_,
          settings_.metrics.empty() ? std::function<void()>() : [this] { write_metrics({}); },
          listener_ ? &*listener_ : nullptr,
          [this] { return metrics({}); },
@@ -706,6 +713,7 @@ class Run {
                            settings_.limits.canary);
     }
     tell_unrecorded();
+    outcomes_.tell_rest();
     look_back(stop, detail);
     const ExitCode code = exit_code_of(stop, *rows_, validation_.invalid);
     const WallTime ended = now().wall;
@@ -832,12 +840,15 @@ class Run {
 
   void tell_summary(const Summary& summary) {
     progress_.hide();
-    if (log_.format() == LogFormat::text) {
-      const bool shown = is_terminal(STDERR_FILENO);
-      return tell("{}", to_text(summary, shown ? terminal_width(STDERR_FILENO) : 0));
-    }
     const bool well = summary.exit_code == ExitCode::all_placed;
-    log_.event(well ? LogLevel::info : LogLevel::warning, "summary",
+    const LogLevel level = well ? LogLevel::info : LogLevel::warning;
+    if (log_.format() == LogFormat::text) {
+      std::istringstream text(
+          to_text(summary, log_.is_watched() ? terminal_width(STDERR_FILENO) : 0));
+      for (std::string line; std::getline(text, line);) log_.line(level, line);
+      return;
+    }
+    log_.event(level, "summary",
                fmt::format("{} placed, {} rejected, {} in doubt, {} not sent",
                            rows_->count_of(State::placed), rows_->count_of(State::rejected),
                            rows_->count_of(State::in_doubt), summary.not_sent),
@@ -859,6 +870,7 @@ class Run {
   Log& log_;
   Progress progress_;
   GivingWay giving_way_;
+  OutcomeLog outcomes_{log_};
   const WallTime begun_ = now().wall;
   OrdersFile input_;
   std::optional<WallTime> not_after_;

@@ -313,6 +313,7 @@ class Driver::Loop {
       go(slot, actions.go_until);
     }
     if (!actions.lines.empty()) append(actions.lines);
+    for (const Record* const record : actions.unplaced) parts_.outcomes.tell(*record);
     if (actions.wanted_range) shared_->claim_range();
     if (actions.lease) lease(*actions.lease);
     if (actions.renew_key) renew_key();

@@ -23,6 +23,7 @@
 #include "io/log.hpp"
 #include "io/metrics_server.hpp"
 #include "io/orders_file.hpp"
+#include "io/outcome_log.hpp"
 #include "io/pool.hpp"
 #include "io/progress.hpp"
 #include "io/results_file.hpp"
@@ -63,6 +64,7 @@ struct DriverParts {
   std::uint64_t rows_total = 0;  ///< valid rows, for the progress line
   Progress& progress;
   Log& log;
+  OutcomeLog& outcomes;
   /// Told as soon as the loop runs and every kMetricsEvery; may be empty.
   std::function<void()> write_metrics;
   const Listener* metrics_listener = nullptr;  ///< nullptr: nobody is served

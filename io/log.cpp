@@ -161,12 +161,25 @@ std::string field_text(std::string_view value) {
   return quoted + "\"";
 }
 
+/// `row=3 run=3f09c2d1`, behind a line.
+class FieldsText {
+ public:
+  FieldsText(std::string& line, const char* gap) : line_(line), gap_(gap) {}
+  void add(std::string_view name, std::string_view value) {
+    line_.append(std::exchange(gap_, " ")).append(name).append("=").append(field_text(value));
+  }
+
+ private:
+  std::string& line_;
+  const char* gap_;
+};
+
 }  // namespace
 
 struct Log::State {
-  State(LogFormat chosen, bool is_journal, std::FILE* out)
+  State(LogFormat chosen, LogReader its_reader, std::FILE* out)
       : format(chosen),
-        journal(is_journal),
+        reader(its_reader),
         sink(std::make_shared<LineSink>(out)),
         logger("sagorder", sink) {}
 
@@ -184,7 +197,7 @@ struct Log::State {
 
   /// @param line with its end, unless somebody answers on it
   void put(Level level, const std::string& line) {
-    const std::string whole = journal ? std::string(priority_of(level)) + line : line;
+    const std::string whole = is_journal() ? std::string(priority_of(level)) + line : line;
     sink->log({spdlog::log_clock::now(),
                {},
                logger.name(),
@@ -192,16 +205,27 @@ struct Log::State {
                spdlog::string_view_t(whole.data(), whole.size())});
   }
 
+  [[nodiscard]] bool is_journal() const { return reader == LogReader::journal; }
+
   [[nodiscard]] std::string text_line(Level level, std::string_view message, Fields fields) const {
-    std::string line = journal ? "" : stamp_of(spdlog::log_clock::now(), false) + "  ";
+    std::string line = is_journal() ? "" : stamp_of(spdlog::log_clock::now(), false) + "  ";
     line.append(word_of(level)).append("  ").append(printable(message));
-    const char* gap = "  ";
-    const auto add = [&](std::string_view name, std::string_view value) {
-      line.append(gap).append(name).append("=").append(field_text(value));
-      gap = " ";
-    };
-    for (const LogField& field : fields) add(field.name, field.value);
-    if (!run.empty()) add("run", run);
+    FieldsText behind(line, "  ");
+    for (const LogField& field : fields) behind.add(field.name, field.value);
+    if (!run.empty()) behind.add("run", run);
+    return line + "\n";
+  }
+
+  /// The text names file and place by itself.
+  [[nodiscard]] std::string line_for_people(std::string_view text, Fields fields) const {
+    std::string line = printable(text);
+    if (reader == LogReader::terminal) return line + "\n";
+    FieldsText behind(line, text.starts_with("  ") ? "  # " : "  ");
+    for (const LogField& field : fields) {
+      const bool of_a_row = field.name == "row" && field.value != "0";
+      if (of_a_row) behind.add(field.name, field.value);
+    }
+    if (!run.empty()) behind.add("run", run);
     return line + "\n";
   }
 
@@ -225,14 +249,14 @@ struct Log::State {
   }
 
   LogFormat format;
-  bool journal;
+  LogReader reader;
   std::string run;
   std::shared_ptr<LineSink> sink;
   spdlog::logger logger;
 };
 
-Log::Log(LogFormat format, bool quiet, bool journal, std::FILE* out)
-    : state_(std::make_unique<State>(format, journal, out)) {
+Log::Log(LogFormat format, bool quiet, LogReader reader, std::FILE* out)
+    : state_(std::make_unique<State>(format, reader, out)) {
   if (quiet) be_quiet();
 }
 
@@ -259,7 +283,7 @@ void Log::line(LogLevel level, std::string_view text, std::string_view message, 
   if (state_->format == LogFormat::json) {
     state_->put(at, state_->json_line(at, {}, message, fields, {}));
   } else {
-    state_->put(at, printable(text) + "\n");
+    state_->put(at, state_->line_for_people(text, fields));
   }
 }
 
@@ -280,6 +304,9 @@ void Log::be_quiet() { state_->logger.set_level(Level::warn); }
 void Log::set_run(std::string run) { state_->run = std::move(run); }
 const std::string& Log::run() const { return state_->run; }
 LogFormat Log::format() const { return state_->format; }
+bool Log::is_watched() const {
+  return state_->format == LogFormat::text && state_->reader == LogReader::terminal;
+}
 
 void Log::before_line(std::function<void()> act) { state_->sink->before = std::move(act); }
 

@@ -7,6 +7,10 @@
 // Where the journal reads standard error (io/journal), a line begins with its priority, `<4>`, and
 // a text line has no time, for the journal has one. In json nothing else is ever written.
 //
+// What is written for people (`line`) stands on a terminal as it is. Elsewhere it ends as the other
+// lines do, with `row=3 run=3f09c2d1`; behind a line that is indented, such as a command to be
+// pasted, they are a comment to a shell: `  sagorder status out.csv  # run=3f09c2d1`.
+//
 // Whatever text comes from outside (answers, file names, cells) is made harmless: no control
 // character reaches a terminal, and no line can pretend to be another. Secrets have a type that
 // cannot be given to it.
@@ -44,15 +48,22 @@ struct LogField {
   bool is_number = false;  ///< the value is an unsigned number, and JSON has it as one
 };
 
+enum class LogReader : std::uint8_t {
+  terminal,  ///< somebody watches
+  stream,    ///< a file or a pipe
+  journal,
+};
+
 enum class LogLevel : std::uint8_t { info, warning, error };
 
 class Log {
  public:
   using Fields = std::initializer_list<LogField>;
 
-  /// @param quiet warnings and errors only  @param journal whether the journal reads `out`
+  /// @param quiet warnings and errors only  @param reader who reads `out`
   /// @param out stays open as long as this
-  Log(LogFormat format, bool quiet, bool journal = false, std::FILE* out = stderr);
+  Log(LogFormat format, bool quiet, LogReader reader = LogReader::terminal,
+      std::FILE* out = stderr);
   ~Log();
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
@@ -63,7 +74,8 @@ class Log {
   void warning(std::string_view message, Fields fields = {});
   void error(std::string_view message, Fields fields = {});
 
-  /// A line that people get as it is: no time, no level, no fields. JSON has it as `message`.
+  /// A line that people get as it is: no time, no level, and of the fields `row` alone, where
+  /// nobody watches. JSON has it as `message`.
   void line(LogLevel level, std::string_view text, std::string_view message, Fields fields = {});
   void line(LogLevel level, std::string_view text) { line(level, text, text); }
   /// A question: the line is not ended.
@@ -79,6 +91,8 @@ class Log {
   void set_run(std::string run);
   [[nodiscard]] const std::string& run() const;
   [[nodiscard]] LogFormat format() const;
+  /// Whether it is text that a person sees as it comes.
+  [[nodiscard]] bool is_watched() const;
 
   /// Called before each line is written: a progress bar gives way.
   void before_line(std::function<void()> act);

@@ -77,10 +77,15 @@ ExitCode perform(const Settings& settings, Log& log) {
   return ExitCode::internal;
 }
 
+LogReader reader_of_log() {
+  if (is_journal(STDERR_FILENO)) return LogReader::journal;
+  return is_terminal(STDERR_FILENO) ? LogReader::terminal : LogReader::stream;
+}
+
 ExitCode run(int argc, const char* const* argv) {
-  const bool journal = is_journal(STDERR_FILENO);
+  const LogReader reader = reader_of_log();
   std::optional<Log> log;
-  log.emplace(format_asked(argc, argv), false, journal);
+  log.emplace(format_asked(argc, argv), false, reader);
   try {
     Surroundings around = surroundings_of_process();
     if (is_terminal(STDOUT_FILENO)) around.columns = terminal_width(STDOUT_FILENO);
@@ -91,7 +96,7 @@ ExitCode run(int argc, const char* const* argv) {
     }
     const Settings& settings = std::get<Settings>(parsed);
     // A file or a variable may have asked for another form than the arguments.
-    if (settings.log_format != log->format()) log.emplace(settings.log_format, false, journal);
+    if (settings.log_format != log->format()) log.emplace(settings.log_format, false, reader);
     return perform(settings, *log);
   } catch (const UsageError& error) {
     return fail(*log, ExitCode::usage, error.what(), error.hint);

@@ -155,6 +155,11 @@ void Progress::tell_through(Teller teller) {
   every_ = kPlainEvery;  // it was to be a log for people: no more lines than they would get
 }
 
+void Progress::say_through(Sayer sayer, std::string run) {
+  sayer_ = std::move(sayer);
+  run_ = std::move(run);
+}
+
 void Progress::work(std::string_view what, std::uint64_t done, std::uint64_t of, SteadyTime now) {
   if (mode_ == ProgressMode::none) return;
   if (work_ != what || (done == 0 && of > 0)) {
@@ -168,7 +173,7 @@ void Progress::work(std::string_view what, std::uint64_t done, std::uint64_t of,
   const std::uint64_t percent = of == 0 ? 0 : std::min(done, of) * 100 / of;
   const std::string text =
       of == 0 ? printable(what) : fmt::format("{}: {} %", printable(what), percent);
-  if (mode_ == ProgressMode::plain) write(text + "\n");
+  if (mode_ == ProgressMode::plain) write_plain(text);
   if (mode_ == ProgressMode::bar) show_bar(text);
   if (mode_ != ProgressMode::json) return;
   nlohmann::ordered_json object = {{"work", printable(what)}};
@@ -237,7 +242,7 @@ void Progress::measure(std::uint64_t settled, SteadyTime now) {
 }
 
 void Progress::show(const View& view) {
-  if (mode_ == ProgressMode::plain) write(view.plain() + "\n");
+  if (mode_ == ProgressMode::plain) write_plain(view.plain());
   if (mode_ == ProgressMode::json) show_json(view.plain(), view.json());
   if (mode_ != ProgressMode::bar) return;
   show_bar(view.bar(static_cast<std::size_t>(std::max(width_(), 0))));
@@ -246,7 +251,8 @@ void Progress::show(const View& view) {
 /// @param members a JSON object
 void Progress::show_json(const std::string& message, const std::string& members) {
   if (teller_) return teller_(message, members);
-  write(R"({"event":"progress",)" + members.substr(1) + "\n");
+  const std::string run = run_.empty() ? "" : R"("run_id":")" + run_ + R"(",)";
+  write(R"({"event":"progress",)" + run + members.substr(1) + "\n");
 }
 
 void Progress::show_bar(const std::string& text) {
@@ -266,6 +272,11 @@ void Progress::finish(const RunView& run, SteadyTime now) {
   finished_ = true;  // no time is left, whatever is
   const bool lines = mode_ == ProgressMode::plain || mode_ == ProgressMode::json;
   if (lines) show(view_of(run, now));
+}
+
+void Progress::write_plain(const std::string& line) {
+  if (sayer_) return sayer_(line);
+  write(line + "\n");
 }
 
 void Progress::write(const std::string& text) {

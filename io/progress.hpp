@@ -34,6 +34,8 @@ class Progress {
 
   /// Writes a line in another's form. @param message the line for people  @param members JSON
   using Teller = std::function<void(const std::string& message, const std::string& members)>;
+  /// Writes a line of text, which has no end.
+  using Sayer = std::function<void(const std::string& line)>;
 
   /// @param width columns of the terminal, asked at each redraw
   /// @param out stays open as long as this
@@ -42,6 +44,9 @@ class Progress {
 
   /// From now on whatever is shown is JSON, and goes through `teller`: as an event of a log.
   void tell_through(Teller teller);
+
+  /// From now on `plain` lines go through `sayer`, as a log's for people, and `json` names the run.
+  void say_through(Sayer sayer, std::string run);
 
   /// Before the first order: `done` of `of` bytes or records. If it goes on for a moment, or `of`
   /// is 0 because nobody knows how long it takes, it is shown as updates are.
@@ -73,6 +78,7 @@ class Progress {
   void show(const View& view);
   void show_json(const std::string& message, const std::string& members);
   void show_bar(const std::string& text);
+  void write_plain(const std::string& line);
   void write(const std::string& text);
 
   ProgressMode mode_;
@@ -80,6 +86,8 @@ class Progress {
   std::function<int()> width_;
   std::FILE* out_;
   Teller teller_;
+  Sayer sayer_;
+  std::string run_;
   std::string work_;  // what is being done before the first order
   SteadyTime work_begun_{};
   bool work_shown_ = false;

@@ -285,6 +285,34 @@ class Reports(CommandTest):
         self.assertRegex(lines[-2], r"\A<3>sagorder: error: --rate")
         self.assertNotIn("<6>", batch.run().stderr, "a stream that the journal does not read")
 
+    def test_every_line_for_the_journal_has_priority_and_run(self):
+        """Log, progress, rows that were not placed, summary and advice."""
+        faults = "close-after@2,code:QuotaExceeded@3"
+        batch = self.quiet_batch(self.gateway(faults=faults), *ONE_BY_ONE)
+        command = replaced(batch.command("--max-orders", "4"), progress="plain")
+        with open(batch.log, "wb") as log:
+            stream = os.fstat(log.fileno())
+            env = {**batch.env, "JOURNAL_STREAM": f"{stream.st_dev}:{stream.st_ino}"}
+            subprocess.run(command, stderr=log, env=env, cwd=batch.folder, check=False)
+        lines = batch.log.read_text().splitlines()
+        run = batch.summary()["run_id"]
+        for line in lines:
+            self.assertRegex(line, rf"\A<[346]>.* run={run}\Z")
+        text = "\n".join(lines)
+        self.assertRegex(text, r"<4>warning  a row is in doubt  row=2 code=\w+ why=")
+        self.assertRegex(text, r"<4>warning  a row was rejected  row=3 code=QuotaExceeded why=")
+        self.assertRegex(text, r"(?m)^<6>\d of 6 rows: ")
+        self.assertRegex(text, rf"(?m)^<4>  placed +3  # run={run}$")
+        self.assertRegex(text, rf"(?m)^<4>  \S*sagorder status .*  # run={run}$")
+
+    def test_every_line_in_a_file_names_the_run(self):
+        batch = self.quiet_batch(self.gateway(), columns={"Period": lambda row: 13 + row})
+        lines = batch.run().stderr.splitlines()
+        for row, line in enumerate(lines[:-2], 1):
+            self.assertRegex(line, rf"orders.csv:{row + 1}:\d+: error: .*  row={row} run=\w{{8}}\Z")
+        self.assertRegex(lines[-2], r"\Asagorder: error: .*  run=\w{8}\Z")
+        self.assertRegex(lines[-1], r"\A  mend the rows.*  # run=\w{8}\Z")
+
     def test_log_of_a_warning_as_json(self):
         batch = self.quiet_batch(self.gateway(latency="300ms"), *ONE_BY_ONE)
         process = self.started(batch)
@@ -292,8 +320,10 @@ class Reports(CommandTest):
         process.wait()
         done = batch.run("--quiet", "--log-format", "json")
         lines = self.lines_of(done.stderr)
-        self.assertEqual([line["level"] for line in lines], ["warning"])
-        self.assertIn("in doubt", lines[0]["message"])
+        self.assertEqual([line["level"] for line in lines], ["warning", "warning"])
+        self.assertIn("they are in doubt", lines[0]["message"])
+        self.assertIn(lines[1]["row"], range(1, ROWS + 1))
+        self.assertEqual(lines[1]["code"], "Interrupted")
 
 
 class Listening(CommandTest):
@@ -358,8 +388,8 @@ class Input(CommandTest):
         batch.output, batch.ledger = batch.folder / "-r.csv", batch.folder / "-r.csv.ledger"
         command = without(batch.command(), str(batch.input), str(batch.output), "--output")
         done = batch.sagorder(*command[1:], "--output=-r.csv", "--max-orders", "3", "--", "-x.csv")
-        self.assert_ended(done, IN_DOUBT, "sagorder status ./-r.csv\n", " -- -x.csv\n")
-        proposed = re.findall(r"(?m)^  \S*sagorder (.*)$", done.stderr)
+        self.assert_ended(done, IN_DOUBT, "sagorder status ./-r.csv  #", " -- -x.csv  #")
+        proposed = re.findall(r"(?m)^  \S*sagorder (.*)  # run=\w{8}$", done.stderr)
         self.assertEqual(len(proposed), 2, done.stderr)
         self.assert_ended(batch.sagorder(*shlex.split(proposed[0])), ALL_PLACED, "in doubt")
         done = batch.sagorder(*shlex.split(proposed[1].replace(" --max-orders 3", "")))

@@ -105,7 +105,7 @@ class Advice(PlanTest):
     def test_a_limit_that_the_plan_holds(self):
         batch = self.planned(*HALF)
         done = self.keep(batch, *HALF)
-        self.assert_ended(done, LIMIT, "buys as much again, by the same plan:\n")
+        self.assert_ended(done, LIMIT, "buys as much again, by the same plan:  run=")
         self.assertEqual(batch.summary()["plan_command"], "")
         self.assertEqual(self.paste(batch, batch.summary()["next_command"]), ALL_PLACED)
         self.assert_all_ordered_once(batch)
@@ -121,14 +121,14 @@ class Advice(PlanTest):
     def test_without_a_plan_the_option_alone(self):
         batch = self.quiet_batch(self.gateway())
         done = batch.run(*HALF)
-        self.assert_ended(done, LIMIT, "as much again, and without --max-orders the rest:\n")
+        self.assert_ended(done, LIMIT, "as much again, and without --max-orders the rest:  run=")
         self.assertEqual(self.paste(batch, self.proposed(batch, done)[1]), ALL_PLACED)
         self.assert_all_ordered_once(batch)
 
     def test_a_limit_that_nothing_fits_in_is_left_out(self):
         batch = self.quiet_batch(self.gateway())
         done = batch.run("--max-seats", "4")
-        self.assert_ended(done, LIMIT, "No row that is left fits in --max-seats; without it:\n")
+        self.assert_ended(done, LIMIT, "No row that is left fits in --max-seats; without it:  run=")
         command = self.proposed(batch, done)[1]
         self.assertNotIn("--max-seats", command)
         self.assertEqual(self.paste(batch, command), ALL_PLACED)

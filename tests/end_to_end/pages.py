@@ -38,7 +38,9 @@ NOISE = [
     re.compile(r"(?m)^\[[#.]+\] .*\n"),
     re.compile(r"(?m)^\d+ of \d+ rows: .*\n"),
     re.compile(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  (?=info|warning|error)"),
-    re.compile(r"(?m)  run=[0-9a-f]{8}$"),
+    # What stands on no terminal: rows that were not placed, and the run behind each line.
+    re.compile(r"(?m)^warning  (a row|more rows) (is|was|are|were) .*\n"),
+    re.compile(r"(?m)  (# |row=\d+ )?run=[0-9a-f]{8}$"),
 ]
 MASKS = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),

@@ -235,6 +235,35 @@ TEST(PipelineByHand, ARefusedCertificateIsShownNoRequest) {
   EXPECT_EQ(run.state(1), State::pending);
 }
 
+TEST(PipelineByHand, WhatIsNoOrderIsToldOnceItIsDurable) {
+  ByHand run;
+  run.refuse(run.send(1), "QuotaExceeded");
+  EXPECT_TRUE(run.actions->unplaced.empty()) << "not durable yet";
+  run.commit();
+  ASSERT_EQ(run.actions->unplaced.size(), 1U);
+  EXPECT_EQ(run.actions->unplaced[0]->row, Row{1});
+  EXPECT_EQ(run.actions->unplaced[0]->kind, RecordKind::rejected);
+  EXPECT_EQ(run.actions->unplaced[0]->code, "QuotaExceeded");
+  run.place(run.send(2), "17");
+  run.commit();
+  EXPECT_TRUE(run.actions->unplaced.empty()) << "an order, and the one before was told";
+}
+
+TEST(PipelineByHand, ARefusalThatEndsTheRunIsToldAndWhatIsTakenBackIsNot) {
+  ByHand run;
+  const Slot slot = run.send(1);
+  run.read(2);
+  run.refuse(slot, "SignatureDoesNotMatch");
+  std::vector<std::string> codes;
+  for (int commits = 0; commits < 4 && !run.actions->finished; ++commits) {
+    run.commit();
+    for (const Record* const each : run.actions->unplaced) codes.push_back(each->code);
+  }
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.state(2), State::pending);
+  EXPECT_EQ(codes, std::vector<std::string>{"SignatureDoesNotMatch"});
+}
+
 TEST(PipelineByHand, AStampFromTheFutureIsNotSent) {
   for (const seconds back : {kStampAgeMax, kStampAgeMax + seconds(1)}) {
     SCOPED_TRACE(back.count());

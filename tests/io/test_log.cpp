@@ -68,7 +68,7 @@ class LogTest : public testing::Test {
 };
 
 TEST_F(LogTest, TextLine) {
-  Log log(LogFormat::text, false, false, out);
+  Log log(LogFormat::text, false, LogReader::terminal, out);
   log.info("run ended", {{"placed", "3"}, {"file", "a b=\"c\".csv"}});
   const std::regex expected(
       R"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ  info  run ended  placed=3 file="a b=\\"c\\".csv"\n)");
@@ -76,7 +76,7 @@ TEST_F(LogTest, TextLine) {
 }
 
 TEST_F(LogTest, JsonLine) {
-  Log log(LogFormat::json, false, false, out);
+  Log log(LogFormat::json, false, LogReader::terminal, out);
   log.warning("throttled \"hard\"\n", {{"code", "Throttling\x1b[0m"}});
   const std::string line = written();
   EXPECT_EQ(line.find('\n'), line.size() - 1);
@@ -89,20 +89,20 @@ TEST_F(LogTest, JsonLine) {
 }
 
 TEST_F(LogTest, OneCallIsOneLine) {
-  Log log(LogFormat::text, false, false, out);
+  Log log(LogFormat::text, false, LogReader::terminal, out);
   log.error("no\n2019-05-20 08:01:02Z  info  all is well", {{"code", "x\ny"}});
   const std::string text = written();
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
 }
 
 TEST_F(LogTest, BracesAreNoFormat) {
-  Log log(LogFormat::text, false, false, out);
+  Log log(LogFormat::text, false, LogReader::terminal, out);
   log.info("{} {0:s} %s %n", {{"value", "{}"}});
   EXPECT_TRUE(has(written(), "{} {0:s} %s %n  value={}")) << written();
 }
 
 TEST_F(LogTest, QuietKeepsWarningsAndErrors) {
-  Log log(LogFormat::text, true, false, out);
+  Log log(LogFormat::text, true, LogReader::terminal, out);
   log.info("unsaid");
   log.asked("as you wish");
   log.warning("careful");
@@ -114,14 +114,14 @@ TEST_F(LogTest, QuietKeepsWarningsAndErrors) {
 }
 
 TEST_F(LogTest, WhoDrawsThereGivesWayFirst) {
-  Log log(LogFormat::text, false, false, out);
+  Log log(LogFormat::text, false, LogReader::terminal, out);
   log.before_line([this] { std::fputs("|wiped|", out); });
   log.info("line");
   EXPECT_TRUE(written().starts_with("|wiped|"));
 }
 
 TEST_F(LogTest, EveryLineNamesTheRun) {
-  Log text(LogFormat::text, false, false, out);
+  Log text(LogFormat::text, false, LogReader::terminal, out);
   text.set_run("3f09c2d1");
   text.info("one", {{"row", "7", true}});
   text.info("two");
@@ -131,7 +131,7 @@ TEST_F(LogTest, EveryLineNamesTheRun) {
 }
 
 TEST_F(LogTest, JsonLineNamesTheRunAndHasNumbers) {
-  Log log(LogFormat::json, false, false, out);
+  Log log(LogFormat::json, false, LogReader::terminal, out);
   log.set_run("3f09c2d1");
   log.error("lost", {{"row", "7", true}, {"code", "7"}});
   const auto object = nlohmann::json::parse(written());
@@ -142,13 +142,13 @@ TEST_F(LogTest, JsonLineNamesTheRunAndHasNumbers) {
 
 TEST_F(LogTest, ALineForPeopleIsAnObjectForPrograms) {
   {
-    Log log(LogFormat::text, true, false, out);
+    Log log(LogFormat::text, true, LogReader::terminal, out);
     log.line(LogLevel::error, "a.csv:2:1: error: \x1b bad", "bad", {{"row", "1", true}});
     log.question("Sure? ");
     EXPECT_EQ(written(), "a.csv:2:1: error: \\x1b bad\nSure? ");
   }
   std::rewind(out);
-  Log log(LogFormat::json, true, false, out);
+  Log log(LogFormat::json, true, LogReader::terminal, out);
   log.line(LogLevel::error, "a.csv:2:1: error: bad", "bad", {{"row", "1", true}});
   log.question("Sure? ");
   log.event(LogLevel::warning, "summary", "all done", R"({"run":7})");
@@ -166,7 +166,7 @@ TEST_F(LogTest, ALineForPeopleIsAnObjectForPrograms) {
 
 TEST_F(LogTest, TheJournalIsToldThePriorityAndHasATimeOfItsOwn) {
   {
-    Log log(LogFormat::text, false, true, out);
+    Log log(LogFormat::text, false, LogReader::journal, out);
     log.info("one");
     log.warning("two");
     log.error("three");
@@ -174,9 +174,37 @@ TEST_F(LogTest, TheJournalIsToldThePriorityAndHasATimeOfItsOwn) {
     EXPECT_EQ(written(), "<6>info  one\n<4>warning  two\n<3>error  three\n<3>four\n");
   }
   std::rewind(out);
-  Log log(LogFormat::json, false, true, out);
+  Log log(LogFormat::json, false, LogReader::journal, out);
   log.warning("a much longer line than before, so that nothing of it is left");
   EXPECT_TRUE(written().starts_with("<4>{\"time\":")) << written();
+}
+
+TEST_F(LogTest, ALineForPeopleNamesRunAndRowWhereNobodyWatches) {
+  {
+    Log log(LogFormat::text, false, LogReader::stream, out);
+    log.line(LogLevel::error, "before there is a run");
+    log.set_run("3f09c2d1");
+    log.line(LogLevel::error, "a.csv:2:1: error: bad", "bad", {{"line", "2"}, {"row", "1", true}});
+    log.line(LogLevel::error, "a.csv:1:1: error: bad", "bad", {{"row", "0", true}});
+    log.line(LogLevel::info, "  sagorder status out.csv");
+    EXPECT_EQ(written(),
+              "before there is a run\n"
+              "a.csv:2:1: error: bad  row=1 run=3f09c2d1\n"
+              "a.csv:1:1: error: bad  run=3f09c2d1\n"
+              "  sagorder status out.csv  # run=3f09c2d1\n");
+  }
+  std::rewind(out);
+  Log log(LogFormat::text, false, LogReader::terminal, out);
+  log.set_run("3f09c2d1");
+  log.line(LogLevel::error, std::string(200, 'x'), "bad", {{"row", "1", true}});
+  EXPECT_TRUE(written().starts_with(std::string(200, 'x') + "\n")) << written();
+}
+
+TEST_F(LogTest, OnlyTextAtATerminalIsWatched) {
+  EXPECT_TRUE(Log(LogFormat::text, false, LogReader::terminal, out).is_watched());
+  EXPECT_FALSE(Log(LogFormat::text, false, LogReader::stream, out).is_watched());
+  EXPECT_FALSE(Log(LogFormat::text, false, LogReader::journal, out).is_watched());
+  EXPECT_FALSE(Log(LogFormat::json, false, LogReader::terminal, out).is_watched());
 }
 
 // Whoever wants to log a secret has to write `reveal()`.

@@ -226,6 +226,23 @@ TEST_F(ProgressTest, WorkBeforeTheFirstOrderIsShownIfItTakesAMoment) {
   }
 }
 
+TEST_F(ProgressTest, PlainLinesAreTheLogsAndJsonNamesTheRun) {
+  std::vector<std::string> said;
+  Progress plain = progress_of(ProgressMode::plain);
+  plain.say_through([&](const std::string& line) { said.push_back(line); }, "3f09c2d1");
+  plain.work("reading standard input", 0, 0, kStart);
+  plain.update(view(10), kStart);
+  ASSERT_EQ(said.size(), 2U);
+  EXPECT_EQ(said[0], "reading standard input");
+  EXPECT_TRUE(said[1].starts_with("0 of 10 rows: "));
+  EXPECT_EQ(taken(), "");
+  Progress json = progress_of(ProgressMode::json);
+  json.say_through([&](const std::string& line) { said.push_back(line); }, "3f09c2d1");
+  json.update(view(10), kStart);
+  EXPECT_EQ(nlohmann::json::parse(taken())["run_id"], "3f09c2d1");
+  EXPECT_EQ(said.size(), 2U);
+}
+
 TEST_F(ProgressTest, WorkOfUnknownLengthIsShownAtOnce) {
   Progress progress = progress_of(ProgressMode::plain);
   progress.work("reading standard input", 0, 0, kStart);
