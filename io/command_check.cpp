@@ -16,6 +16,7 @@
 #include "io/repeats.hpp"
 #include "io/table.hpp"
 #include "io/validation.hpp"
+#include "io/work_shown.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -32,7 +33,7 @@ class Check {
  public:
   explicit Check(const Settings& settings)
       : settings_(settings),
-        file_(settings.input, "", {}, reading_of(settings)),
+        file_(settings.input, "", shown_.reading(settings.input), reading_of(settings)),
         references_(temporary_directory()),
         rows_(temporary_directory()) {}
 
@@ -74,6 +75,7 @@ class Check {
           references_.see(order, record, so_far);
           see_row(order, record);
         });
+    shown_.hide();
     for (const Complaint& each : complaints.told()) {
       tell("{}\n", printable(to_string(each, file_.name())));
     }
@@ -166,6 +168,7 @@ class Check {
   }
 
   const Settings& settings_;
+  WorkShown shown_;
   OrdersFile file_;
   Validation validation_;
   std::uint64_t of_rows_ = 0;  // errors that are a row's own, which --skip-invalid leaves out

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "io/query_client.hpp"
 #include "io/routes.hpp"
 #include "io/tls_survey.hpp"
+#include "io/work_shown.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -49,6 +51,7 @@ class Findings {
  private:
   static void line(std::string_view grade, std::string_view what, const std::string& text) {
     fmt::print("{:<8} {:<12} {}\n", grade, what, printable(text));
+    std::fflush(stdout);  // the next one may take its time
   }
   static void say(std::string_view advice) { fmt::print("{:<8} {:<12} do: {}\n", "", "", advice); }
 
@@ -59,8 +62,8 @@ std::string day_of(WallTime at) { return timestamp(at).substr(0, 10); }
 
 class Doctor {
  public:
-  Doctor(const Settings& settings, Log& /*log*/)
-      : settings_(settings), routes_(find_routes(settings)) {}
+  Doctor(const Settings& settings, Log& log)
+      : settings_(settings), log_(log), routes_(find_routes(settings)) {}
 
   ExitCode examine() {
     read_regions();
@@ -70,6 +73,7 @@ class Doctor {
       const Endpoint endpoint = settings_.endpoint.value_or(default_endpoint(region));
       const auto [place, first] = sound.try_emplace(endpoint, false);
       fmt::print("\n{} at {}\n", region, host_header(endpoint));
+      std::fflush(stdout);
       if (first) place->second = look_at_tls(endpoint);
       if (place->second && client_) ask(region, endpoint, orders);
     }
@@ -82,10 +86,12 @@ class Doctor {
   void read_regions() {
     for (const std::string& region : settings_.regions) regions_[region] = 0;
     if (settings_.input.empty()) return;
-    OrdersFile file(settings_.input, "", {}, reading_of(settings_));
+    WorkShown shown;
+    OrdersFile file(settings_.input, "", shown.reading(settings_.input), reading_of(settings_));
     Complaints complaints;
     const Validation validation = validate(
         file, settings_.intake, [&](const Complaint& complaint) { complaints.add(complaint); });
+    shown.hide();
     if (validation.errors > 0) {
       for (const Complaint& each : complaints.told()) {
         if (each.severity == Severity::error) findings_.note("input", to_string(each, file.name()));
@@ -101,7 +107,9 @@ class Doctor {
   void look_at_credentials() {
     try {
       tls_.emplace(tls_of(settings_));
-      const Credentials found = obtain_key(key_choice(settings_), *tls_, settings_.scheme, routes_);
+      const Credentials found =
+          obtain_key(key_choice(settings_), *tls_, settings_.scheme, routes_,
+                     {[this](const std::string& what) { log_.info(what); }, {}});
       const bool temporary = !found.key.security_token.empty();
       findings_.ok("credentials", std::string(temporary ? "a temporary key" : "a permanent key") +
                                       " from the " + found.describe());
@@ -236,6 +244,7 @@ class Doctor {
   }
 
   const Settings& settings_;
+  Log& log_;
   const Routes routes_;
   std::optional<std::uint64_t> least_left_;  // of the quota, in any region
   Findings findings_;

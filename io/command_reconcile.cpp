@@ -134,7 +134,8 @@ class Reconciliation {
     const TlsContext tls = tls_of(settings_);
     const Routes routes = find_routes(settings_);
     const Credentials credentials =
-        obtain_key(key_choice(settings_), tls, settings_.scheme, routes);
+        obtain_key(key_choice(settings_), tls, settings_.scheme, routes,
+                   {[this](const std::string& what) { log_.info(what); }, {}});
     log_.info("credentials from the " + credentials.describe());
     const auto say = [this](const std::string& text) { log_.info(text); };
     QueryClient client(tls, routes, settings_.scheme, settings_.method,

@@ -14,6 +14,7 @@
 #include "io/results_repair.hpp"
 #include "io/shared_ledger.hpp"
 #include "io/standing.hpp"
+#include "io/work_shown.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -21,9 +22,9 @@ namespace {
 constexpr std::size_t kLinesCompared = 100;  // of a file that is to be replaced
 
 /// Of an input that was named, where there may be several batches to choose from; else empty.
-std::string digest_wanted(const Settings& settings) {
+std::string digest_wanted(const Settings& settings, WorkShown& shown) {
   if (!is_database(settings.ledger) || settings.input.empty()) return {};
-  OrdersFile file(settings.input, "", OrdersFile::Watch{}, reading_of(settings));
+  OrdersFile file(settings.input, "", shown.reading(settings.input), reading_of(settings));
   csv::Record record;
   OrdersFile::Step step;
   do {
@@ -96,16 +97,19 @@ void write_results(const Settings& settings, Original& original, const Rows& row
 
 ExitCode results_command(const Settings& settings, Log& /*log*/) {
   const std::string& path = settings.ledger;
-  const auto [ledger, running] = look_at_ledger(settings, digest_wanted(settings));
+  WorkShown shown;
+  const auto [ledger, running] = look_at_ledger(settings, digest_wanted(settings, shown));
   const Facts facts = ledger->facts();
-  Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
+  const std::uint64_t count_of_rows = rows_of(facts, path);
+  Rows rows = replay_rows(*ledger, count_of_rows, path, shown.replaying(path, count_of_rows));
   const auto standing_in = interrupted_ones(*ledger, rows, running);
   for (const auto& [row, record] : standing_in) {
     rows.apply({record.kind, record.row, record.attempt});
   }
-  Original original = open_original(settings, facts, rows);
+  Original original = open_original(settings, facts, rows, shown.reading("the batch's input"));
   refuse_results_of_others(settings.output, original.validation.columns, *ledger);
   write_results(settings, original, rows, *ledger, standing_in);
+  shown.hide();
   const Counts counts = count(rows, facts, true);
   fmt::print("{}: {} rows, {} placed, {} rejected, {} in doubt", printable(settings.output),
              rows.count(), rows.count_of(State::placed), rows.count_of(State::rejected),

@@ -12,6 +12,7 @@
 #include "io/file.hpp"
 #include "io/ledger_place.hpp"
 #include "io/standing.hpp"
+#include "io/work_shown.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -115,9 +116,15 @@ ExitCode rows_command(const Settings& settings, Log& /*log*/) {
     throw LedgerBusy(path + ": a run is going on, and what becomes of the rows is not known yet");
   }
   const Facts facts = ledger->facts();
-  const Rows rows = replay_rows(*ledger, rows_of(facts, path), path);
+  WorkShown shown;
+  const std::uint64_t count_of_rows = rows_of(facts, path);
+  const Rows rows = replay_rows(*ledger, count_of_rows, path, shown.replaying(path, count_of_rows));
 
-  const Original original = open_original(settings, facts, rows);
+  Original original = open_original(settings, facts, rows, shown.reading("the batch's input"));
+  if (settings.rows_output.empty()) {  // the rows may go to the same terminal
+    shown.hide();
+    original.file->watch(nullptr);
+  }
   Sink sink(settings.rows_output);
   const auto& columns = original.validation.columns;
   sink.line({columns.begin(), columns.end()});
@@ -131,6 +138,7 @@ ExitCode rows_command(const Settings& settings, Log& /*log*/) {
     ++count;
   });
   sink.close();
+  shown.hide();
   say_what_it_is(settings, count, original.options);
   return ExitCode::all_placed;
 }

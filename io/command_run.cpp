@@ -30,6 +30,7 @@
 #include "io/run_history.hpp"
 #include "io/standing.hpp"
 #include "io/summary.hpp"
+#include "io/work_shown.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -97,8 +98,7 @@ class Run {
                             log_.run());
     }
     return [this](std::uint64_t bytes, std::uint64_t of) {
-      progress_.work("reading " + (settings_.input == "-" ? "standard input" : settings_.input),
-                     bytes, of, now().steady);
+      progress_.work(reading_of_file(settings_.input), bytes, of, now().steady);
     };
   }
 
@@ -158,7 +158,8 @@ class Run {
       tls_.emplace(tls_of(settings_));
       routes_ = find_routes(settings_);
       tell_proxy();
-      credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme, routes_);
+      credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme, routes_,
+                                {[this](const std::string& what) { log_.info(what); }, {}});
       log_.info("credentials from the " + credentials_.describe());
       confirm();
     }
@@ -327,8 +328,8 @@ class Run {
   }
 
   void tell_replaying(std::uint64_t records) {
-    const std::uint64_t about = std::max(2 * validation_.rows, records);  // mostly two a row
-    progress_.work("replaying " + settings_.ledger, records, about, now().steady);
+    progress_.work("replaying " + settings_.ledger, records,
+                   records_about(validation_.rows, records), now().steady);
   }
 
   /// Counts what is left, and refuses what would make the rest of the batch another one.

@@ -26,9 +26,9 @@ std::string input_path(const Settings& settings, const Facts& facts) {
 
 /// One that is not where it was may be somewhere else, or on another host.
 std::unique_ptr<OrdersFile> open_input(const std::string& path, const Settings& settings,
-                                       const Reading& reading) {
+                                       const Reading& reading, const OrdersFile::Watch& watch) {
   try {
-    return std::make_unique<OrdersFile>(path, "", OrdersFile::Watch{}, reading);
+    return std::make_unique<OrdersFile>(path, "", watch, reading);
   } catch (const InputError& error) {
     if (!settings.input.empty()) throw;
     throw InputError(error.what(),
@@ -83,10 +83,12 @@ IntakeOptions intake_of(const Facts& facts, const std::string& ledger) {
   return options;
 }
 
-Original open_original(const Settings& settings, const Facts& facts, const Rows& rows) {
+Original open_original(const Settings& settings, const Facts& facts, const Rows& rows,
+                       const OrdersFile::Watch& watch) {
   const std::string& ledger = settings.ledger;
   Original original;
-  original.file = open_input(input_path(settings, facts), settings, reading_of(settings, facts));
+  original.file =
+      open_input(input_path(settings, facts), settings, reading_of(settings, facts), watch);
   original.options = intake_of(facts, ledger);
   const auto look = [&] {
     original.validation = validate(*original.file, original.options, [](const Complaint&) {});

@@ -68,12 +68,14 @@ IntakeOptions intake_of(const Facts& facts, const std::string& ledger);
 
 /// The batch's own input, for another look: `input` of the settings, else where the facts say it
 /// was. Reads it once. A Refusal if it is not there any more, or another content.
+/// @param watch told of each block that is read, also in later passes
 struct Original {
   std::unique_ptr<OrdersFile> file;
   IntakeOptions options;
   Validation validation;
 };
-Original open_original(const Settings& settings, const Facts& facts, const Rows& rows);
+Original open_original(const Settings& settings, const Facts& facts, const Rows& rows,
+                       const OrdersFile::Watch& watch = {});
 
 /// --encoding and --delimiter.
 Reading reading_of(const Settings& settings);

@@ -276,6 +276,14 @@ Credentials credentials_of(const AccessKey& key, const KeySource& source) {
   return {key, name, std::nullopt, {}};
 }
 
+std::string asking(const std::vector<KeySource>& sources) {
+  std::string whom;
+  for (const KeySource& each : sources) {
+    whom += (whom.empty() ? "the " : ", and then the ") + printable(each.name);
+  }
+  return "asking " + whom + " for a key";
+}
+
 }  // namespace
 
 std::string describe_key(const AccessKey& key, const std::optional<KeyLife>& life) {
@@ -295,10 +303,11 @@ std::optional<Credentials> known_key(const KeyPlaces& places) {
 }
 
 Credentials obtain_key(const KeyChoice& choice, const TlsContext& tls, Scheme scheme,
-                       const Routes& routes) {
+                       const Routes& routes, const WhileAsking& watch) {
   KeyPlaces places = find_key(choice);
   if (auto known = known_key(places)) return *known;
-  const KeyOutcome outcome = fetch_key(tls, places.sources, scheme, routes);
+  if (watch.begins) watch.begins(asking(places.sources));
+  const KeyOutcome outcome = fetch_key(tls, places.sources, scheme, routes, watch.goes_on);
   if (outcome.absent) throw Chain::nothing(places.looked + "; " + outcome.why);
   if (!outcome.key) {
     throw CredentialsError("no key came from the " + outcome.source + ": " + outcome.why);

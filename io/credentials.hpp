@@ -22,6 +22,7 @@
 // Source: the default providers of the vendor's credentials libraries for Go, Java and Python.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -70,9 +71,16 @@ KeyPlaces find_key(const KeyChoice& choice);
 /// The key that is there already, if the first place has one. Throws CredentialsError.
 std::optional<Credentials> known_key(const KeyPlaces& places);
 
+/// Who is told while somebody is asked for a key; each may be empty, and may throw.
+struct WhileAsking {
+  /// Before it begins: `asking the credentials URI for a key`.
+  std::function<void(const std::string& what)> begins;
+  std::function<void()> goes_on;  ///< every kFetchLook
+};
+
 /// Finds it, and fetches it if it has to be. Blocks. Throws CredentialsError.
 Credentials obtain_key(const KeyChoice& choice, const TlsContext& tls, Scheme scheme,
-                       const Routes& routes);
+                       const Routes& routes, const WhileAsking& watch = {});
 
 /// `AccessKeyId LTAI..., until 2026-01-02T03:04:05Z`.
 std::string describe_key(const AccessKey& key, const std::optional<KeyLife>& life);

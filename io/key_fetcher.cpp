@@ -190,16 +190,26 @@ void KeyFetcher::end(const KeyOutcome& outcome) {
 }
 
 KeyOutcome fetch_key(const TlsContext& tls, std::vector<KeySource>& sources, Scheme scheme,
-                     const Routes& routes) {
+                     const Routes& routes, const std::function<void()>& goes_on) {
+  const auto look = [&goes_on] {
+    if (goes_on) goes_on();
+  };
   KeyOutcome outcome;
   for (int attempt = 1;; ++attempt) {
     boost::asio::io_context context{1};
     KeyFetcher fetcher(context, tls, sources, scheme, routes);
     fetcher.fetch([&outcome](const KeyOutcome& came) { outcome = came; });
-    context.run();
+    while (!context.stopped()) {
+      context.run_for(kFetchLook);
+      look();
+    }
     if (outcome.key) sources = fetcher.sources();
     if (outcome.key || !outcome.may_pass || attempt == kFetchAttempts) return outcome;
-    std::this_thread::sleep_for(kFetchWaitFirst * attempt);
+    for (milliseconds left = kFetchWaitFirst * attempt; left > milliseconds(0);
+         left -= kFetchLook) {
+      std::this_thread::sleep_for(kFetchLook);
+      look();
+    }
   }
 }
 

@@ -92,10 +92,13 @@ class KeyFetcher final : private Connection::Owner {
 
 /// The same, with a loop of its own: blocks until there is a key or it is given up, after a few
 /// attempts if it may pass. @param sources after a key: its own alone is left
+/// @param goes_on called every kFetchLook; what it throws ends the errand
 KeyOutcome fetch_key(const TlsContext& tls, std::vector<KeySource>& sources, Scheme scheme,
-                     const Routes& routes = Routes::straight());
+                     const Routes& routes = Routes::straight(),
+                     const std::function<void()>& goes_on = {});
 
 inline constexpr int kFetchAttempts = 3;  ///< of fetch_key
 inline constexpr milliseconds kFetchWaitFirst{500};
+inline constexpr milliseconds kFetchLook{50};
 
 }  // namespace sagorder::io

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import re
-import select
 import shlex
 import signal
 import socket
@@ -13,7 +12,7 @@ import time
 
 from cases import end, replaced, run_at_terminal, said, wait_until, without
 from command_cases import NO_KEYS, ONE_BY_ONE, ROWS, CommandTest, Nowhere, in_fives
-from harness import ALL_PLACED, CREDENTIALS, INPUT, IN_DOUBT, LIMIT, SOME_REJECTED, TIME_SCALE
+from harness import ALL_PLACED, CREDENTIALS, INPUT, IN_DOUBT, LIMIT, SOME_REJECTED
 from harness import GATEWAY, USAGE
 
 
@@ -84,22 +83,6 @@ class Reports(CommandTest):
         text = self.with_progress("plain", batch)
         self.assertRegex(text, r"(?m)^2 of 6 rows: placed 2, .*; this run: 0 rows, 0 seats; ")
         self.assertRegex(text, r"(?m)^6 of 6 rows: placed 6, .*; this run: 4 rows, 90 seats; ")
-
-    def test_first_word_within_a_tenth_of_a_second(self):
-        """Of an input that comes slowly, and of a server that does not answer."""
-        batch = self.quiet_batch(self.gateway(latency="400ms"), *ONE_BY_ONE, rows=2)
-        command = replaced(batch.command(), progress="plain")
-        piped = ["-" if each == str(batch.input) else each for each in command]
-        for given, stdin in ((command, subprocess.DEVNULL), (piped, subprocess.PIPE)):
-            process = subprocess.Popen(
-                given, stdin=stdin, stderr=subprocess.PIPE, env=batch.env, cwd=batch.folder
-            )
-            self.addCleanup(end, process)
-            begun = time.monotonic()
-            self.assertTrue(select.select([process.stderr], [], [], 20 * TIME_SCALE)[0])
-            print(f"the first word came after {1000 * (time.monotonic() - begun):.0f} ms")
-            process.kill()
-            process.communicate()
 
     def test_progress_none(self):
         text = self.with_progress("none")

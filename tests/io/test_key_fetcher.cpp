@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
+#include <thread>
 
 #include "tests/io/plain_server.hpp"
 #include "tests/io/temporary_directory.hpp"
@@ -47,6 +50,27 @@ TEST_F(KeyFetcherTest, BringsTheKey) {
   ASSERT_TRUE(outcome.key) << outcome.why;
   EXPECT_EQ(outcome.key->key.id, "STS.x");
   EXPECT_EQ(outcome.source, "URI");
+}
+
+TEST_F(KeyFetcherTest, WhoeverWaitsCanGiveUp) {
+  std::atomic<bool> given_up = false;
+  const PlainServer server([&](const std::string&) {
+    // Not for ever: whoever does not look would be waited for.
+    for (int ms = 0; ms < 10'000 && !given_up; ++ms) {
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+    return http_answer(200, kKey);
+  });
+  std::vector<KeySource> sources{uri(server.port())};
+  int looks = 0;
+  const auto give_up = [&] {
+    if (++looks < 3) return;
+    given_up = true;
+    throw std::runtime_error("enough");
+  };
+  EXPECT_THROW(fetch_key(tls, sources, Scheme::acs3_hmac_sha256, Routes::straight(), give_up),
+               std::runtime_error);
+  EXPECT_EQ(looks, 3) << "it looked while the server thought";
 }
 
 TEST_F(KeyFetcherTest, GoesOnWhereNobodyIsThereAndStaysWithWhatItFound) {
