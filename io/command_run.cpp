@@ -24,6 +24,7 @@
 #include "io/outcome_log.hpp"
 #include "io/process.hpp"
 #include "io/references.hpp"
+#include "io/refused_run.hpp"
 #include "io/results_file.hpp"
 #include "io/results_repair.hpp"
 #include "io/routes.hpp"
@@ -39,7 +40,6 @@ using nlohmann::json;
 
 constexpr milliseconds kLockAskedEvery{200};
 constexpr int kLookBackTries = 5;
-constexpr std::size_t kRunIdDigits = 8;  // names a run among those of one log
 
 /// As long as it lives, the progress gives way to the lines of the log.
 class GivingWay {
@@ -58,6 +58,16 @@ class GivingWay {
   Log& log_;
   Progress& progress_;
 };
+
+/// For those who watch runs. What cannot be written is said, unless it is why the run was refused.
+void tell_watchers(const Settings& settings, WallTime begun, const Ending& ending, Log& log) {
+  const std::vector<std::string> troubles =
+      leave_word(RefusedRun{settings.output, settings.ledger, settings.summary, settings.metrics,
+                            log.run(), settings.rate, begun, now().wall, ending});
+  for (const std::string& each : troubles) {
+    if (each != ending.what) log.warning(each);
+  }
+}
 
 /// A run, step by step; each step may refuse (throws), and until `drive` nothing is sent.
 class Run {
@@ -84,6 +94,9 @@ class Run {
     drive();
     return conclude();
   }
+
+  /// Whether an attempt was begun: from then on nothing is as if there had been no run.
+  [[nodiscard]] bool has_begun() const { return pipeline_ && pipeline_->tally().intents > 0; }
 
  private:
   /// The first that is done: the log learns of the run, and the progress how it is to speak.
@@ -903,6 +916,18 @@ class Run {
 
 }  // namespace
 
-ExitCode run_command(const Settings& settings, Log& log) { return Run(settings, log).perform(); }
+ExitCode run_command(const Settings& settings, Log& log) {
+  const WallTime begun = now().wall;
+  std::optional<Run> run;
+  try {
+    run.emplace(settings, log);
+    return run->perform();
+  } catch (...) {
+    const bool refused = (!run || !run->has_begun()) && !settings.dry_run;
+    run.reset();  // what it held is free
+    if (refused) tell_watchers(settings, begun, ending_of(std::current_exception()), log);
+    throw;
+  }
+}
 
 }  // namespace sagorder::io

@@ -8,16 +8,12 @@
 #include <optional>
 #include <variant>
 
-#include "engine/expect.hpp"
-#include "io/batches.hpp"
 #include "io/commands.hpp"
-#include "io/credentials.hpp"
-#include "io/file.hpp"
+#include "io/driver.hpp"
+#include "io/ending.hpp"
 #include "io/journal.hpp"
-#include "io/orders_file.hpp"
 #include "io/process.hpp"
-#include "io/results_file.hpp"
-#include "io/tls.hpp"
+#include "io/refused_run.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -86,6 +82,7 @@ ExitCode run(int argc, const char* const* argv) {
   const LogReader reader = reader_of_log();
   std::optional<Log> log;
   log.emplace(format_asked(argc, argv), false, reader);
+  bool understood = false;
   try {
     Surroundings around = surroundings_of_process();
     if (is_terminal(STDOUT_FILENO)) around.columns = terminal_width(STDOUT_FILENO);
@@ -95,36 +92,14 @@ ExitCode run(int argc, const char* const* argv) {
       return ExitCode::all_placed;
     }
     const Settings& settings = std::get<Settings>(parsed);
+    understood = true;
     // A file or a variable may have asked for another form than the arguments.
     if (settings.log_format != log->format()) log.emplace(settings.log_format, false, reader);
     return perform(settings, *log);
-  } catch (const UsageError& error) {
-    return fail(*log, ExitCode::usage, error.what(), error.hint);
-  } catch (const Refusal& refusal) {
-    return fail(*log, refusal.code, refusal.what(), refusal.advice);
-  } catch (const InputError& error) {
-    return fail(*log, ExitCode::input, error.what(), error.advice);
-  } catch (const CredentialsError& error) {
-    return fail(*log, ExitCode::credentials, error.what());
-  } catch (const TlsError& error) {
-    return fail(*log, ExitCode::usage, error.what());
-  } catch (const LedgerBusy& error) {
-    return fail(
-        *log, ExitCode::busy, error.what(),
-        "wait for it to end, or stop it; then try again. `run --wait-lock 30m` waits by itself");
-  } catch (const LedgerError& error) {
-    return fail(*log, ExitCode::unwritable, error.what());
-  } catch (const OutputError& error) {
-    return fail(*log, ExitCode::unwritable, error.what());
-  } catch (const BatchesError& error) {
-    return fail(*log, ExitCode::unwritable, error.what());
-  } catch (const FileError& error) {
-    return fail(*log, ExitCode::unwritable, error.what());
-  } catch (const BrokenPromise& error) {
-    return fail(*log, ExitCode::internal, error.what(),
-                "nothing more was sent; the same command opens what was under way as in doubt");
-  } catch (const std::exception& error) {
-    return fail(*log, ExitCode::internal, error.what());
+  } catch (...) {
+    const Ending ending = ending_of(std::current_exception());
+    if (!understood) leave_word(argc, argv, ending, now().wall);
+    return fail(*log, ending.code, ending.what, ending.advice);
   }
 }
 

@@ -75,6 +75,8 @@ void add_run(Text& text, const MetricsView& view) {
               1);
   text.gauge("sagorder_run_started_timestamp_seconds", "When the run was started.",
              seconds_of(view.begun));
+  text.gauge("sagorder_run_refused", "Whether it was refused before its first order.",
+             view.refused ? 1 : 0);
   text.gauge("sagorder_run_over", "Whether the run has ended.", view.over ? 1 : 0);
   if (!view.over) return;
   text.gauge("sagorder_run_ended_timestamp_seconds", "When the run ended.",
@@ -186,7 +188,7 @@ void add_network(Text& text, const PoolCounters& network) {
 std::string metrics_text(const MetricsView& view) {
   Text text;
   add_run(text, view);
-  add_rows(text, view);
+  if (!view.refused) add_rows(text, view);
   add_regions(text, view.run.tally.breakdown);
   add_codes(text, view.run.tally.breakdown);
   add_counts(text, view);

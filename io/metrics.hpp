@@ -28,6 +28,8 @@ struct MetricsView {
   };
   std::optional<Over> over;             ///< nullopt: the run goes on
   std::optional<PoolCounters> network;  ///< nullopt: not known now
+  /// Before its first order: it says nothing of the batch, at which it may not even have looked.
+  bool refused = false;
 };
 
 /// Lines, each with its end.

@@ -1,14 +1,18 @@
-"""`run` before its first order: that it speaks at once. Nothing here is timed: whoever waits for a
-word goes on when it has come.
+"""`run` before its first order: that it speaks at once, and what a run that is refused leaves.
+Nothing here is timed: whoever waits for a word goes on when it has come.
 """
 
 import http.server
+import json
+import pathlib
+import re
 import subprocess
 import threading
 
 from cases import end, replaced, run_at_terminal, wait_until, without
-from command_cases import NO_KEYS, CommandTest, Nowhere
-from harness import ALL_PLACED, CREDENTIALS, TIME_SCALE
+from command_cases import NO_KEYS, ONE_BY_ONE, CommandTest, Nowhere
+from command_metrics import samples_of
+from harness import ALL_PLACED, BUSY, CREDENTIALS, INPUT, LIMIT, TIME_SCALE, USAGE
 
 ASKING = "asking the credentials URI for a key"
 
@@ -110,3 +114,71 @@ class FirstWord(BeforeTest):
         after = shown.rpartition("\x1b[K")[2]
         self.assertIn("500000 rows, 0 invalid", after)
         self.assertNotIn("reading", after)
+
+
+class Refused(BeforeTest):
+    """Whoever watches a summary or metrics sees that a run was refused."""
+
+    FILES = ("--metrics", "m.prom")
+
+    def begun(self):
+        """A batch with a run behind it, whose files are there."""
+        batch = self.quiet_batch(self.gateway())
+        self.assert_ended(batch.run("--max-orders", "2", *self.FILES), LIMIT)
+        return batch
+
+    def assert_told(self, batch, done, code, words):
+        self.assert_ended(done, code, words)
+        summary = batch.summary()
+        self.assertEqual((summary["exit_code"], summary["stop"]), (code, "refused"))
+        self.assertIn(words, summary["stop_detail"])
+        self.assertEqual(summary["run"]["requests"], 0)
+        found = samples_of((batch.folder / "m.prom").read_text())
+        self.assertEqual(found["sagorder_run_exit_code"], code)
+        self.assertEqual(found["sagorder_run_refused"], 1)
+        self.assertEqual(found["sagorder_requests_total"], 0)
+
+    def test_for_each_reason(self):
+        batch = self.begun()
+        no_key = batch.run(*self.FILES, env={name: "" for name in NO_KEYS})
+        self.assert_told(batch, no_key, CREDENTIALS, "no access key")
+        self.assertEqual(batch.summary()["run_id"], re.search(r"run=(\w{8})", no_key.stderr)[1])
+        self.assert_told(batch, batch.run(*self.FILES, "--rate", "x"), USAGE, "--rate")
+        batch.input.write_text(batch.input.read_text() + "cn-shanghai,1,5,false\n")
+        self.assert_told(batch, batch.run(*self.FILES), INPUT, "is not what")
+        batch.input.unlink()
+        self.assert_told(batch, batch.run(*self.FILES), INPUT, "orders.csv")
+
+    def test_a_first_run_that_is_refused(self):
+        batch = self.quiet_batch(self.gateway(), columns={"Period": 13})
+        self.assert_told(batch, batch.run(*self.FILES), INPUT, "errors; nothing was sent")
+        self.assertFalse(batch.output.exists())
+
+    def test_not_beside_a_run_that_is_alive(self):
+        batch = self.quiet_batch(self.gateway(latency="400ms"), *ONE_BY_ONE, rows=20)
+        self.started(batch, *self.FILES)
+        metrics = pathlib.Path(batch.folder, "m.prom")
+        for code, extra in ((BUSY, ()), (USAGE, ("--rate", "x")), (USAGE, ("--burst", "0"))):
+            self.assert_ended(batch.run(*self.FILES, *extra), code)
+            self.assertEqual(samples_of(metrics.read_text())["sagorder_run_over"], 0)
+            self.assertFalse(batch.summary_path.exists())
+
+    def test_not_in_the_place_of_another_file(self):
+        batch = self.quiet_batch(self.gateway())
+        orders = batch.input.read_bytes()
+        same = replaced(batch.command(), summary=batch.input)
+        for command in (same, batch.command("--metrics", batch.input)):
+            self.assert_ended(batch.sagorder(*command[1:]), USAGE, "same file")
+            self.assertEqual(batch.input.read_bytes(), orders)
+        other = batch.folder / "note.txt"
+        other.write_text("mine")
+        self.assert_ended(batch.run("--metrics", other), USAGE, "left as it is")
+        self.assertEqual(other.read_text(), "mine")
+        self.assertEqual(json.loads(batch.summary_path.read_text())["exit_code"], USAGE)
+
+    def test_not_by_a_dry_run(self):
+        batch = self.begun()
+        before = batch.summary_path.read_bytes()
+        batch.input.unlink()
+        self.assert_ended(batch.run("--dry-run"), INPUT)
+        self.assertEqual(batch.summary_path.read_bytes(), before)

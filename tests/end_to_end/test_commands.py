@@ -12,11 +12,11 @@ from command_own_files import OwnFiles
 from command_resolve import Misnamed, Resolve, Status
 from command_rows import RowsOf
 from command_run import Finished, Input, Listening, Reports, Results
-from command_run_before import FirstWord
+from command_run_before import FirstWord, Refused
 
 __all__ = (
     "Check Config Doctor DryRun Finished FirstWord Input Listening MetricsFile "
-    "MetricsServed Misnamed OwnFiles Reports Resolve Results RowsOf Status Usage"
+    "MetricsServed Misnamed OwnFiles Refused Reports Resolve Results RowsOf Status Usage"
 ).split()
 
 if __name__ == "__main__":
