@@ -15,6 +15,7 @@
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
+#include "io/early_signals.hpp"
 #include "io/entrance.hpp"
 #include "io/going_on.hpp"
 #include "io/kill_point.hpp"
@@ -111,7 +112,9 @@ class Run {
                             log_.run());
     }
     return [this](std::uint64_t bytes, std::uint64_t of) {
-      progress_.work(reading_of_file(settings_.input), bytes, of, now().steady);
+      const std::string what = reading_of_file(settings_.input);
+      look_up(what);
+      progress_.work(what, bytes, of, now().steady);
     };
   }
 
@@ -130,8 +133,20 @@ class Run {
         take_back();
         throw;
       }
-      std::this_thread::sleep_for(kLockAskedEvery);
+      signals_.wait(kLockAskedEvery);
+      look_up("waiting for another run of this batch to end");
     }
+  }
+
+  /// Wherever it may take a while before the first order. @param doing what is being done
+  void look_up(const std::string& doing) const {
+    if (signals_.interrupted()) refuse_as_interrupted();
+    if (status_asked()) log_.asked(doing + "; this run has sent nothing so far");
+  }
+
+  [[noreturn]] static void refuse_as_interrupted() {
+    throw Refusal(ExitCode::interrupted, "interrupted before the first order; nothing was sent",
+                  "");
   }
 
   /// What `prepare` has made so far; nothing was sent, and nothing new is recorded.
@@ -172,13 +187,18 @@ class Run {
       routes_ = find_routes(settings_);
       tell_proxy();
       credentials_ = obtain_key(key_choice(settings_), *tls_, settings_.scheme, routes_,
-                                {[this](const std::string& what) { log_.info(what); }, {}});
+                                {[this](const std::string& what) {
+                                   log_.info(what);
+                                   doing_ = what;
+                                 },
+                                 [this] { look_up(doing_); }});
       log_.info("credentials from the " + credentials_.describe());
       confirm();
     }
     make_ledger();
     kill_point("start:ledger-ready");
     repair_->repair(*ledger_, log_);
+    look_up("getting ready");
     results_ = repair_->take();
     repair_.reset();  // a byte a row
     kill_point("start:results-ready");
@@ -341,6 +361,7 @@ class Run {
   }
 
   void tell_replaying(std::uint64_t records) {
+    look_up("replaying " + settings_.ledger);
     progress_.work("replaying " + settings_.ledger, records,
                    records_about(validation_.rows, records), now().steady);
   }
@@ -401,8 +422,10 @@ class Run {
       throw Refusal(ExitCode::usage, "orders cost money, and there is no terminal to ask",
                     "add --yes to place them without being asked");
     }
-    const auto answer = answer_to([this] { log_.question("Type 'yes' to place them: "); });
+    const auto answer =
+        answer_to([this] { log_.question("Type 'yes' to place them: "); }, signals_.readable());
     if (!answer && log_.format() == LogFormat::text) tell("\n");
+    if (signals_.interrupted()) refuse_as_interrupted();
     if (answer == "yes") return;
     throw Refusal(ExitCode::usage, "not confirmed; nothing was sent",
                   "to place the orders, type yes in full, or give --yes");
@@ -652,6 +675,11 @@ class Run {
          [this] { remember_batch(); },
          shared_,
          terms_});
+    signals_.hand_over();  // the driver has them
+    if (signals_.interrupted()) {
+      results_->remove_if_unused();
+      refuse_as_interrupted();
+    }
     if (settings_.threads == 1) network_now_ = [&driver] { return driver.counters(); };
     driver.run();
     elapsed_ = now().steady - begin;
@@ -886,6 +914,8 @@ class Run {
   GivingWay giving_way_;
   OutcomeLog outcomes_{log_};
   const WallTime begun_ = now().wall;
+  EarlySignals signals_;
+  std::string doing_;
   OrdersFile input_;
   std::optional<WallTime> not_after_;
   Entrance entrance_;

@@ -76,7 +76,7 @@ constexpr ExitMeaning kOfRun[] = {
     kInternal,
     {unwritable, "ledger or output cannot be written"},
     {busy, "another process holds the ledger or the output; --wait-lock waits for it"},
-    {interrupted, "second interrupt"},
+    {interrupted, "second interrupt, or one before the first order"},
 };
 constexpr ExitMeaning kOfCheck[] = {
     {all_placed, "no error"},

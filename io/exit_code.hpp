@@ -20,7 +20,7 @@ enum class ExitCode : int {
   internal = 70,      ///< the program contradicts itself
   unwritable = 74,    ///< ledger or output cannot be written
   busy = 75,          ///< another process holds the ledger or the output
-  interrupted = 130,  ///< second interrupt
+  interrupted = 130,  ///< second interrupt, or one before the first order
 };
 
 struct ExitMeaning {

@@ -1,6 +1,7 @@
 #include "io/orders_file.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 namespace sagorder::io {
 namespace {
 
+constexpr int kSpoolLookMs = 50;  // while nothing comes
 constexpr std::string_view kStandardInput = "standard input";
 constexpr std::size_t kNamesMax = 1000;  // of a directory, looked at for a name that was meant
 constexpr std::size_t kOneLetterIn = 4;  // of them may differ
@@ -61,6 +63,22 @@ Fd duplicate_of_standard_input() {
   Fd stream(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3));
   if (!stream.open()) throw InputError(file_error(kStandardInput, "read it", errno).what());
   return stream;
+}
+
+/// Whether there is something to read of it, or its end, before it is time to look up.
+bool is_readable_soon(const Fd& stream) {
+  pollfd source{stream.get(), POLLIN, 0};
+  const int ready = ::poll(&source, 1, kSpoolLookMs);
+  return ready > 0 || (ready < 0 && errno != EINTR);
+}
+
+/// What is there; nothing: the end.
+std::size_t read_some(const Fd& stream, std::string& into, std::string_view name) {
+  for (;;) {
+    const ssize_t got = ::read(stream.get(), into.data(), into.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) throw file_error(name, "read it", errno);
+  }
 }
 
 void rewind_file(const Fd& file, std::string_view name) {
@@ -124,8 +142,10 @@ void OrdersFile::spool(const Fd& stream, const std::string& directory) {
   file_ = open_unnamed(where);
   std::string bytes(kBlockBytes, '\0');
   while (true) {
-    if (watch_) watch_(0, 0);
-    const std::size_t got = read_full(stream, bytes.data(), bytes.size(), name_);
+    do {
+      if (watch_) watch_(0, 0);
+    } while (!is_readable_soon(stream));
+    const std::size_t got = read_some(stream, bytes, name_);
     if (got == 0) break;
     write_all(file_, std::string_view(bytes).substr(0, got), where + " (copy of standard input)");
   }

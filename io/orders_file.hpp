@@ -56,7 +56,8 @@ class OrdersFile {
     bad,      ///< not CSV; `bad` says where and why. The pass is over
     changed,  ///< second pass: not the bytes of the first. Nothing more is handed out
   };
-  /// How far a pass is: bytes, of so many. Of a pipe nobody knows: 0.
+  /// How far a pass is: bytes, of so many. Of a pipe nobody knows: 0; it is told also while nothing
+  /// comes. May throw.
   using Watch = std::function<void(std::uint64_t bytes, std::uint64_t of)>;
   struct Step {
     What what = What::end;

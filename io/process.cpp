@@ -115,15 +115,17 @@ SignalsBlocked::SignalsBlocked() {
 
 SignalsBlocked::~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
-std::optional<std::string> answer_to(const std::function<void()>& ask) {
+std::optional<std::string> answer_to(const std::function<void()>& ask, int also) {
   const Interrupts interrupts;
   ask();
-  std::array<pollfd, 2> sources{{{STDIN_FILENO, POLLIN, 0}, {interrupts.readable(), POLLIN, 0}}};
+  std::array<pollfd, 3> sources{
+      {{STDIN_FILENO, POLLIN, 0}, {interrupts.readable(), POLLIN, 0}, {also, POLLIN, 0}}};
   while (::poll(sources.data(), sources.size(), -1) < 0) {
     if (errno != EINTR) return std::nullopt;
   }
   std::string answer;
-  if (sources[1].revents != 0 || !std::getline(std::cin, answer)) return std::nullopt;
+  const bool interrupted = sources[1].revents != 0 || sources[2].revents != 0;
+  if (interrupted || !std::getline(std::cin, answer)) return std::nullopt;
   return answer;
 }
 

@@ -42,9 +42,10 @@ class SignalsBlocked {
 };
 
 /// Asks by `ask`, and reads the answer: a line of standard input. From before it asks an interrupt
-/// (SIGINT) ends the wait instead of the process.
+/// (SIGINT) ends the wait instead of the process. @param also a descriptor that ends it, too, once
+/// it is readable; -1: none
 /// @return nothing if it was interrupted, or if there is no more input
-[[nodiscard]] std::optional<std::string> answer_to(const std::function<void()>& ask);
+[[nodiscard]] std::optional<std::string> answer_to(const std::function<void()>& ask, int also = -1);
 
 [[nodiscard]] bool is_terminal(int fd);
 

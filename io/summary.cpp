@@ -87,7 +87,8 @@ std::string regions_text(const Breakdown& breakdown, int wide) {
 }
 
 std::string codes_text(const Breakdown& breakdown, int wide) {
-  const auto all = sorted(breakdown.codes());
+  auto all = sorted(breakdown.codes());
+  std::erase_if(all, [](const Breakdown::Code& each) { return each.code == kCodeNotSent; });
   if (all.empty()) return {};
   return table_of(
       all, Table({{"Code", 34}, {"rejected", 9}, {"in doubt", 9}, {"not executed", 13}}, kIndent),
@@ -96,6 +97,15 @@ std::string codes_text(const Breakdown& breakdown, int wide) {
                            text_of(code.not_executed)};
       },
       wide);
+}
+
+/// A code of ours that would mean nothing to people.
+std::string taken_back_text(const Breakdown& breakdown, int wide) {
+  for (const Breakdown::Code& each : breakdown.codes()) {
+    if (each.code != kCodeNotSent || each.not_executed == 0) continue;
+    return fitted(fmt::format("taken back before a byte was sent: {}", each.not_executed), wide);
+  }
+  return {};
 }
 
 std::string latency_text(const Histogram& latency) {
@@ -131,7 +141,8 @@ std::string run_text(const Summary& summary, int wide) {
   std::string text = fitted(fmt::format("this run: {} placed, {} seats, {} seat-months",
                                         tally.placed, tally.seats_placed, tally.seat_months_placed),
                             wide);
-  text += regions_text(tally.breakdown, wide) + codes_text(tally.breakdown, wide);
+  text += regions_text(tally.breakdown, wide) + codes_text(tally.breakdown, wide) +
+          taken_back_text(tally.breakdown, wide);
   text += fitted(fmt::format("requests {} in {:.1f} s, {:.1f}/s, {}; throttled {}, faults {}",
                              tally.sent, seconds_of(summary.elapsed), rate_of(summary), limit,
                              tally.throttled, tally.faults),

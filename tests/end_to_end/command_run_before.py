@@ -1,18 +1,19 @@
-"""`run` before its first order: that it speaks at once, and what a run that is refused leaves.
-Nothing here is timed: whoever waits for a word goes on when it has come.
+"""`run` before its first order: that it speaks at once, how it is interrupted, and what a run that
+is refused leaves. Nothing here is timed: whoever waits for a word goes on when it has come.
 """
 
 import http.server
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import threading
 
 from cases import end, replaced, run_at_terminal, wait_until, without
 from command_cases import NO_KEYS, ONE_BY_ONE, CommandTest, Nowhere
 from command_metrics import samples_of
-from harness import ALL_PLACED, BUSY, CREDENTIALS, INPUT, LIMIT, TIME_SCALE, USAGE
+from harness import ALL_PLACED, BUSY, CREDENTIALS, INPUT, INTERRUPTED, LIMIT, TIME_SCALE, USAGE
 
 ASKING = "asking the credentials URI for a key"
 
@@ -66,6 +67,12 @@ class BeforeTest(CommandTest):
         """`run` without trust anchors of a gateway that is not there."""
         return without(batch.command(), "--ca-file", str(Nowhere.ca))
 
+    def assert_says(self, batch, words):
+        self.assertTrue(
+            wait_until(lambda: words in batch.log.read_text(), 20 * TIME_SCALE),
+            batch.log.read_text(),
+        )
+
 
 class FirstWord(BeforeTest):
     def test_before_a_key_comes(self):
@@ -114,6 +121,106 @@ class FirstWord(BeforeTest):
         after = shown.rpartition("\x1b[K")[2]
         self.assertIn("500000 rows, 0 invalid", after)
         self.assertNotIn("reading", after)
+
+
+class Interrupted(BeforeTest):
+    """Exit code 130, one line, and nothing left that was not there."""
+
+    def assert_interrupted(self, batch, process, how=signal.SIGTERM):
+        process.send_signal(how)
+        self.assertEqual(process.wait(timeout=30 * TIME_SCALE), INTERRUPTED)
+        said = batch.log.read_text().splitlines()[-1]
+        self.assertIn("error: interrupted before the first order; nothing was sent", said)
+
+    def test_while_a_key_is_fetched(self):
+        for how in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(how=how):
+                batch = self.idle_batch()
+                over = threading.Event()
+                with KeyServer(over.is_set) as server:
+                    process = batch.start_any(self.command(batch), env=server.environment)
+                    self.assertTrue(server.asked.wait(20 * TIME_SCALE))
+                    process.send_signal(signal.SIGUSR1)
+                    self.assert_says(batch, ASKING + "; this run has sent nothing so far")
+                    self.assert_interrupted(batch, process, how)
+                    over.set()
+                self.assertFalse(batch.output.exists(), "empty results")
+                self.assertFalse(batch.ledger.exists())
+                self.assertEqual(batch.summary()["exit_code"], INTERRUPTED)
+
+    def test_results_that_were_there_stay(self):
+        batch = self.idle_batch()
+        batch.output.write_text("")
+        over = threading.Event()
+        with KeyServer(over.is_set) as server:
+            process = batch.start_any(self.command(batch), env=server.environment)
+            self.assertTrue(server.asked.wait(20 * TIME_SCALE))
+            self.assert_interrupted(batch, process)
+            over.set()
+        self.assertTrue(batch.output.exists())
+
+    def test_while_it_waits_for_another_run(self):
+        batch = self.quiet_batch(self.gateway(latency="400ms"), *ONE_BY_ONE, rows=20)
+        first = self.started(batch)
+        second = batch.start("--wait-lock", "60s")
+        self.assert_says(batch, "; waiting for it to end")
+        second.send_signal(signal.SIGUSR1)
+        self.assert_says(batch, "waiting for another run of this batch to end; this run has sent")
+        self.assert_interrupted(batch, second)
+        self.assertIsNone(first.poll())
+        self.assertTrue(batch.output.exists(), "the other run's")
+
+    def test_while_it_reads_standard_input(self):
+        batch = self.quiet_batch(self.gateway())
+        command = ["-" if each == str(batch.input) else each for each in batch.command()]
+        with open(batch.log, "wb") as log:
+            process = subprocess.Popen(
+                replaced(command, progress="plain"),
+                stdin=subprocess.PIPE,
+                stderr=log,
+                env=batch.env,
+                cwd=batch.folder,
+            )
+        self.addCleanup(process.stdin.close)
+        self.addCleanup(end, process)
+        self.assert_says(batch, "reading standard input")
+        process.send_signal(signal.SIGUSR1)
+        self.assert_says(batch, "reading standard input; this run has sent nothing so far")
+        self.assert_interrupted(batch, process)
+        self.assert_nothing_reached(batch.gateway, connections=0)
+
+    def test_at_the_question(self):
+        """Ctrl-C there is an answer; a SIGTERM is none."""
+        batch = self.quiet_batch(self.gateway())
+        pid = batch.folder / "pid"
+        told = []
+
+        def terminate(shown):
+            if not told and shown.endswith(b": "):
+                told.append(subprocess.run(["kill", pid.read_text().strip()], check=True))
+
+        command = without(batch.command(), "--yes")
+        code, shown = run_at_terminal(
+            ["sh", "-c", f'echo $$ > "{pid}"; exec "$@"', "sh", *command],
+            cwd=batch.folder,
+            env=batch.env,
+            resize=terminate,
+        )
+        self.assertEqual(code, INTERRUPTED, shown)
+        self.assertIn("interrupted before the first order", shown)
+        self.assertFalse(batch.output.exists(), "empty results")
+
+    def test_what_is_taken_back_is_told_in_words(self):
+        gateway = self.gateway(latency="1500ms")
+        batch = self.quiet_batch(gateway, "--connections", "1", "--max-in-flight", "4")
+        process = batch.start()
+        intended = wait_until(lambda: len(batch.ledger_records(live=True)) == 2)
+        self.assertTrue(intended, batch.log.read_text())
+        process.terminate()
+        self.assertEqual(process.wait(timeout=30 * TIME_SCALE), LIMIT)
+        self.assertIn("\ntaken back before a byte was sent: 1 ", batch.log.read_text())
+        self.assertNotIn("NotSent", batch.log.read_text())
+        self.assertEqual(batch.violations(finished=False), [])
 
 
 class Refused(BeforeTest):

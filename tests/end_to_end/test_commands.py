@@ -12,10 +12,10 @@ from command_own_files import OwnFiles
 from command_resolve import Misnamed, Resolve, Status
 from command_rows import RowsOf
 from command_run import Finished, Input, Listening, Reports, Results
-from command_run_before import FirstWord, Refused
+from command_run_before import FirstWord, Interrupted, Refused
 
 __all__ = (
-    "Check Config Doctor DryRun Finished FirstWord Input Listening MetricsFile "
+    "Check Config Doctor DryRun Finished FirstWord Input Interrupted Listening MetricsFile "
     "MetricsServed Misnamed OwnFiles Refused Reports Resolve Results RowsOf Status Usage"
 ).split()
 

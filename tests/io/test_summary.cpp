@@ -151,6 +151,19 @@ Order order_of(const std::string& region, std::uint32_t seats) {
   return order;
 }
 
+TEST_F(SummaryTest, WhatWasTakenBackIsToldInWordsAndNotByACodeOfOurs) {
+  tally_.breakdown.count(kCodeNotSent, RecordKind::not_executed);
+  tally_.breakdown.count(kCodeNotSent, RecordKind::not_executed);
+  const std::string text = to_text(summary(Stop::interrupted, "interrupted"));
+  EXPECT_NE(text.find("\ntaken back before a byte was sent: 2\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find(kCodeNotSent), std::string::npos) << text;
+  EXPECT_EQ(text.find("Code"), std::string::npos) << "a table without lines";
+  const auto json = nlohmann::json::parse(to_json(summary(Stop::interrupted, "")));
+  EXPECT_EQ(json["by_code"][0]["code"], "NotSent");
+  const std::string without = to_text(summary(Stop::none, ""));
+  EXPECT_NE(without.find("taken back"), std::string::npos) << "whatever ended the run";
+}
+
 TEST_F(SummaryTest, TellsRegionsCodesLatencyAndWhereTheTimeWent) {
   tally_.breakdown.settle(order_of("cn-shanghai", 5), RecordKind::placed);
   tally_.breakdown.settle(order_of("cn-hangzhou", 10), RecordKind::in_doubt);
