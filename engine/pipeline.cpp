@@ -630,7 +630,9 @@ void Pipeline::check_finished() {
          "a record is not durable, and no row is in flight that it belongs to");
   actions_.finished = ended && idle;
   // By now what was under way when the canary failed has come in.
-  if (actions_.finished && stop_ == Stop::canary) stop_detail_ = allowance_.canary_detail();
+  if (actions_.finished && stop_ == Stop::canary && !options_.sharing) {
+    stop_detail_ = allowance_.canary_detail();
+  }
   if (actions_.finished) std::ranges::sort(left_open_);
   if (actions_.finished && stop_ == Stop::none && set_aside_) {
     request_stop(Stop::max_attempts, "rows were refused for the rate, or found no connection, " +
@@ -789,7 +791,7 @@ void Pipeline::not_sent(Slot slot, std::string_view why, Moment now) {
   Record& record = gather(doubted ? RecordKind::in_doubt : RecordKind::not_executed, slot, now);
   record.code = doubted ? "NotReplayed" : kCodeNotSent;
   record.message = why;
-  if (doubted) count(Fate::in_doubt);
+  if (doubted) count(Fate::in_doubt, held.order.row);
 }
 
 void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment now) {
@@ -798,7 +800,7 @@ void Pipeline::settle(Slot slot, const Verdict& verdict, Record& record, Moment 
   give_back_wire(held);
   record.latency = std::chrono::duration_cast<milliseconds>(now.steady - held.sent_at);
   if (!ledger_failed()) {
-    count(verdict.fate);
+    count(verdict.fate, held.order.row);
     if (planted(Planted::result_before_commit) && verdict.fate != Fate::not_executed) {
       results_.line(record, held.attempt, held.order.cells, actions_.lines);
     }
@@ -822,13 +824,23 @@ void Pipeline::plan_replay(Slot slot, const Fault& fault, Moment now) {
 }
 
 /// What became of an attempt: for slow start, and for the limits of the run.
-void Pipeline::count(Fate fate) {
+void Pipeline::count(Fate fate, Row row) {
   if (fate == Fate::in_doubt) {
     window_ = std::min(options_.max_in_flight, std::max(kWindowFirst, window_ / 4));
   } else if (fate != Fate::not_executed) {
     window_ = std::min(options_.max_in_flight, window_ + 1);
   }
+  if (holds_canary_up(fate, row)) {
+    request_stop(Stop::canary, "one of the batch's first orders is rejected or in doubt");
+  }
   if (const auto met = allowance_.judge(fate)) stop_at(*met);
+}
+
+/// Of a batch that hosts share; else the allowance sees to it.
+bool Pipeline::holds_canary_up(Fate fate, Row row) const {
+  if (!options_.sharing || planted(Planted::canary_of_hosts_goes_on)) return false;
+  const bool lost = fate == Fate::rejected || fate == Fate::in_doubt;
+  return lost && row.value <= options_.sharing->canary_rows;
 }
 
 /// Takes the refused intents out of the commit, whose other records keep their order.

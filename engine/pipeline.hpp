@@ -84,6 +84,10 @@ inline constexpr std::uint32_t kConnectRoundsMax = 20;   ///< failed rounds in a
 /// under a lease of the account's tokens (engine/ranges, engine/lease).
 struct Sharing {
   milliseconds lease = kLeaseLength;
+  /// The batch's first rows, which go before all others, as one range: Limits::canary orders and
+  /// what else is among them. Here the ledger keeps the canary: no other range comes before all of
+  /// them are placed. The host that has them stops when one is not. 0: there is none.
+  std::uint64_t canary_rows = 0;
 };
 
 /// The limits are options like the others.
@@ -340,7 +344,8 @@ class Pipeline {
   void end(Slot slot, const Record& record);
   void wait_or_drop(Slot slot, const Record& record, Moment now);
   void release(Slot slot);
-  void count(Fate fate);
+  void count(Fate fate, Row row);
+  [[nodiscard]] bool holds_canary_up(Fate fate, Row row) const;
   void react(Effect effect, const Key& key, const std::string& words, Moment now);
   void back_off(const std::string& words, Moment now);
   void use_key(RequestWriter writer);

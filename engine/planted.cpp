@@ -6,7 +6,7 @@
 namespace sagorder {
 namespace {
 
-constexpr std::array<std::string_view, 58> kNames = {
+constexpr std::array<std::string_view, 59> kNames = {
     "send_before_commit",
     "result_before_commit",
     "failed_commit_ignored",
@@ -65,8 +65,9 @@ constexpr std::array<std::string_view, 58> kNames = {
     "lease_is_free",
     "throttling_kept_to_self",
     "fenced_goes_on",
+    "canary_of_hosts_goes_on",
 };
-static_assert(kNames.size() == static_cast<std::size_t>(Planted::fenced_goes_on));
+static_assert(kNames.size() == static_cast<std::size_t>(Planted::canary_of_hosts_goes_on));
 constexpr auto kOfOneHost = static_cast<std::size_t>(Planted::clipped_before_hidden);
 
 }  // namespace

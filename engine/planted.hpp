@@ -92,6 +92,7 @@ enum class Planted : std::uint8_t {
   lease_is_free,            ///< the bucket gives the whole burst, leased or not (S5)
   throttling_kept_to_self,  ///< what one host saw of throttling is not told to the others (S7)
   fenced_goes_on,           ///< a host that was fenced asks again and again (S8)
+  canary_of_hosts_goes_on,  ///< of a canary that one order has lost, the others are sent (S12)
 };
 
 #ifdef SAGORDER_PLANTED_BUGS

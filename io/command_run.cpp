@@ -632,7 +632,7 @@ class Run {
     options.replay = settings_.replay;
     options.key_life = credentials_.life;
     if (shared_ != nullptr) {
-      options.sharing = Sharing{settings_.lease};
+      options.sharing = Sharing{settings_.lease, terms_.canary_rows};
       options.canary = 0;  // all hosts' together: the ranges keep it
     }
     return options;
@@ -749,8 +749,8 @@ class Run {
       stop = Stop::records_lost;
       detail = records_lost_;
     }
-    if (canary_failed_ && stop == Stop::none) {
-      stop = Stop::canary;
+    if (canary_failed_ && stop == Stop::none) stop = Stop::canary;
+    if (shared_ != nullptr && stop == Stop::canary) {
       detail = fmt::format("of the first {} orders of the batch one is rejected or in doubt",
                            settings_.limits.canary);
     }

@@ -187,7 +187,26 @@ void PostgresHosts::make_ranges(std::uint64_t rows, std::uint64_t canary) {
           .number(as_signed(canary))
           .number(as_signed(range_rows(rows))),
       kWhat);
+  if (canary > 0) cut_canary(as_signed(canary));
   database_.run("COMMIT", kWhat);
+}
+
+/// The first rows are one range, so that one host has them, also where an earlier run's canary was
+/// another one. No host has taken one of these ranges: each cuts them before it does, and all go by
+/// one canary.
+void PostgresHosts::cut_canary(std::int64_t canary) {
+  constexpr std::string_view kWhat = "make a range of the first rows";
+  const PgRows cut = database_.query(
+      "DELETE FROM sagorder.range WHERE run = $1 AND \"first\" <= $2 AND NOT EXISTS (SELECT FROM "
+      "sagorder.range WHERE run = $1 AND \"first\" = 1 AND \"last\" = $2) RETURNING \"last\"",
+      of_run().number(canary), kWhat);
+  if (cut.count() == 0) return;
+  std::int64_t last = canary;
+  for (int i = 0; i < cut.count(); ++i) last = std::max(last, cut.number(i, 0));
+  database_.query(
+      "INSERT INTO sagorder.range(run, \"first\", \"last\") SELECT $1, 1, $2 UNION ALL "
+      "SELECT $1, $2 + 1, $3 WHERE $3 > $2",
+      of_run().number(canary).number(last), kWhat);
 }
 
 /// A row of it was rejected or is in doubt, or its host died while it was under way.

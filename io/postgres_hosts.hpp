@@ -44,6 +44,7 @@ class PostgresHosts {
   void begin();
   /// The connection, ready for a statement.
   Postgres& ready();
+  void cut_canary(std::int64_t canary);
   [[nodiscard]] bool has_canary_failed(std::uint64_t canary);
   [[nodiscard]] PgValues of_run() const { return PgValues().number(run_); }
   std::vector<Step> steps_of(std::int64_t first, std::int64_t last);

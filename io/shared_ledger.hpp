@@ -174,7 +174,8 @@ class SharedLedger : public Ledger {
   /// These processes are known to have ended: this one stands in their place, and joins anew.
   virtual void replace(std::span<const std::int64_t> hosts) = 0;
 
-  /// Makes the ranges of a batch, unless they are made. @param canary rows of the first; 0: as all
+  /// Makes the ranges of a batch, unless they are made. Before the first of them is claimed.
+  /// @param canary rows of the first; 0: as all
   virtual void make_ranges(std::uint64_t rows, std::uint64_t canary) = 0;
   /// Takes the lowest range that is free, else one of a host that is not alive. Behind the first
   /// `canary` rows none is given out before all of those, less `left_out`, are placed.

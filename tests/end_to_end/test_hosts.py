@@ -242,6 +242,16 @@ class LimitsTest(HostsTest):
         self.assertLessEqual(set(hosts.executed_rows()), {1, 2, 3, 4})
         self.assertEqual(len(hosts.executed_rows()), 3)
 
+    def test_the_host_that_has_a_canary_stops_when_it_fails(self):
+        """What was under way comes in; of the first orders no other is sent."""
+        gateway = self.enterContext(Gateway(faults="code:InvalidParameter@1", latency="20ms"))
+        hosts = self.hosts("--canary", "40", rows=100, rate="20/s", gateway=gateway)
+        hosts.start_all()
+        self.assertEqual(hosts.wait(), [LIMIT] * 3, hosts.said())
+        self.assertLess(gateway.counts()["requests"], 10)
+        for host in hosts:
+            self.assertIn("of the first 40 orders of the batch one is rejected", host.said())
+
 
 if __name__ == "__main__":
     unittest.main()

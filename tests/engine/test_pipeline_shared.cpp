@@ -323,6 +323,42 @@ TEST(PipelineShared, AStoppedRunClaimsNothing) {
   EXPECT_FALSE(run.actions->wanted_range);
 }
 
+PipelineOptions with_canary() {
+  PipelineOptions options = Sharing::shared();
+  options.sharing->canary_rows = 4;
+  return options;
+}
+
+TEST(PipelineShared, ACanaryThatIsLostStopsTheHostThatHasIt) {
+  for (const bool doubt : {false, true}) {
+    Sharing run(with_canary());
+    run.claim(1, 4);
+    for (std::uint64_t row = 1; row <= 4; ++row) run.read(row);
+    run.commit();
+    ASSERT_EQ(run.actions->sends.size(), 1U) << "with its commit the next one begins";
+    const Slot slot = run.actions->sends[0].slot;
+    run.commit();
+    run.connect(slot);
+    doubt ? run.fault(slot, FaultKind::reset, 400) : run.refuse(slot, "InvalidParameter");
+    EXPECT_EQ(run.pipeline.stop(), Stop::canary);
+    run.fault(run.actions->leave.at(0), FaultKind::cancelled, 0);
+    run.commit();
+    run.commit();
+    EXPECT_TRUE(run.actions->finished) << "what is left of it is not sent";
+    EXPECT_EQ(run.pipeline.tally().sent, 1U);
+    EXPECT_EQ(run.pipeline.stop_detail(),
+              "one of the batch's first orders is rejected or in doubt");
+  }
+}
+
+TEST(PipelineShared, WhatIsBehindTheCanaryMayBeLost) {
+  Sharing run(with_canary());
+  run.claim(5, 9);
+  run.refuse(run.send(5), "InvalidParameter");
+  run.commit();
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+}
+
 TEST(PipelineShared, EveryRowOfEveryRangeIsPlacedAndEveryRangeIsOver) {
   for (const std::uint64_t rows : {1U, 7U, 64U, 100U}) {
     World world(200, rows);

@@ -313,6 +313,28 @@ TEST_F(SharedLedgerTest, TheCanaryGoesFirst) {
   EXPECT_EQ(rest.range->first, Row{4});
 }
 
+TEST_F(SharedLedgerTest, AnotherRunsCanaryIsOneRangeToo) {
+  struct Case {
+    std::uint64_t canary, first, behind;  // its rows, and where the first two ranges end
+  };
+  constexpr std::uint64_t kRows = 3 * kRangeRowsMin;
+  for (const Case& each : {Case{0, kRangeRowsMin, 2 * kRangeRowsMin}, Case{5, 5, kRangeRowsMin},
+                           Case{2, 2, 5}, Case{45, 45, kRows}, Case{kRows, kRows, 0}}) {
+    const auto host = join();
+    host->make_ranges(kRows, each.canary);
+    host->make_ranges(kRows, each.canary);  // another host of the same run
+    const RangeAnswer first = host->claim_range();
+    ASSERT_TRUE(first.range);
+    EXPECT_EQ(first.range->first, Row{1});
+    EXPECT_EQ(first.range->last, Row{each.first}) << each.canary;
+    const RangeAnswer behind = host->claim_range();
+    EXPECT_EQ(behind.range ? behind.range->last.value : 0, each.behind) << each.canary;
+    host->leave();
+  }
+  EXPECT_EQ(database_.ask("SELECT sum(\"last\" - \"first\" + 1) FROM sagorder.range"),
+            std::to_string(kRows));
+}
+
 // --- leases
 
 TEST_F(SharedLedgerTest, HostsShareOneBucket) {

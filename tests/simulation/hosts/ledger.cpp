@@ -12,7 +12,8 @@ Ledger::Ledger(const Plan& plan, const Clock& clock, Oracle& oracle)
       oracle_(oracle),
       rows_(plan.rows),
       account_(plan.terms, nanoseconds(clock.now())) {
-  for (std::uint64_t first = 1; first <= plan.rows; first += plan.range_rows) {
+  if (plan.canary_rows > 0) ranges_.push_back({{{1}, {plan.canary_rows}}, std::nullopt, 0, false});
+  for (std::uint64_t first = plan.canary_rows + 1; first <= plan.rows; first += plan.range_rows) {
     const std::uint64_t last = std::min<std::uint64_t>(first + plan.range_rows - 1, plan.rows);
     ranges_.push_back({{{first}, {last}}, std::nullopt, 0, false});
   }
@@ -43,7 +44,7 @@ std::vector<std::uint32_t> Ledger::commit(Life life, std::span<const Record> rec
   std::vector<std::uint32_t> refused;
   for (std::uint32_t i = 0; i < records.size(); ++i) {
     if (records[i].kind != RecordKind::intent) {
-      keep(records[i]);
+      keep(records[i], life);
     } else if (!claim_row(life, records[i])) {
       refused.push_back(i);
     }
@@ -70,14 +71,14 @@ bool Ledger::claim_row(Life life, const Record& intent) {
 }
 
 /// The same outcome again changes nothing, nor does one that cannot follow.
-void Ledger::keep(const Record& record) {
+void Ledger::keep(const Record& record, Life life) {
   const bool again = std::any_of(records_.begin(), records_.end(), [&](const Record& other) {
     return other.kind == record.kind && other.row == record.row &&
            other.attempt.value == record.attempt.value;
   });
   if (again || !rows_.apply({record.kind, record.row, record.attempt})) return;
   records_.push_back(record);
-  oracle_.durable(record, 0);
+  oracle_.durable(record, life);
   if (record.kind != RecordKind::not_executed && record.kind != RecordKind::resolved_not_placed) {
     return;
   }
@@ -109,15 +110,36 @@ Claim Ledger::claim(Life life, std::uint32_t number, std::span<const ClaimedRang
     });
     if (!is_known) held.holder.reset();
   }
+  if (is_canary_lost()) return {std::nullopt, true, {}};
+  const bool passed = is_canary_placed() || planted("ledger-forgets-the-canary");
+  const Row furthest{passed ? plan_.rows : plan_.canary_rows};
+  const auto may_go = [&](const Held& held) { return !held.done && held.range.first <= furthest; };
   for (Held& held : ranges_) {
-    if (!held.done && !held.holder) return give(held, life, number);
+    if (may_go(held) && !held.holder) return give(held, life, number);
   }
   for (Held& held : ranges_) {
-    if (!held.done && is_dead(*held.holder)) return give(held, life, number);
+    if (may_go(held) && is_dead(*held.holder)) return give(held, life, number);
   }
   const bool all =
       std::all_of(ranges_.begin(), ranges_.end(), [](auto& held) { return held.done; });
   return {std::nullopt, all, {}};
+}
+
+bool Ledger::is_canary_placed() const {
+  for (Row row{1}; row.value <= plan_.canary_rows; ++row.value) {
+    if (rows_.state(row) != State::placed) return false;
+  }
+  return true;
+}
+
+/// One was not placed, or its host died while it was under way.
+bool Ledger::is_canary_lost() const {
+  for (Row row{1}; row.value <= plan_.canary_rows; ++row.value) {
+    const State state = rows_.state(row);
+    if (state == State::rejected || state == State::in_doubt) return true;
+    if (state == State::intended && is_dead(holder(row))) return true;
+  }
+  return false;
 }
 
 bool Ledger::is_done(const Range& range) const {
@@ -164,10 +186,10 @@ void Ledger::resolve(const Server& server) {
     const auto id = oracle_.id_of(number);
     // An open intent is in doubt: that is recorded with what settles it.
     record.kind = RecordKind::in_doubt;
-    keep(record);
+    keep(record, 0);
     record.kind = id ? RecordKind::resolved_placed : RecordKind::resolved_not_placed;
     if (id) record.order_id = std::to_string(*id);
-    keep(record);
+    keep(record, 0);
   }
 }
 

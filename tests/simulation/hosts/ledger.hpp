@@ -7,7 +7,9 @@
 //            is passed over. A fenced host claims nothing.
 //   claim    the lowest free range, else the lowest of a host that counts as dead; the same claim
 //            again, by its number, gives the same range. It names the claims that the host still
-//            holds: of another, whose answer was lost, it knows nothing, and that one is free
+//            holds: of another, whose answer was lost, it knows nothing, and that one is free.
+//            Behind the canary's range none is given before all of its rows are placed, and none
+//            at all once one of them is not
 //   over     of the range of one claim: it is done if every row of it has its outcome, or an open
 //            intent of a dead host; else it is free again. A row that turns out not to have been
 //            executed makes its range one to do again
@@ -68,6 +70,8 @@ class Ledger {
   [[nodiscard]] Life holder(Row row) const;
   [[nodiscard]] std::uint32_t open_of(Life life) const;
   [[nodiscard]] std::size_t fenced() const;
+  /// One of the first orders was not placed, so the rest stays where it is.
+  [[nodiscard]] bool is_canary_lost() const;
 
  private:
   struct Known {
@@ -86,8 +90,9 @@ class Ledger {
     Life life = 0;
   };
   bool claim_row(Life life, const Record& intent);
-  void keep(const Record& record);
+  void keep(const Record& record, Life life);
   [[nodiscard]] bool is_done(const Range& range) const;
+  [[nodiscard]] bool is_canary_placed() const;
   Claim give(Held& held, Life life, std::uint32_t number);
 
   const Plan& plan_;

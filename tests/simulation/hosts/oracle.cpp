@@ -31,6 +31,14 @@ void Oracle::durable(const Record& record, Life life) {
   } else if (record.kind == RecordKind::replay) {
     attempts_[nonces_[key]].replayed = true;
   }
+  if (record.row.value > plan_.canary_rows) return;
+  if (record.kind == RecordKind::placed || record.kind == RecordKind::resolved_placed) {
+    placed_.insert(record.row.value);
+  } else if (record.kind == RecordKind::rejected || record.kind == RecordKind::in_doubt) {
+    lost_[life].insert(record.row.value);
+  } else {
+    lost_[life].erase(record.row.value);  // it is tried again
+  }
 }
 
 void Oracle::served(Life life, Time asked_at) {
@@ -57,6 +65,7 @@ void Oracle::written(Life life, std::uint32_t row, std::string_view nonce) {
   }
   judge_lease(life, row);
   judge_rate();
+  judge_canary(life, row, found != attempts_.end() && found->second.writes > 1);
   const Time now = clock_.now();
   for (const Span& quiet : quiet_) {
     if (quiet.covers(now)) violate("S7", fmt::format("row {} leaves in a pause of all hosts", row));
@@ -82,6 +91,16 @@ void Oracle::judge_rate() {
   const double over = level_ - static_cast<double>(plan_.options.burst);
   if (over > kRounding) {
     violate("S5", fmt::format("the wire is {:.3f} tokens over the account's rate", over));
+  }
+}
+
+void Oracle::judge_canary(Life life, std::uint32_t row, bool copy) {
+  if (row > plan_.canary_rows && placed_.size() < plan_.canary_rows) {
+    violate("S12", fmt::format("row {} leaves before the canary is placed", row));
+  }
+  if (!copy && !lost_[life].empty()) {
+    violate("S12",
+            fmt::format("row {} leaves life {}, which knows that the canary is lost", row, life));
   }
 }
 
@@ -116,7 +135,8 @@ void Oracle::judge_end(const Ledger& ledger) {
     const State state = ledger.rows().state({row});
     const auto id = id_of(row);
     if (state == State::intended) lives.insert(ledger.holder({row}));
-    if (state == State::pending) violate("S9", fmt::format("row {} is pending in the end", row));
+    if (state == State::pending && !ledger.is_canary_lost())
+      violate("S9", fmt::format("row {} is pending in the end", row));
     if (id && (state == State::rejected || state == State::pending)) {
       violate("S3", fmt::format("row {} is executed and {}", row, name_of(state)));
     }

@@ -16,6 +16,8 @@
 //   S10 all hosts together write at most one line of a row, and only of a durable outcome (hosts
 //       that were fenced apart)
 //   S11 the same seed tells the same history (judged by main)
+//   S12 nothing leaves from behind the canary before all of it is placed; and no attempt of a host
+//       leaves once it recorded that one of the canary is rejected or in doubt
 #pragma once
 
 #include <cstdint>
@@ -84,6 +86,7 @@ class Oracle {
   };
   void judge_lease(Life life, std::uint32_t row);
   void judge_rate();
+  void judge_canary(Life life, std::uint32_t row, bool copy);
 
   const Plan& plan_;
   const Clock& clock_;
@@ -96,6 +99,8 @@ class Oracle {
   std::map<Life, Span> pauses_;  // told to a host
   std::vector<Span> quiet_;      // known to the ledger
   std::set<Life> fenced_;
+  std::set<std::uint64_t> placed_;                // of the canary
+  std::map<Life, std::set<std::uint64_t>> lost_;  // likewise: rejected or in doubt, by whose record
   std::map<std::uint32_t, std::uint32_t> lines_;  // by row
   std::uint64_t requests_ = 0;
   double level_ = 0;  // of the wire's bucket

@@ -50,6 +50,8 @@ Plan::Plan(Chance& chance) {
   latency = chance.between(kMicrosecond, chance.one_in(2) ? kMillisecond : 40 * kMillisecond);
   think = chance.between(kMicrosecond, chance.one_in(2) ? kMillisecond : 200 * kMillisecond);
   handshake = chance.between(kMicrosecond, chance.one_in(2) ? kMillisecond : 300 * kMillisecond);
+  if (chance.one_in(4)) canary_rows = between(chance, 1, rows);
+  options.sharing->canary_rows = canary_rows;
   if (faultless) return;
   if (chance.one_in(4)) options.replay = Replay::same_bytes;
   throttled = odds(chance, 2'000);

@@ -33,8 +33,9 @@ struct Plan {
   std::uint32_t range_rows = 1;
   PipelineOptions options;
   AccountTerms terms;
-  Time host_life = 3 * kSecond;  ///< without a sign of life for so long it counts as dead
-  Time ask_timeout = kSecond;    ///< the ledger's answer is waited for so long
+  std::uint32_t canary_rows = 0;  ///< they go first, as one range; 0: none
+  Time host_life = 3 * kSecond;   ///< without a sign of life for so long it counts as dead
+  Time ask_timeout = kSecond;     ///< the ledger's answer is waited for so long
 
   // the world
   Time latency = kMillisecond;    ///< to the ledger and to the server, one way, at most

@@ -8,8 +8,9 @@
 namespace sagorder::simulation {
 namespace {
 
-constexpr std::array<std::string_view, 3> kOfTheWorld = {
-    "host-takes-unknown-for-durable", "ledger-lets-both-claim", "ledger-forgets-the-fence"};
+constexpr std::array<std::string_view, 4> kOfTheWorld = {
+    "host-takes-unknown-for-durable", "ledger-lets-both-claim", "ledger-forgets-the-fence",
+    "ledger-forgets-the-canary"};
 
 }  // namespace
 
