@@ -7,17 +7,16 @@
 namespace sagorder {
 namespace {
 
-bool fits(const std::optional<std::uint64_t>& limit, std::uint64_t spent, std::uint64_t reserved,
-          std::uint64_t wanted) {
-  return !limit || spent + reserved + wanted <= *limit;
+Share most_by(const Limits& limits) {
+  return {limits.max_orders.value_or(kNoLimit), limits.max_seats.value_or(kNoLimit),
+          limits.max_seat_months.value_or(kNoLimit)};
 }
 
 /// What an order is for, and what is left of the limit that it does not fit in.
 std::string does_not_fit(const Order& order, std::uint64_t wanted, const char* unit,
-                         std::uint64_t limit, std::uint64_t spent) {
+                         std::uint64_t limit, std::uint64_t left) {
   return "row " + std::to_string(order.row.value) + " is for " + std::to_string(wanted) + " " +
-         unit + ", and " + std::to_string(limit - spent) + " of " + std::to_string(limit) +
-         " are left";
+         unit + ", and " + std::to_string(left) + " of " + std::to_string(limit) + " are left";
 }
 
 /// From now to then, within what a point of the steady clock can bear.
@@ -28,24 +27,14 @@ nanoseconds until(WallTime then, WallTime now) {
 
 }  // namespace
 
-void Allowance::Sum::add(const Order& order) {
-  ++orders;
-  seats += order.user_count;
-  seat_months += order.seat_months();
-}
-
-void Allowance::Sum::take_away(const Order& order) {
-  --orders;
-  seats -= order.user_count;
-  seat_months -= order.seat_months();
-}
-
-Allowance::Allowance(const Limits& limits, const Rows& rows)
+Allowance::Allowance(const Limits& limits, const Rows& rows, bool shared)
     : limits_(limits),
+      most_(most_by(limits)),
       placed_(rows.count_of(State::placed)),
       rejected_(rows.count_of(State::rejected)),
       doubted_(rows.count_of(State::in_doubt)) {
   if (planted(Planted::canary_of_run_alone)) rejected_ = doubted_ = 0;
+  if (shared && most_ != Share{kNoLimit, kNoLimit, kNoLimit}) holding_.emplace();
 }
 
 void Allowance::begin(Moment now) {
@@ -54,31 +43,30 @@ void Allowance::begin(Moment now) {
 
 void Allowance::settle(const Order& order, RecordKind outcome) {
   if (outcome == RecordKind::placed) ++placed_;
-  if (outcome != RecordKind::rejected) spent_.add(order);
+  if (outcome != RecordKind::rejected) spent_ += share_of(order);
 }
 
 bool Allowance::has_room(const Order& order) const {
-  const Sum under_way = this->under_way();
-  return canary_has_room() && fits(limits_.max_orders, spent_.orders, under_way.orders, 1) &&
-         fits(limits_.max_seats, spent_.seats, under_way.seats, order.user_count) &&
-         fits(limits_.max_seat_months, spent_.seat_months, under_way.seat_months,
-              order.seat_months());
+  return canary_has_room() && (spent_ + under_way() + share_of(order)).fits_in(room());
 }
 
 LimitMet Allowance::met_by(const Order& order) const {
   if (!canary_has_room()) return {Stop::canary, canary_detail()};
-  if (!fits(limits_.max_orders, spent_.orders, 0, 1)) {
-    const std::uint64_t allowed = *limits_.max_orders;
-    return {Stop::max_orders, std::to_string(allowed) +
-                                  (allowed == 1 ? " order was" : " orders were") +
+  const Share wanted = share_of(order);
+  const Share& most = holding_ ? holding_->most() : most_;
+  const Share left = most - least_of(most, spent_);
+  if (wanted.orders > left.orders) {
+    const std::string allowed = std::to_string(*limits_.max_orders);
+    if (holding_) return {Stop::max_orders, "of " + allowed + " for all hosts none is left"};
+    return {Stop::max_orders, allowed + (allowed == "1" ? " order was" : " orders were") +
                                   " placed or may have been, as allowed"};
   }
-  if (!fits(limits_.max_seats, spent_.seats, 0, order.user_count)) {
+  if (wanted.seats > left.seats) {
     return {Stop::max_seats,
-            does_not_fit(order, order.user_count, "seats", *limits_.max_seats, spent_.seats)};
+            does_not_fit(order, wanted.seats, "seats", *limits_.max_seats, left.seats)};
   }
-  return {Stop::max_seat_months, does_not_fit(order, order.seat_months(), "seat-months",
-                                              *limits_.max_seat_months, spent_.seat_months)};
+  return {Stop::max_seat_months, does_not_fit(order, wanted.seat_months, "seat-months",
+                                              *limits_.max_seat_months, left.seat_months)};
 }
 
 std::optional<LimitMet> Allowance::judge(Fate fate) {
@@ -107,6 +95,24 @@ std::optional<LimitMet> Allowance::judge_refusals() {
                   limit.percent
                       ? "more than " + std::to_string(limit.value) + "% of the orders were refused"
                       : std::to_string(refusals_in_a_row_) + " refusals in a row"};
+}
+
+// --------------------------------------------------------------- limits that hosts share
+
+SteadyTime Allowance::share_due_at(bool blocked) const {
+  return holding_ ? holding_->due_at(spent_ + reserved_, waiting_, blocked) : SteadyTime::max();
+}
+
+std::optional<ShareAsk> Allowance::ask_for_share(const Order* next, SteadyTime now) {
+  const bool blocked = next != nullptr;
+  const Share used = spent_ + reserved_;
+  const bool speaks = holding_ && holding_->has_to_say(spent_, used, waiting_, blocked, now);
+  if (!speaks) return std::nullopt;
+  return holding_->ask(spent_, used, blocked ? share_of(*next) : Share{}, waiting_, blocked, now);
+}
+
+void Allowance::share_granted(const ShareGrant& grant, SteadyTime now) {
+  if (holding_) holding_->granted(grant, now);
 }
 
 // -------------------------------------------------------------------------------------- canary

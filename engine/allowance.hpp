@@ -7,7 +7,8 @@
 //
 // Every limit is one of this run, not of the batch: the same command again may spend as much
 // again. A limit on what is bought is never exceeded, and final only when nothing is under way that
-// might still give something back.
+// might still give something back. Where hosts share a batch, so they share these limits: room is
+// what this host holds of them (engine/share).
 //
 // The canary is of the batch. Its first orders go alone; the rest goes once so many are placed, and
 // not at all while one is rejected or in doubt. What the ledger says counts, of every row that an
@@ -26,6 +27,7 @@
 #include "engine/moment.hpp"
 #include "engine/order.hpp"
 #include "engine/planted.hpp"
+#include "engine/share.hpp"
 #include "engine/stop.hpp"
 #include "engine/verdict.hpp"
 
@@ -59,19 +61,48 @@ struct LimitMet {
 class Allowance {
  public:
   /// @param rows states as replayed, for the canary
-  Allowance(const Limits& limits, const Rows& rows);
+  /// @param shared the limits of what is bought are those of all hosts together
+  Allowance(const Limits& limits, const Rows& rows, bool shared = false);
 
   /// Once, before anything is sent.
   void begin(Moment now);
 
   /// Whether this order may be intended now. What is under way counts as spent.
   [[nodiscard]] bool has_room(const Order& order) const;
-  /// The limit that leaves no room for it, once nothing is under way.
+  /// Whether there will be none for it, once nothing is under way here.
+  [[nodiscard]] bool is_final(const Order& order) const {
+    return !holding_ || holding_->is_final(spent_, share_of(order));
+  }
+  /// The limit that leaves no room for it then.
   [[nodiscard]] LimitMet met_by(const Order& order) const;
 
-  void reserve(const Order& order) { reserved_.add(order); }
-  void release(const Order& order) { reserved_.take_away(order); }
+  void reserve(const Order& order) { reserved_ += share_of(order); }
+  void release(const Order& order) { reserved_ -= share_of(order); }
   void settle(const Order& order, RecordKind outcome);
+
+  // --- limits that hosts share; without them nothing of this does anything
+
+  [[nodiscard]] bool is_shared() const { return holding_.has_value(); }
+  /// An order waits to be admitted, and does no more.
+  void line_up(const Order& order) {
+    if (holding_) waiting_ += share_of(order);
+  }
+  void leave_line(const Order& order) {
+    if (holding_) waiting_ -= share_of(order);
+  }
+  /// When to ask for more, beside the lease's own times. @param blocked there is no room for the
+  /// next order
+  [[nodiscard]] SteadyTime share_due_at(bool blocked) const;
+  /// What is said and asked for with a lease that is asked for now. @param next if it is blocked
+  std::optional<ShareAsk> ask_for_share(const Order* next, SteadyTime now);
+  void share_granted(const ShareGrant& grant, SteadyTime now);
+  void share_failed() {
+    if (holding_) holding_->failed();
+  }
+  /// Nothing but what this host or another one gives back leads to room for the next order.
+  [[nodiscard]] bool waits_for_share() const { return holding_ && holding_->is_refused(); }
+  /// Of what this host holds it gives back all but this, once nothing is under way.
+  [[nodiscard]] const Share& spent() const { return spent_; }
 
   /// Counts what became of an attempt. @return the limit that is met by it
   std::optional<LimitMet> judge(Fate fate);
@@ -85,16 +116,10 @@ class Allowance {
   [[nodiscard]] SteadyTime over_at(Moment now) const;
 
  private:
-  struct Sum {
-    std::uint64_t orders = 0;
-    std::uint64_t seats = 0;
-    std::uint64_t seat_months = 0;
-    void add(const Order& order);
-    void take_away(const Order& order);
-  };
-  [[nodiscard]] Sum under_way() const {
-    return planted(Planted::under_way_is_free) ? Sum{} : reserved_;
+  [[nodiscard]] Share under_way() const {
+    return planted(Planted::under_way_is_free) ? Share{} : reserved_;
   }
+  [[nodiscard]] const Share& room() const { return holding_ ? holding_->held() : most_; }
   [[nodiscard]] std::uint64_t not_placed() const;
   [[nodiscard]] bool canary_passed() const {
     return limits_.canary == 0 || (placed_ >= limits_.canary && not_placed() == 0);
@@ -104,9 +129,12 @@ class Allowance {
   std::optional<LimitMet> judge_refusals();
 
   Limits limits_;
-  Sum reserved_;                // under way
-  Sum spent_;                   // placed or in doubt
-  std::uint64_t answered_ = 0;  // placed, rejected or in doubt
+  Share most_;                      // that may be spent by the limits
+  std::optional<Holding> holding_;  // of limits that hosts share
+  Share waiting_;                   // likewise: read, or to be tried again
+  Share reserved_;                  // under way
+  Share spent_;                     // placed or in doubt
+  std::uint64_t answered_ = 0;      // placed, rejected or in doubt
   std::uint64_t refusals_ = 0;
   std::uint32_t refusals_in_a_row_ = 0;
   std::uint32_t doubts_ = 0;

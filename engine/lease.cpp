@@ -33,13 +33,18 @@ Lease::Lease(milliseconds length, const RateLimit& rate)
 SteadyTime Lease::due_at(bool needed, SteadyTime now) const {
   if (asking_) return SteadyTime::max();
   if (asked_at_ == SteadyTime::min()) return now;
-  const SteadyTime soonest = asked_at_ + spacing_;
+  const SteadyTime soonest = this->soonest();
   const SteadyTime heartbeat = asked_at_ + std::max<nanoseconds>(kHeartbeat, spacing_);
   if (!needed) return heartbeat;
   if (!enough(now)) return soonest;
   // There are enough, so at least one grant, until the next one ends.
   const SteadyTime ends = unlimited_ ? held_until_ : grant(0).until;
   return std::min(heartbeat, std::max(soonest, ends - length_ / kAheadShare));
+}
+
+SteadyTime Lease::soonest() const {
+  if (asking_) return SteadyTime::max();
+  return asked_at_ == SteadyTime::min() ? asked_at_ : asked_at_ + spacing_;
 }
 
 /// Half of what is wanted, for as long as an ask may take.

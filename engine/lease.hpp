@@ -18,9 +18,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "engine/moment.hpp"
 #include "engine/rate.hpp"
+#include "engine/share.hpp"
 
 namespace sagorder {
 
@@ -37,6 +39,7 @@ struct LeaseWish {
   std::uint32_t tokens = 0;
   double factor = 1.0;        ///< below 1: a throttling answer lowered the rate to this share of it
   nanoseconds paused_for{0};  ///< nothing is to be sent for so long, as the gateway hinted
+  std::optional<ShareAsk> share = {};  ///< of limits that hosts share
 };
 
 class Lease {
@@ -48,6 +51,8 @@ class Lease {
   [[nodiscard]] bool due(bool needed, SteadyTime now) const { return now >= due_at(needed, now); }
   /// When to ask, as it looks now; SteadyTime::max(): an ask is under way.
   [[nodiscard]] SteadyTime due_at(bool needed, SteadyTime now) const;
+  /// The first moment at which it may be asked, whatever is needed; SteadyTime::max(): as above.
+  [[nodiscard]] SteadyTime soonest() const;
   /// It is asked. @return for how many tokens
   std::uint32_t ask(bool needed, SteadyTime now);
   /// @param until by this host's clock, from before it asked; never beyond the lease's length

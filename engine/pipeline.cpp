@@ -70,7 +70,7 @@ Pipeline::Pipeline(PipelineOptions options, Rows& rows, RequestWriter writer, Re
       results_(std::move(results)),
       nonces_(nonce_key),
       pacer_(options_.rate, options_.burst),
-      allowance_(options_, rows),
+      allowance_(options_, rows, options_.sharing.has_value()),
       schedule_(options_.rate, options_.burst),
       lease_(options_.sharing.value_or(Sharing{}).lease, options_.rate),
       slots_(options_.max_in_flight + kReadAhead),
@@ -136,6 +136,7 @@ void Pipeline::on(const event::OrderRead& read, Moment /*now*/) {
   held.phase = Phase::queued;
   held.tries = 0;
   if (options_.sharing) ranges_.took();
+  allowance_.line_up(held.order);
   queued_.push(slot);
 }
 
@@ -171,6 +172,7 @@ void Pipeline::on(const event::Leased& leased, Moment now) {
   if (std::exchange(told_silent_, false)) actions_.notice = "the shared ledger answers again";
   lease_asked_at_.reset();
   lease_.granted(leased.tokens, leased.until, now.steady);
+  if (leased.share) allowance_.share_granted(*leased.share, now.steady);
   pacer_.follow(leased.factor, leased.paused_for, now.steady);
 }
 
@@ -182,6 +184,7 @@ void Pipeline::on(const event::LeaseFailed& failed, Moment now) {
   }
   lease_asked_at_.reset();
   lease_.failed();
+  allowance_.share_failed();
   slowed_ = slowed_ || pacer_.lowered() || pacer_.paused_until() > now.steady;
   if (!failed.for_good || planted(Planted::fenced_goes_on)) return;
   request_stop(Stop::fenced, "this host was taken for dead and is shut out: " + reason);
@@ -371,6 +374,7 @@ void Pipeline::wake_waiting(Moment now) {
     const Slot slot = waiting_.back();
     waiting_.pop_back();
     slots_[slot].phase = Phase::queued;
+    allowance_.line_up(slots_[slot].order);
     again_.push(slot);
   }
 }
@@ -386,8 +390,13 @@ void Pipeline::keep_deadline(Moment now) {
 
 /// The run stops: rows not yet intended are let go, intents not yet sent are taken back.
 void Pipeline::drop_unsent(Moment now) {
-  while (!queued_.empty()) release(queued_.pop());
-  while (!again_.empty()) release(again_.pop());
+  limited_ = false;
+  for (Ring<Slot>* const line : {&queued_, &again_}) {
+    while (!line->empty()) {
+      allowance_.leave_line(slots_[line->front()].order);
+      release(line->pop());
+    }
+  }
   for (const Slot slot : waiting_) release(slot);
   waiting_.clear();
   if (ledger_failed()) return;
@@ -426,6 +435,7 @@ void Pipeline::admit(Moment now) {
         (planted(Planted::retries_without_token) && !again_.empty()) || pacer_.admit(now.steady);
     if (!granted) return;
     from.pop();
+    allowance_.leave_line(slots_[slot].order);
     intend(slot, now);
   }
 }
@@ -486,14 +496,28 @@ void Pipeline::want_range(Moment now) {
 /// Rows wait to be admitted, or are intended and not sent.
 bool Pipeline::needs_tokens() const {
   if (stop_ != Stop::none) return false;
-  return !queued_.empty() || !again_.empty() || lease_.promised() > 0;
+  const bool in_vain = limited_ && allowance_.waits_for_share();
+  return (!in_vain && (!queued_.empty() || !again_.empty())) || lease_.promised() > 0;
+}
+
+/// When the ledger is asked for a lease; SteadyTime::max(): it is.
+SteadyTime Pipeline::ask_at(Moment now) const {
+  return std::min(lease_.due_at(needs_tokens(), now.steady),
+                  std::max(lease_.soonest(), allowance_.share_due_at(limited_)));
+}
+
+/// The next to be admitted, if a limit leaves no room for it.
+const Order* Pipeline::blocked_order() const {
+  if (!limited_) return nullptr;
+  return &slots_[again_.empty() ? queued_.front() : again_.front()].order;
 }
 
 /// Also when it needs none, as long as something is under way: that this host lives is told by it.
 void Pipeline::want_lease(Moment now) {
-  if (stop_ == Stop::fenced || ledger_failed() || !lease_.due(needs_tokens(), now.steady)) return;
+  if (stop_ == Stop::fenced || ledger_failed() || now.steady < ask_at(now)) return;
   LeaseWish wish;
   wish.tokens = lease_.ask(needs_tokens(), now.steady);
+  wish.share = allowance_.ask_for_share(blocked_order(), now.steady);
   if (slowed_ && !planted(Planted::throttling_kept_to_self)) {
     wish.factor = pacer_.factor();
     wish.paused_for = std::max(pacer_.paused_until() - now.steady, nanoseconds(0));
@@ -581,7 +605,7 @@ void Pipeline::set_wake(Moment now) {
   const std::uint32_t wires = connect_rounds_ > 0 ? 1 : options_.connections;
   if (!commit_under_way_ && gathering_.size > 0) wake(gathering_since_ + kGatherMax);
   if (options_.sharing && stop_ != Stop::fenced) {
-    const SteadyTime ask_at = lease_.due_at(needs_tokens(), now.steady);
+    const SteadyTime ask_at = this->ask_at(now);
     if (ask_at != SteadyTime::max()) wake(ask_at);
     if (silent_from() != SteadyTime::max()) wake(silent_from());
   }
@@ -646,8 +670,15 @@ void Pipeline::check_finished() {
 /// final.
 bool Pipeline::may_admit(const Order& order) {
   if (allowance_.has_room(order)) return true;
-  if (in_flight_ == 0 && waiting_.empty()) stop_at(allowance_.met_by(order));
+  const bool idle = in_flight_ == 0 && waiting_.empty();
+  if (idle && allowance_.is_final(order)) stop_at(allowance_.met_by(order));
   return false;
+}
+
+/// Where a commit failed, what was let go may be durable, and open as in doubt.
+std::optional<Share> Pipeline::spent() const {
+  if (ledger_failed() || !allowance_.is_shared()) return std::nullopt;
+  return allowance_.spent();
 }
 
 void Pipeline::intend(Slot slot, Moment now) {

@@ -127,6 +127,7 @@ struct Leased {
   SteadyTime until;      ///< by this host's clock, the lease's length from before it was asked
   double factor = 1.0;   ///< what throttling made of the account's rate, whichever host saw it
   nanoseconds paused_for{0};
+  std::optional<ShareGrant> share = {};  ///< if one was asked for
 };
 struct LeaseFailed {
   std::string_view reason;  ///< for a person
@@ -223,6 +224,9 @@ class Pipeline {
   /// Rows of which an attempt is durable, or may be, and its outcome is not, because the ledger
   /// failed: they open as in doubt. Ascending once the run has finished.
   [[nodiscard]] const std::vector<Row>& left_open() const { return left_open_; }
+  /// What of the limits that hosts share is spent once it has finished, so that this host can give
+  /// the rest back; nullopt: there are none, or it is not known.
+  [[nodiscard]] std::optional<Share> spent() const;
   [[nodiscard]] std::uint32_t in_flight() const { return in_flight_; }
   [[nodiscard]] std::uint32_t on_wire() const { return on_wire_; }
 
@@ -308,6 +312,8 @@ class Pipeline {
   void tell_silence(Moment now);
   [[nodiscard]] SteadyTime silent_from() const;
   [[nodiscard]] bool needs_tokens() const;
+  [[nodiscard]] SteadyTime ask_at(Moment now) const;
+  [[nodiscard]] const Order* blocked_order() const;
   [[nodiscard]] bool has_token(Moment now, std::uint32_t ahead = 0) const;
   void promise_token();
   void keep_promise();

@@ -6,7 +6,7 @@
 namespace sagorder {
 namespace {
 
-constexpr std::array<std::string_view, 59> kNames = {
+constexpr std::array<std::string_view, 61> kNames = {
     "send_before_commit",
     "result_before_commit",
     "failed_commit_ignored",
@@ -66,8 +66,11 @@ constexpr std::array<std::string_view, 59> kNames = {
     "throttling_kept_to_self",
     "fenced_goes_on",
     "canary_of_hosts_goes_on",
+    "share_taken_unasked",
+    "share_of_what_is_under_way_given_back",
 };
-static_assert(kNames.size() == static_cast<std::size_t>(Planted::canary_of_hosts_goes_on));
+static_assert(kNames.size() ==
+              static_cast<std::size_t>(Planted::share_of_what_is_under_way_given_back));
 constexpr auto kOfOneHost = static_cast<std::size_t>(Planted::clipped_before_hidden);
 
 }  // namespace

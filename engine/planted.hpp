@@ -93,6 +93,8 @@ enum class Planted : std::uint8_t {
   throttling_kept_to_self,  ///< what one host saw of throttling is not told to the others (S7)
   fenced_goes_on,           ///< a host that was fenced asks again and again (S8)
   canary_of_hosts_goes_on,  ///< of a canary that one order has lost, the others are sent (S12)
+  share_taken_unasked,      ///< a host spends what it asks for before it is granted (S13)
+  share_of_what_is_under_way_given_back,  ///< a host that has no room gives back too much (S13)
 };
 
 #ifdef SAGORDER_PLANTED_BUGS

@@ -530,13 +530,13 @@ class Run {
     facts[std::string(kFactCanary)] = std::to_string(settings_.limits.canary);
     facts[std::string(kFactBought)] = bought_text();
     facts[std::string(kFactAccount)] = account();
-    facts_ = membership_->join(facts, {{std::string(kFactEndpoint), "--endpoint"},
-                                       {std::string(kFactSet), "--set"},
-                                       {std::string(kFactColumns), "--set or --carry"},
-                                       {std::string(kFactCanary), "--canary"},
-                                       {std::string(kFactBought), "what may be bought"}});
+    facts_ =
+        membership_->join(facts, {{kFactEndpoint, "--endpoint"},
+                                  {kFactSet, "--set"},
+                                  {kFactColumns, "--set or --carry"},
+                                  {kFactCanary, "--canary", ExitCode::limit},
+                                  {kFactBought, "the limit of what is bought", ExitCode::limit}});
     if (!is_work_left()) return;
-    refuse_to_share_limits();
     terms_ = membership_->terms(facts_, rows_left_out(), validation_.rows);
     shared_->make_ranges(validation_.rows, terms_.canary_rows);
     membership_->agree(terms_);
@@ -553,16 +553,6 @@ class Run {
     add("--max-seats", limits.max_seats);
     add("--max-seat-months", limits.max_seat_months);
     return text.empty() ? "none" : text;
-  }
-
-  /// Such a limit is spent by one host, so that it holds whatever the others do.
-  void refuse_to_share_limits() const {
-    if (shared_->was_first() || bought_text() == "none") return;
-    throw Refusal(ExitCode::limit,
-                  fmt::format("another host is at work with this batch within {}, and a limit of "
-                              "what is bought is one host's to spend; nothing was sent",
-                              bought_text()),
-                  "wait until it has ended; or leave the limit out on all hosts");
   }
 
   /// Whose rate it is. A key that is fetched is another one each time: then it is the batch's.

@@ -353,8 +353,8 @@ class Driver::Loop {
     context_.restart();
     listen_for_signals();
     std::optional<SignalsBlocked> blocked(std::in_place);
-    const std::jthread goodbye([this] {
-      shared_->leave();
+    const std::jthread goodbye([this, spent = parts_.pipeline.spent()] {
+      shared_->leave(spent);
       asio::post(context_, [this] {
         signals_.cancel();
         context_.stop();
@@ -378,6 +378,8 @@ class Driver::Loop {
     ask.tokens = wish.tokens;
     ask.factor = wish.factor;
     ask.paused_for = wish.paused_for;
+    ask.share = wish.share;
+    ask.limits = parts_.terms.limits;
     shared_->lease(ask);
   }
 
@@ -393,7 +395,8 @@ class Driver::Loop {
   void told(const news::Leased& leased) {
     if (finished_) return;
     const LeaseAnswer& answer = leased.answer;
-    dispatch(event::Leased{answer.tokens, leased.until, answer.factor, answer.paused_for});
+    dispatch(
+        event::Leased{answer.tokens, leased.until, answer.factor, answer.paused_for, answer.share});
   }
 
   void told(const news::NotLeased& failed) {

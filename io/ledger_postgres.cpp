@@ -886,7 +886,9 @@ LeaseAnswer PostgresLedger::lease(const BucketTerms& terms, const LeaseAsk& ask)
   return hosts_at_work().lease(terms, ask);
 }
 
-void PostgresLedger::release(const Share& share) { hosts_at_work().release(share); }
+std::string PostgresLedger::agree(const std::string& terms, bool bound) {
+  return hosts_at_work().agree(terms, bound);
+}
 
 void PostgresLedger::tried_by(std::span<const std::int64_t> hosts,
                               const std::function<void(Row)>& visit) {
@@ -934,7 +936,7 @@ bool PostgresLedger::fence(std::int64_t host) {
   return fence_host(state_->database, state_->run, host);
 }
 
-void PostgresLedger::leave() { hosts_at_work().leave(); }
+void PostgresLedger::leave(const std::optional<Share>& spent) { hosts_at_work().leave(spent); }
 
 void PostgresLedger::replay(const std::function<void(const Step&)>& visit) {
   State& state = *state_;

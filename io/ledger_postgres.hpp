@@ -121,10 +121,11 @@ class PostgresLedger final : public SharedLedger {
   [[nodiscard]] RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out) override;
   bool end_range(Row first, std::uint64_t left_out) override;
   [[nodiscard]] LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) override;
-  void release(const Share& share) override;
+  std::string agree(const std::string& terms, bool bound) override;
   void tried_by(std::span<const std::int64_t> hosts,
                 const std::function<void(Row)>& visit) override;
-  void leave() override;
+  using SharedLedger::leave;
+  void leave(const std::optional<Share>& spent) override;
 
  private:
   struct State;

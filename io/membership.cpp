@@ -6,6 +6,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "engine/account.hpp"
@@ -17,6 +18,9 @@
 namespace sagorder::io {
 namespace {
 
+using nlohmann::json;
+
+constexpr int kAgreeTries = 10;
 constexpr std::size_t kRowsNamed = 20;  // of a dead host's, in its line
 constexpr milliseconds kReachEvery{200};
 
@@ -34,6 +38,12 @@ std::string rows_text(const std::vector<Row>& rows) {
   return text + (rows.size() > kRowsNamed ? ", ...)" : ")");
 }
 
+/// Empty: it is not there.
+std::string text_in(const json& object, const std::string& name) {
+  const auto found = object.find(name);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
 }  // namespace
 
 Membership::~Membership() {
@@ -44,26 +54,54 @@ Membership::~Membership() {
   }
 }
 
-Facts Membership::join(const Facts& ours,
-                       const std::vector<std::pair<std::string, std::string>>& common) {
+Facts Membership::join(const Facts& ours, const std::vector<Common>& common) {
   Facts facts = ledger_.add_facts(ours);
-  Facts changed = {{output_fact(ledger_.host()), absolute(settings_.output)}};
-  for (const auto& [name, option] : common) {
-    const std::string& wanted = ours.at(name);
-    if (facts[name] == wanted) continue;
-    if (!ledger_.was_first()) {
-      throw Refusal(ExitCode::input,
-                    fmt::format("{} is '{}', but other hosts are at work with this batch and '{}'; "
-                                "nothing was sent",
-                                option, wanted, facts[name]),
-                    fmt::format("give all of them the same {}", option));
-    }
-    changed[name] = wanted;
-  }
-  if (ledger_.was_first()) changed[std::string(kFactAccount)] = ours.at(std::string(kFactAccount));
+  const std::string account = agree(ours, common);
+  Facts changed = {{output_fact(ledger_.host()), absolute(settings_.output)},
+                   {std::string(kFactAccount), account}};
+  for (const Common& each : common)
+    changed[std::string(each.name)] = ours.at(std::string(each.name));
+  std::erase_if(changed, [&](const auto& each) {
+    const auto there = facts.find(each.first);
+    return there != facts.end() && there->second == each.second;
+  });
   ledger_.set_facts(changed);
   for (const auto& [name, value] : changed) facts[name] = value;
   return facts;
+}
+
+/// @return the account, which who says all this first names
+std::string Membership::agree(const Facts& ours, const std::vector<Common>& common) {
+  const Limits& limits = settings_.limits;
+  const bool bound =
+      limits.max_orders || limits.max_seats || limits.max_seat_months || limits.canary > 0;
+  json terms;
+  for (const Common& each : common) {
+    const std::string name(each.name);
+    terms[name] = ours.at(name);
+  }
+  std::string account = ours.at(std::string(kFactAccount));
+  for (int tries = 0; tries < kAgreeTries; ++tries) {  // another run may begin meanwhile
+    terms[std::string(kFactAccount)] = account;
+    const std::string text = terms.dump(-1, ' ', false, json::error_handler_t::replace);
+    const std::string first = ledger_.agree(text, bound);
+    if (first == text) return account;
+    const json theirs = json::parse(first);
+    for (const Common& each : common) {
+      const std::string name(each.name);
+      if (text_in(theirs, name) == text_in(json::parse(text), name)) continue;
+      throw Refusal(each.otherwise,
+                    fmt::format("{} is '{}', but other hosts are at work with this batch and '{}'; "
+                                "nothing was sent",
+                                each.option, ours.at(name), text_in(theirs, name)),
+                    fmt::format("give all of them the same {}", each.option));
+    }
+    account = text_in(theirs, std::string(kFactAccount));
+  }
+  throw Refusal(ExitCode::usage,
+                "the hosts that are at work with this batch are of another version of sagorder; "
+                "nothing was sent",
+                "use the same on all, or wait until the others are done");
 }
 
 /// A process of this machine with this results file is this host, whatever its number was. It holds
@@ -114,6 +152,9 @@ SharedTerms Membership::terms(const Facts& facts, std::vector<Row> left_out,
   }
   terms.bucket.climb_per_second = kClimbPerSecond;
   terms.bucket.factor_min = kFactorMin;
+  const Limits& limits = settings_.limits;
+  terms.limits = {limits.max_orders.value_or(kNoLimit), limits.max_seats.value_or(kNoLimit),
+                  limits.max_seat_months.value_or(kNoLimit)};
   terms.left_out = std::move(left_out);
   // Among the first rows are as many orders as the canary has.
   std::uint64_t first = settings_.limits.canary;

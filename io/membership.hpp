@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "io/exit_code.hpp"
 #include "io/log.hpp"
 #include "io/results_repair.hpp"
 #include "io/settings.hpp"
@@ -23,6 +24,13 @@ inline constexpr std::string_view kFactOutputOfHost = "output@";
 
 inline constexpr seconds kReachPatience{10};
 
+/// What all hosts that are at work with a batch have to have in common.
+struct Common {
+  std::string_view name;    ///< a fact of the batch
+  std::string_view option;  ///< that says it, for people
+  ExitCode otherwise = ExitCode::input;
+};
+
 class Membership {
  public:
   /// All must outlive it. @param ledger open to be shared
@@ -33,11 +41,11 @@ class Membership {
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
 
-  /// Adds what a batch begins with. Where others are at work, what all have to have in common is
-  /// theirs; else this host's. Throws a Refusal if it is not the same.
-  /// @param common facts, each with the option that says it
+  /// Adds what a batch begins with. What all have to have in common is what the first of them says
+  /// that are at work together; who says something else gets a Refusal. The account is the first's
+  /// for all.
   /// @return all facts of the batch
-  Facts join(const Facts& ours, const std::vector<std::pair<std::string, std::string>>& common);
+  Facts join(const Facts& ours, const std::vector<Common>& common);
 
   /// Which rows are in the results file of this host, by the ledger: those that it tried last, in
   /// this process or in earlier ones, whose place it takes. The file is open and locked.
@@ -64,6 +72,8 @@ class Membership {
   void look_back(Rows& rows, Log& log);
 
  private:
+  [[nodiscard]] std::string agree(const Facts& ours, const std::vector<Common>& common);
+
   const Settings& settings_;
   SharedLedger& ledger_;
   bool results_are_ours_ = false;  // by the ledger's word

@@ -25,7 +25,8 @@ WITH chosen AS (
   ORDER BY r.host IS NOT NULL, r."first" LIMIT 1 FOR UPDATE OF r SKIP LOCKED)
 UPDATE sagorder.range AS r SET host = $2 FROM chosen
 WHERE r.run = $1 AND r."first" = chosen."first"
-  AND EXISTS (SELECT FROM sagorder.host WHERE id = $2 AND fenced_at IS NULL)
+  AND EXISTS (SELECT FROM sagorder.host AS h, sagorder.run AS b WHERE h.id = $2 AND b.id = $1
+    AND h.fenced_at IS NULL AND (h.run_number = b.number OR NOT b.bound))
 RETURNING r."first", r."last")sql";
 
 // Whether a range is done, by the last records of its rows: how many have one, less those that it
@@ -44,22 +45,24 @@ constexpr const char* kIsDone = R"sql((
           WHERE run = $1 AND "row" BETWEEN r."first" AND r."last" AND kind <> 5) AS every
         ORDER BY "row", seq DESC) AS last LEFT JOIN sagorder.host AS h ON h.id = last.host))sql";
 
-// The heartbeat, the bucket and the limits in one statement, on the database's clock. The bucket is
+// The heartbeat and the bucket in one statement, on the database's clock. The bucket is
 // engine/account's arithmetic: `level` are tokens that were given and that time has not paid for.
-// Rows are locked in one order by all: host, rate, run.
+// Rows are locked in one order by all: run, host, rate. Of a run that is bound by limits a host of
+// an earlier one gets nothing.
 constexpr const char* kLease = R"sql(
 WITH beat AS (
-  UPDATE sagorder.host SET heartbeat_at = clock_timestamp()
-  WHERE id = $2 AND fenced_at IS NULL AND left_at IS NULL AND NOT EXISTS (
-    SELECT FROM sagorder.fact WHERE run = $1 AND name = 'failover' AND value <> '')
-  RETURNING id),
+  UPDATE sagorder.host AS h SET heartbeat_at = clock_timestamp() FROM sagorder.run AS r
+  WHERE h.id = $2 AND r.id = $1 AND h.fenced_at IS NULL AND h.left_at IS NULL
+    AND (h.run_number = r.number OR NOT r.bound) AND NOT EXISTS (
+      SELECT FROM sagorder.fact WHERE run = $1 AND name = 'failover' AND value <> '')
+  RETURNING h.id),
 bucket AS MATERIALIZED (
   SELECT r.*, greatest(clock_timestamp(), r.at) AS now
   FROM sagorder.rate AS r, beat WHERE r.account = $3 FOR UPDATE OF r),
 passed AS (
   SELECT *, extract(epoch FROM now - at)::float8 AS elapsed,
     (per_second = $4::float8 AND capacity = $5::float8)
-      OR at < now - $12 * interval '1 millisecond' AS agreed FROM bucket),
+      OR at < now - $11 * interval '1 millisecond' AS agreed FROM bucket),
 paid AS (
   SELECT *, greatest(0, level - per_second * factor * elapsed) AS left_level,
     least(greatest($8::float8, $7::float8),
@@ -75,28 +78,74 @@ drawn AS (
   UPDATE sagorder.rate AS r SET level = given.left_level + given.tokens, at = given.now,
     factor = given.new_factor, paused_until = given.new_pause, per_second = $4::float8,
     capacity = $5::float8
-  FROM given WHERE r.account = given.account RETURNING given.*),
-limits AS MATERIALIZED (
-  SELECT run.orders, run.seats, run.seat_months FROM sagorder.run, drawn
-  WHERE id = $1 FOR NO KEY UPDATE OF run),
-shared AS (
-  SELECT least(w.orders, greatest(0, w.orders_most - l.orders)) AS orders,
-    least(w.seats, greatest(0, w.seats_most - l.seats)) AS seats,
-    least(w.seat_months, greatest(0, w.seat_months_most - l.seat_months)) AS seat_months
-  FROM limits AS l, (SELECT ($11::bigint[])[1] AS orders, ($11::bigint[])[2] AS seats,
-    ($11::bigint[])[3] AS seat_months, ($11::bigint[])[4] AS orders_most,
-    ($11::bigint[])[5] AS seats_most, ($11::bigint[])[6] AS seat_months_most) AS w),
-reserved AS (
-  UPDATE sagorder.run SET orders = run.orders + shared.orders, seats = run.seats + shared.seats,
-    seat_months = run.seat_months + shared.seat_months
-  FROM shared WHERE id = $1 AND (shared.orders, shared.seats, shared.seat_months) <> (0, 0, 0))
+  FROM given WHERE r.account = given.account RETURNING given.*)
 SELECT drawn.tokens, drawn.new_factor,
-  (extract(epoch FROM greatest(interval '0', drawn.new_pause - drawn.now)) * 1e6)::bigint,
-  shared.orders, shared.seats, shared.seat_months
-FROM drawn, shared)sql";
+  (extract(epoch FROM greatest(interval '0', drawn.new_pause - drawn.now)) * 1e6)::bigint
+FROM drawn)sql";
+
+constexpr const char* kLimits = R"sql(
+SELECT orders, seats, seat_months, number FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE)sql";
+
+// What this host ($2) holds, its run, and whether another one that lives holds what it has not
+// spent. $1 batch, $3 a host's life, $4 the run.
+constexpr const char* kHolding = R"sql(
+SELECT h.orders, h.seats, h.seat_months, h.run_number, EXISTS (
+    SELECT FROM sagorder.host AS o WHERE o.run = $1 AND o.id <> $2 AND o.run_number = $4
+      AND o.left_at IS NULL AND o.fenced_at IS NULL
+      AND o.heartbeat_at >= clock_timestamp() - $3 * interval '1 millisecond'
+      AND (o.orders, o.seats, o.seat_months) <> (o.spent_orders, o.spent_seats, o.spent_seat_months))
+FROM sagorder.host AS h WHERE h.id = $2)sql";
+
+// Of a host ($2) and in the sum of all, which are of one run. $3: which ask of this host it is.
+constexpr const char* kWriteShare = R"sql(
+WITH before AS (
+  SELECT h.* FROM sagorder.host AS h, sagorder.run AS r
+  WHERE r.id = $1 AND h.id = $2 AND h.run_number = r.number AND h.asked < $3
+    AND h.left_at IS NULL AND h.fenced_at IS NULL),
+sum AS (
+  UPDATE sagorder.run AS r SET orders = r.orders - before.orders + $4,
+    seats = r.seats - before.seats + $5, seat_months = r.seat_months - before.seat_months + $6
+  FROM before WHERE r.id = $1)
+UPDATE sagorder.host AS h SET asked = $3, orders = $4, seats = $5, seat_months = $6,
+  spent_orders = $7, spent_seats = $8, spent_seat_months = $9
+FROM before WHERE h.id = before.id)sql";
+
+/// A transaction, taken back unless it is committed. Of a process that stands still in the middle
+/// of it the server takes it back, for others wait for the rows that it has locked.
+class Transaction {
+ public:
+  Transaction(Postgres& database, std::string_view what) : database_(database), what_(what) {
+    database_.run("BEGIN", what_);
+  }
+  ~Transaction() {
+    if (committed_ || database_.lost()) return;
+    try {
+      database_.run("ROLLBACK", what_);
+    } catch (const LedgerError&) {
+      return;  // the next statement says why
+    }
+  }
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  void commit() {
+    database_.run("COMMIT", what_);
+    committed_ = true;
+  }
+
+ private:
+  Postgres& database_;
+  std::string_view what_;
+  bool committed_ = false;
+};
 
 std::int64_t as_signed(std::uint64_t number) { return static_cast<std::int64_t>(number); }
 std::uint64_t as_unsigned(std::int64_t number) { return static_cast<std::uint64_t>(number); }
+
+/// The first columns of a row.
+Share share_in(const PgRows& rows) {
+  return {as_unsigned(rows.number(0, 0)), as_unsigned(rows.number(0, 1)),
+          as_unsigned(rows.number(0, 2))};
+}
 
 /// A number with a fraction, as text that is read back as the same.
 std::string exactly(double number) { return fmt::format("{}", number); }
@@ -129,7 +178,7 @@ Postgres& PostgresHosts::ready() {
 
 void PostgresHosts::begin() {
   constexpr std::string_view kWhat = "join the hosts that are at work";
-  database_.run("BEGIN", kWhat);
+  Transaction transaction(database_, kWhat);
   database_.query("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", of_run(), kWhat);
   const milliseconds life = read_host_life(database_, run_).value_or(life_);
   const PgRows others = database_.query(
@@ -143,8 +192,10 @@ void PostgresHosts::begin() {
         "INSERT INTO sagorder.fact(run, name, value) VALUES ($1, $2, $3) "
         "ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
         of_run().text(kFactHostLife).text(std::to_string(life_.count())), kWhat);
-    database_.query("UPDATE sagorder.run SET orders = 0, seats = 0, seat_months = 0 WHERE id = $1",
-                    of_run(), kWhat);
+    database_.query(
+        "UPDATE sagorder.run SET orders = 0, seats = 0, seat_months = 0, "
+        "number = number + 1, terms = NULL, bound = false WHERE id = $1",
+        of_run(), kWhat);
     static const std::string kSql = fmt::format(
         "UPDATE sagorder.range AS r SET host = NULL, done = {} WHERE r.run = $1", kIsDone);
     database_.wait_for(kReadingPatience);
@@ -153,7 +204,7 @@ void PostgresHosts::begin() {
   database_.query(
       "UPDATE sagorder.host SET heartbeat_at = clock_timestamp(), left_at = NULL WHERE id = $1",
       PgValues().number(host_), kWhat);
-  database_.run("COMMIT", kWhat);
+  transaction.commit();
 }
 
 void PostgresHosts::refuse_life(milliseconds life) const {
@@ -173,9 +224,8 @@ void PostgresHosts::replace(std::span<const std::int64_t> hosts) {
 
 void PostgresHosts::make_ranges(std::uint64_t rows, std::uint64_t canary) {
   constexpr std::string_view kWhat = "make the ranges of its rows";
-  ready();
   // Whoever makes them holds the batch's row: others wait, and then find them.
-  database_.run("BEGIN", kWhat);
+  Transaction transaction(ready(), kWhat);
   database_.query("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", of_run(), kWhat);
   database_.query(
       "INSERT INTO sagorder.range(run, \"first\", \"last\") SELECT $1, r.low, r.high FROM ("
@@ -188,7 +238,7 @@ void PostgresHosts::make_ranges(std::uint64_t rows, std::uint64_t canary) {
           .number(as_signed(range_rows(rows))),
       kWhat);
   if (canary > 0) cut_canary(as_signed(canary));
-  database_.run("COMMIT", kWhat);
+  transaction.commit();
 }
 
 /// The first rows are one range, so that one host has them, also where an earlier run's canary was
@@ -282,7 +332,7 @@ bool PostgresHosts::end_range(Row first, std::uint64_t left_out) {
   constexpr std::string_view kWhat = "give a range of rows back";
   // Locked by a statement of its own: what is settled while that waits is seen by the next one.
   Postgres& database = ready();
-  database.run("BEGIN", kWhat);
+  Transaction transaction(database, kWhat);
   database.query("SELECT FROM sagorder.range WHERE run = $1 AND \"first\" = $2 FOR UPDATE",
                  of_run().number(as_signed(first.value)), kWhat);
   const PgRows ended = database.query_prepared("end_range", kSql.c_str(),
@@ -292,23 +342,22 @@ bool PostgresHosts::end_range(Row first, std::uint64_t left_out) {
                                                    .number(as_signed(left_out))
                                                    .number(as_signed(first.value)),
                                                kWhat);
-  database.run("COMMIT", kWhat);
+  transaction.commit();
   std::erase(held_, as_signed(first.value));
   return ended.count() == 1 && ended.is_true(0, 0);
 }
 
 LeaseAnswer PostgresHosts::lease(const BucketTerms& terms, const LeaseAsk& ask) {
   constexpr std::string_view kWhat = "lease orders of the account's rate";
-  const std::int64_t wish[] = {as_signed(ask.share.orders),      as_signed(ask.share.seats),
-                               as_signed(ask.share.seat_months), as_signed(ask.limits.orders),
-                               as_signed(ask.limits.seats),      as_signed(ask.limits.seat_months)};
+  LeaseAnswer answer;
+  if (ask.share) answer.share = share(*ask.share, ask.limits);
   PgValues values = of_run();
   values.number(host_).text(terms.account);
   values.text(exactly(terms.per_second)).text(exactly(terms.capacity));
   values.text(exactly(terms.climb_per_second)).text(exactly(terms.factor_min));
   values.text(exactly(ask.factor));
   values.number(std::chrono::ceil<std::chrono::microseconds>(ask.paused_for).count());
-  values.number(ask.tokens).numbers(wish).number(life_.count());
+  values.number(ask.tokens).number(life_.count());
   ready();
   PgRows given = database_.query_prepared("lease", kLease, values, kWhat);
   if (given.count() == 0) {  // the account's first, or it is refused
@@ -323,12 +372,9 @@ LeaseAnswer PostgresHosts::lease(const BucketTerms& terms, const LeaseAsk& ask) 
     given = database_.query_prepared("lease", kLease, values, kWhat);
   }
   if (given.count() == 0) refuse_lease(terms);
-  LeaseAnswer answer;
   answer.tokens = static_cast<std::uint32_t>(given.number(0, 0));
   answer.factor = std::strtod(std::string(given.text(0, 1)).c_str(), nullptr);
   answer.paused_for = std::chrono::microseconds(given.number(0, 2));
-  answer.share = {as_unsigned(given.number(0, 3)), as_unsigned(given.number(0, 4)),
-                  as_unsigned(given.number(0, 5))};
   return answer;
 }
 
@@ -336,7 +382,9 @@ void PostgresHosts::refuse_lease(const BucketTerms& terms) {
   const PgRows why = database_.query(
       "SELECT (SELECT fenced_at IS NULL AND left_at IS NULL FROM sagorder.host WHERE id = $1), "
       "(SELECT concat(per_second, '/s, and ', capacity, ' at once') FROM sagorder.rate WHERE "
-      "account = $2), (SELECT value FROM sagorder.fact WHERE run = $3 AND name = 'failover')",
+      "account = $2), (SELECT value FROM sagorder.fact WHERE run = $3 AND name = 'failover'), "
+      "EXISTS (SELECT FROM sagorder.host AS h JOIN sagorder.run AS r ON h.run = r.id "
+      "WHERE h.id = $1 AND r.bound AND h.run_number <> r.number)",
       PgValues().number(host_).text(terms.account).number(run_), "ask why there is no lease");
   if (!why.text(0, 2).empty()) refuse_as_forgetful(database_, why.text(0, 2));
   if (!why.is_true(0, 0)) {
@@ -345,21 +393,77 @@ void PostgresHosts::refuse_lease(const BucketTerms& terms) {
                  "dead, and settled what it had under way. It sends nothing more; the same command "
                  "begins anew");
   }
+  if (why.is_true(0, 3)) refuse_as_of_earlier_run();
   throw OtherTerms(database_.name() + ": other hosts share the account at " +
                    std::string(why.text(0, 1)) + ", and this one was told " +
                    exactly(terms.per_second) + "/s, and " + exactly(terms.capacity) +
                    " at once; give all of them the same --rate and --burst");
 }
 
-void PostgresHosts::release(const Share& share) {
-  ready().query(
-      "UPDATE sagorder.run SET orders = greatest(0, orders - $2), seats = greatest(0, seats - $3), "
-      "seat_months = greatest(0, seat_months - $4) WHERE id = $1",
-      of_run()
-          .number(as_signed(share.orders))
-          .number(as_signed(share.seats))
-          .number(as_signed(share.seat_months)),
-      "give back what was reserved");
+void PostgresHosts::refuse_as_of_earlier_run() const {
+  throw Fenced(
+      database_.name() +
+      ": this host was not heard of for so long that others took it for dead, and began a "
+      "new run of the batch, whose limits are not its own. It sends nothing more; the same "
+      "command joins them");
+}
+
+/// One after the other by the batch's row, in a transaction: what the others hold is what they hold
+/// now. Who came late, behind a later ask of its own, changes nothing, and is told what nobody
+/// reads.
+ShareGrant PostgresHosts::share(const ShareAsk& ask, const Share& limits) {
+  constexpr std::string_view kWhat = "ask for a share of the limits";
+  Postgres& database = ready();
+  ++asked_;
+  Transaction transaction(database, kWhat);
+  const PgRows run = database.query_prepared("limits", kLimits, of_run(), kWhat);
+  const PgRows hosts = database.query_prepared(
+      "holding", kHolding, of_run().number(host_).number(life_.count()).number(run.number(0, 3)),
+      kWhat);
+  if (run.count() == 0 || hosts.count() == 0) {
+    throw LedgerError(database.name() + ": the batch was removed meanwhile");
+  }
+  if (hosts.number(0, 3) != run.number(0, 3)) refuse_as_of_earlier_run();
+  // Where a server forgot what it had granted, more may be held than the limits allow.
+  const Share others = share_in(run) - share_in(hosts);
+  ShareGrant grant;
+  grant.most = limits - least_of(limits, others);
+  grant.held = granted(ask, grant.most);
+  grant.more_may_come = hosts.is_true(0, 4);
+  write_share(grant.held, ask.spent, kWhat);
+  transaction.commit();
+  return grant;
+}
+
+void PostgresHosts::write_share(const Share& held, const Share& spent, std::string_view what) {
+  PgValues values = of_run();
+  values.number(host_).number(asked_);
+  for (const Share& each : {held, spent}) {
+    values.number(as_signed(each.orders)).number(as_signed(each.seats));
+    values.number(as_signed(each.seat_months));
+  }
+  database_.query_prepared("write_share", kWriteShare, values, what);
+}
+
+/// What was said by a host of the run before, which is over, is no more.
+std::string PostgresHosts::agree(const std::string& terms, bool bound) {
+  constexpr std::string_view kWhat = "agree with the other hosts";
+  Postgres& database = ready();
+  Transaction transaction(database, kWhat);
+  const PgRows agreed = database.query(
+      "UPDATE sagorder.run SET bound = CASE WHEN terms IS NULL THEN $3::int = 1 ELSE bound END, "
+      "terms = coalesce(terms, $2) WHERE id = $1 RETURNING terms",
+      of_run().text(terms).number(bound ? 1 : 0), kWhat);
+  const std::string first(agreed.text(0, 0));
+  if (first == terms) {
+    database.query(
+        "UPDATE sagorder.host AS h SET run_number = r.number, orders = 0, seats = 0, seat_months = "
+        "0, spent_orders = 0, spent_seats = 0, spent_seat_months = 0 FROM sagorder.run AS r WHERE "
+        "h.id = $2 AND r.id = $1 AND h.run_number <> r.number",
+        of_run().number(host_), kWhat);
+  }
+  transaction.commit();
+  return first;
 }
 
 std::vector<HostSeen> PostgresHosts::hosts() { return read_hosts(ready(), run_); }
@@ -368,8 +472,15 @@ std::vector<OpenIntent> PostgresHosts::open_intents() { return read_open_intents
 
 bool PostgresHosts::fence(std::int64_t host) { return fence_host(ready(), run_, host); }
 
-void PostgresHosts::leave() {
+void PostgresHosts::leave(const std::optional<Share>& spent) {
   constexpr std::string_view kWhat = "leave the batch";
+  if (spent) {
+    Transaction transaction(ready(), kWhat);
+    database_.query("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", of_run(), kWhat);
+    ++asked_;
+    write_share(*spent, *spent, kWhat);
+    transaction.commit();
+  }
   ready().query("UPDATE sagorder.range SET host = NULL WHERE run = $1 AND host = $2 AND NOT done",
                 of_run().number(host_), kWhat);
   held_.clear();

@@ -4,6 +4,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "io/postgres.hpp"
@@ -31,11 +34,11 @@ class PostgresHosts {
   RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out);
   bool end_range(Row first, std::uint64_t left_out);
   LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask);
-  void release(const Share& share);
+  std::string agree(const std::string& terms, bool bound);
   std::vector<HostSeen> hosts();
   std::vector<OpenIntent> open_intents();
   bool fence(std::int64_t host);
-  void leave();
+  void leave(const std::optional<Share>& spent);
   [[nodiscard]] bool was_first() const { return first_; }
 
  private:
@@ -48,6 +51,9 @@ class PostgresHosts {
   [[nodiscard]] bool has_canary_failed(std::uint64_t canary);
   [[nodiscard]] PgValues of_run() const { return PgValues().number(run_); }
   std::vector<Step> steps_of(std::int64_t first, std::int64_t last);
+  ShareGrant share(const ShareAsk& ask, const Share& limits);
+  void write_share(const Share& held, const Share& spent, std::string_view what);
+  [[noreturn]] void refuse_as_of_earlier_run() const;
   [[noreturn]] void refuse_life(milliseconds life) const;
   [[noreturn]] void refuse_lease(const BucketTerms& terms);
 
@@ -58,6 +64,7 @@ class PostgresHosts {
   Check check_;
   bool checked_ = true;  // since it was connected
   bool first_ = false;
+  std::int64_t asked_ = 0;          // for shares of the limits, counted
   std::vector<std::int64_t> held_;  // the first rows of its ranges, as far as answers told
 };
 

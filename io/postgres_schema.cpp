@@ -95,7 +95,36 @@ LEFT JOIN sagorder.outcome AS o
 LEFT JOIN sagorder.host AS h ON h.id = last.host;
 )sql";
 
-constexpr std::array kVersions = {kVersion1};
+// A run of a batch lasts while hosts are at work: what they have in common, and what of the limits
+// each of them holds (engine/share). Which batch used a plan stays known when that batch is
+// removed.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE sagorder.run
+  ADD COLUMN number integer NOT NULL DEFAULT 0,
+  ADD COLUMN terms text,
+  ADD COLUMN bound boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN sagorder.run.number IS 'of the run that is or was going on, counted';
+COMMENT ON COLUMN sagorder.run.terms IS 'what its hosts have in common; null: none has said it';
+COMMENT ON COLUMN sagorder.run.bound IS 'by limits that are those of all its hosts together';
+COMMENT ON COLUMN sagorder.run.orders IS 'of --max-orders, what its hosts hold';
+ALTER TABLE sagorder.host
+  ADD COLUMN run_number integer NOT NULL DEFAULT 0,
+  ADD COLUMN asked bigint NOT NULL DEFAULT 0,
+  ADD COLUMN orders bigint NOT NULL DEFAULT 0,
+  ADD COLUMN seats bigint NOT NULL DEFAULT 0,
+  ADD COLUMN seat_months bigint NOT NULL DEFAULT 0,
+  ADD COLUMN spent_orders bigint NOT NULL DEFAULT 0,
+  ADD COLUMN spent_seats bigint NOT NULL DEFAULT 0,
+  ADD COLUMN spent_seat_months bigint NOT NULL DEFAULT 0;
+COMMENT ON COLUMN sagorder.host.asked IS 'the last ask for a share of the limits, counted';
+COMMENT ON COLUMN sagorder.host.orders IS 'that it holds: spent, under way, and may begin';
+CREATE TABLE sagorder.plan(
+  digest text PRIMARY KEY, ledger_id text NOT NULL, output text NOT NULL,
+  used_at timestamptz NOT NULL DEFAULT clock_timestamp());
+COMMENT ON TABLE sagorder.plan IS 'which batch used a plan of run --plan';
+)sql";
+
+constexpr std::array kVersions = {kVersion1, kVersion2};
 static_assert(kVersions.size() == kSchemaVersion);
 
 /// 0: there is no schema.

@@ -7,7 +7,7 @@
 
 namespace sagorder::io {
 
-inline constexpr int kSchemaVersion = 1;  ///< a newer one is refused
+inline constexpr int kSchemaVersion = 2;  ///< a newer one is refused
 
 /// Brings the tables to this program's version. Throws LedgerError if they are newer, or if there
 /// is a schema `sagorder` that is somebody else's.

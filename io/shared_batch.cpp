@@ -207,10 +207,11 @@ bool SharedBatch::is_given_up() {
 
 // ------------------------------------------------------------------------------------- leaving
 
-void SharedBatch::leave() {
+void SharedBatch::leave(const std::optional<Share>& spent) {
   {
     const std::lock_guard lock(mutex_);
     leaving_ = true;
+    spent_ = spent;
     leave_by_ = steady_now() + kLeavePatience;
   }
   wake_.notify_all();
@@ -221,7 +222,7 @@ void SharedBatch::leave() {
 void SharedBatch::say_goodbye() {
   kill_point("database:before-leaving");
   try {
-    ledger_.leave();
+    ledger_.leave(spent_);
   } catch (const LedgerError&) {
     return;
   }

@@ -6,7 +6,8 @@
 //   lease, claim_range, end_range
 //               on a thread of their own, one at a time, leases first. A lease that failed is told;
 //               ranges are asked for again until there is an answer
-//   leave       the last: what is over is given back, and the host is at work no more
+//   leave       the last: what is over is given back, and what is left of the limits, and the host
+//               is at work no more
 //
 // Nothing is decided here. What comes back is told on the asking thread, for the loop to post.
 #pragma once
@@ -16,6 +17,7 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -38,6 +40,7 @@ inline constexpr seconds kEndPatience{3};    ///< for all of it, where a person 
 struct SharedTerms {
   BucketTerms bucket;
   milliseconds lease{0};
+  Share limits = {kNoLimit, kNoLimit, kNoLimit};  ///< of what a run buys
   std::uint64_t canary_rows = 0;   ///< the first rows, among which are --canary orders; 0: none
   std::vector<Row> left_out = {};  ///< rows that are no orders, ascending
   [[nodiscard]] std::uint64_t left_out_of(const Range& range) const;
@@ -89,7 +92,8 @@ class SharedBatch {
   void end_waiting();
 
   /// Once the run is over. Waits for the asking thread, at most for about kLeavePatience.
-  void leave();
+  /// @param spent as SharedLedger::leave
+  void leave(const std::optional<Share>& spent = std::nullopt);
 
  private:
   struct Asked {
@@ -123,7 +127,8 @@ class SharedBatch {
   bool leaving_ = false;  // what is asked already is served, and then it is left
   bool closing_ = false;  // nothing is served any more
   SteadyTime leave_by_{};
-  std::thread thread_;  // last: it starts when all else is in place
+  std::optional<Share> spent_;  // by then
+  std::thread thread_;          // last: it starts when all else is in place
 };
 
 }  // namespace sagorder::io

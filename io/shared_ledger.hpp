@@ -2,8 +2,10 @@
 //
 //   claim        the insert of an intent is the claim: of two hosts one has the row and number
 //   ranges       a host takes rows by the range; a dead host's ranges go to others
-//   lease        one statement renews the heartbeat, takes tokens of the account's one bucket, and
-//                reserves of the limits, all on the database's clock
+//   lease        renews the heartbeat and takes tokens of the account's one bucket, in one
+//   statement
+//                on the database's clock; before it, what the host holds of the limits is written
+//   run          lasts while hosts are at work; they agree on what all have to have in common
 //   fence        a host that is taken for dead is kept from coming back
 //
 // A row with an intent and no outcome never moves, whatever becomes of its range: the one who takes
@@ -28,6 +30,7 @@
 
 #include "engine/life.hpp"
 #include "engine/moment.hpp"
+#include "engine/share.hpp"
 #include "io/ledger.hpp"
 
 namespace sagorder::io {
@@ -87,14 +90,6 @@ struct RangeAnswer {
   bool canary_failed = false;
 };
 
-/// Of the batch's limits: orders, seats, seat-months.
-struct Share {
-  std::uint64_t orders = 0;
-  std::uint64_t seats = 0;
-  std::uint64_t seat_months = 0;
-  bool operator==(const Share&) const = default;
-};
-
 /// The account's bucket as one host sees it; hosts that are at work together have to agree.
 struct BucketTerms {
   std::string account;
@@ -106,18 +101,17 @@ struct BucketTerms {
 
 struct LeaseAsk {
   std::uint32_t tokens = 0;
-  double factor = 1.0;        ///< below 1: what a throttling answer made of the rate
-  nanoseconds paused_for{0};  ///< nothing is to be sent for so long
-  Share share = {};           ///< to be reserved, beyond what this host has
-  Share limits = {};          ///< of all hosts together; kNoLimit: none
+  double factor = 1.0;                 ///< below 1: what a throttling answer made of the rate
+  nanoseconds paused_for{0};           ///< nothing is to be sent for so long
+  std::optional<ShareAsk> share = {};  ///< of the limits
+  Share limits = {};                   ///< of all hosts together; kNoLimit: none
 };
-inline constexpr std::uint64_t kNoLimit = std::uint64_t{1} << 62;
 
 struct LeaseAnswer {
   std::uint32_t tokens = 0;
-  double factor = 1.0;        ///< of the rate, for all hosts now
-  nanoseconds paused_for{0};  ///< nothing is sent for so long
-  Share share;                ///< what of `share` was reserved
+  double factor = 1.0;                   ///< of the rate, for all hosts now
+  nanoseconds paused_for{0};             ///< nothing is sent for so long
+  std::optional<ShareGrant> share = {};  ///< if one was asked for
 };
 
 /// A process that is or was at work with the batch.
@@ -171,6 +165,13 @@ class SharedLedger : public Ledger {
   /// When it joined no other was at work: what was is over.
   [[nodiscard]] virtual bool was_first() const = 0;
 
+  /// What the hosts of a run have in common is what the first of them says, once each: a run lasts
+  /// while hosts are at work. From then on this host is one of it.
+  /// @param bound by limits of all hosts together, or a canary: who is of an earlier run, because
+  /// it fell silent for so long, then gets no lease any more
+  /// @return what was said first; not this host's: it is none of the run
+  virtual std::string agree(const std::string& terms, bool bound) = 0;
+
   /// These processes are known to have ended: this one stands in their place, and joins anew.
   virtual void replace(std::span<const std::int64_t> hosts) = 0;
 
@@ -186,11 +187,8 @@ class SharedLedger : public Ledger {
   /// @param left_out rows of it that are no orders  @return whether it is done, and by this host
   virtual bool end_range(Row first, std::uint64_t left_out) = 0;
 
-  /// Throws Fenced, or OtherTerms.
+  /// Throws Fenced, or OtherTerms. What it asks of the limits may be granted though it throws.
   [[nodiscard]] virtual LeaseAnswer lease(const BucketTerms& terms, const LeaseAsk& ask) = 0;
-  /// Gives back what was reserved and not used.
-  virtual void release(const Share& share) = 0;
-
   /// Rows of which the last attempt was one of these processes'.
   virtual void tried_by(std::span<const std::int64_t> hosts,
                         const std::function<void(Row)>& visit) = 0;
@@ -210,7 +208,9 @@ class SharedLedger : public Ledger {
   /// What a person should know of how safely it is kept: a sentence; empty: nothing.
   [[nodiscard]] virtual std::string caution() = 0;
   /// This process is at work no more: its ranges are free, and it is dead at once.
-  virtual void leave() = 0;
+  /// @param spent of the limits: it gives back what else it holds; nullopt: it keeps it
+  virtual void leave(const std::optional<Share>& spent) = 0;
+  void leave() { leave(std::nullopt); }
 };
 
 }  // namespace sagorder::io

@@ -2,7 +2,7 @@
 time. Hosts stand still, are killed and fenced, the ledger fails over and is cut off. One seed is one
 history, judged by what truly happened.
 
-A trial is a block of seeds. What is proved of each: see tests/simulation/hosts/oracle.hpp (S0 to S12).
+A trial is a block of seeds. What is proved of each: see tests/simulation/hosts/oracle.hpp (S0 to S13).
 
     tests/campaign hosts --seeds 10000000      stops and goes on as it is told to
     build/tests/simulation/simulation_hosts --seed N --trace      retells one history

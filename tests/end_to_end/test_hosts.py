@@ -214,17 +214,7 @@ class RateTest(HostsTest):
         self.assertEqual(enough[0].run().returncode, ALL_PLACED)
 
 
-class LimitsTest(HostsTest):
-    def test_what_may_be_bought_is_one_hosts_to_spend(self):
-        hosts = self.hosts("--max-orders", "60", rows=200, rate="50/s")
-        hosts[0].begin()
-        hosts.wait_for_orders(5)
-        other = hosts[1].run()
-        self.assertEqual(other.returncode, LIMIT, other.stderr)
-        self.assertIn("--max-orders 60", other.stderr)
-        self.assertEqual(hosts.wait(), [LIMIT], hosts.said())
-        self.assertEqual(len(hosts.executed_rows()), 60)
-
+class CanaryTest(HostsTest):
     def test_a_canary_is_the_batchs(self):
         """The rest goes, from any host, once the first were placed."""
         gateway = self.enterContext(Gateway(latency="200ms"))

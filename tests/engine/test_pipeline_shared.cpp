@@ -638,6 +638,196 @@ TEST(PipelineShared, AHostWhoseCommitFailedAsksForNoLease) {
   EXPECT_EQ(run.pipeline.stop(), Stop::ledger_failed);
 }
 
+// --- limits of all hosts together
+
+/// Grants what is asked for of the limits, and the tokens.
+const Actions& give(Sharing& run, const Share& held, const Share& most, bool more_may_come) {
+  EXPECT_TRUE(run.actions->lease && run.actions->lease->share);
+  const std::uint32_t tokens = run.actions->lease->tokens;
+  return run.tell(event::Leased{tokens, run.steady + kLeaseLength, 1.0, nanoseconds(0),
+                                ShareGrant{held, most, more_may_come}});
+}
+
+PipelineOptions of_three_orders() {
+  PipelineOptions options = Sharing::shared();
+  options.max_orders = 3;
+  return options;
+}
+
+/// Passes to when the ledger is asked next.
+void pass_to_ask(Sharing& run) {
+  for (int i = 0; i < 10 && !(run.actions->lease && run.actions->lease->share); ++i) {
+    if (run.actions->lease) run.grant();
+    if (run.actions->lease) continue;
+    ASSERT_TRUE(run.actions->wake_at);
+    run.pass(*run.actions->wake_at - run.steady);
+  }
+}
+
+constexpr Share of_one_seat(std::uint64_t orders) { return {orders, orders, orders}; }
+
+TEST(PipelineShared, NothingIsIntendedBeforeAShareIsGranted) {
+  Sharing run(of_three_orders());
+  run.claim(1, 9);
+  for (std::uint64_t row = 1; row <= 2; ++row) run.read(row);
+  EXPECT_TRUE(run.actions->commit.empty());
+  pass_to_ask(run);
+  const ShareAsk ask = *run.actions->lease->share;
+  EXPECT_EQ(ask.held, Share{});
+  EXPECT_EQ(ask.least, of_one_seat(1));
+  EXPECT_EQ(ask.wanted, of_one_seat(2));
+  EXPECT_TRUE(run.actions->commit.empty());
+  give(run, of_one_seat(1), of_one_seat(3), true);
+  EXPECT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.pipeline.in_flight(), 1U);
+}
+
+TEST(PipelineShared, AnAskForAShareThatFailsGrantsNothing) {
+  Sharing run(of_three_orders());
+  run.claim(1, 9);
+  run.read(1);
+  pass_to_ask(run);
+  run.cannot_ask();
+  EXPECT_TRUE(run.actions->commit.empty());
+  pass_to_ask(run);
+  EXPECT_EQ(run.actions->lease->share->held, Share{}) << "the same again, as totals";
+  give(run, of_one_seat(1), of_one_seat(3), true);
+  EXPECT_EQ(run.actions->commit.size(), 1U);
+}
+
+TEST(PipelineShared, WhatWasNotExecutedIsSpentAgain) {
+  Sharing run(of_three_orders());
+  run.claim(1, 9);
+  run.read(1);
+  run.read(2);
+  pass_to_ask(run);
+  give(run, of_one_seat(1), of_one_seat(1), true);
+  run.commit();
+  run.connect(run.actions->sends.at(0).slot);
+  run.refuse(0, "InvalidParameter");
+  run.commit();
+  ASSERT_EQ(run.actions->commit.size(), 1U) << "row 2 has the room of row 1, which was rejected";
+  EXPECT_EQ(run.actions->commit[0].row.value, 2U);
+}
+
+TEST(PipelineShared, AHostWithoutAShareWaitsAsLongAsOneMayComeBack) {
+  PipelineOptions options = with_rate();
+  options.max_orders = 3;
+  Sharing run(options);
+  run.claim(1, 9);
+  run.read(1);
+  pass_to_ask(run);
+  for (int i = 0; i < 5; ++i) {
+    give(run, {}, {}, true);
+    EXPECT_EQ(run.pipeline.stop(), Stop::none);
+    ASSERT_TRUE(run.actions->wake_at);
+    const SteadyTime before = run.steady;
+    pass_to_ask(run);
+    EXPECT_EQ(run.steady, before + kHeartbeat) << "with its heartbeat";
+    EXPECT_EQ(run.actions->lease->tokens, 0U) << "it takes no token from the others";
+  }
+  give(run, {}, {}, false);
+  EXPECT_EQ(run.pipeline.stop(), Stop::max_orders);
+  EXPECT_EQ(run.pipeline.stop_detail(), "of 3 for all hosts none is left");
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.spent(), Share{});
+}
+
+TEST(PipelineShared, AHostWithRowsUnderWayWaitsForThem) {
+  Sharing run(of_three_orders());
+  run.claim(1, 9);
+  run.read(1);
+  pass_to_ask(run);
+  give(run, of_one_seat(1), of_one_seat(1), false);
+  run.commit();
+  const Slot slot = run.actions->sends.at(0).slot;
+  run.connect(slot);
+  run.read(2);
+  pass_to_ask(run);
+  give(run, of_one_seat(1), of_one_seat(1), false);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none) << "row 1 may be rejected";
+  run.place(slot, "1001");
+  EXPECT_EQ(run.pipeline.stop(), Stop::none);
+  run.commit();
+  EXPECT_EQ(run.pipeline.stop(), Stop::max_orders);
+  EXPECT_EQ(run.pipeline.spent(), of_one_seat(1));
+}
+
+TEST(PipelineShared, ARowOfTooManySeatsIsNamedWithWhatIsLeft) {
+  PipelineOptions options = Sharing::shared();
+  options.max_seats = 50;
+  Sharing run(options);
+  run.claim(1, 9);
+  run.read(1, 30);
+  pass_to_ask(run);
+  give(run, {}, {kNoLimit, 20, kNoLimit}, false);
+  EXPECT_EQ(run.pipeline.stop(), Stop::max_seats);
+  EXPECT_EQ(run.pipeline.stop_detail(), "row 1 is for 30 seats, and 20 of 50 are left");
+}
+
+TEST(PipelineShared, WhatItHasNoUseForGoesBackWithAHeartbeat) {
+  Sharing run(of_three_orders());
+  run.claim(1, 2);
+  run.read(1);
+  run.read(2);
+  pass_to_ask(run);
+  give(run, of_one_seat(2), of_one_seat(3), false);
+  run.commit();
+  ASSERT_EQ(run.actions->sends.size(), 2U);
+  const Slot held = run.actions->sends[1].slot;
+  run.connect(run.actions->sends[0].slot);
+  run.interrupt();
+  run.fault(held, FaultKind::cancelled, 0);
+  run.commit();
+  pass_to_ask(run);
+  ASSERT_TRUE(run.actions->lease && run.actions->lease->share);
+  EXPECT_EQ(run.actions->lease->share->held, of_one_seat(1)) << "for what is on the wire";
+  EXPECT_EQ(run.actions->lease->share->wanted, of_one_seat(1));
+}
+
+TEST(PipelineShared, ARowThatIsTriedAgainMayHaveToAskAgain) {
+  Sharing run(of_three_orders());
+  run.claim(1, 2);
+  run.read(1);
+  pass_to_ask(run);
+  give(run, of_one_seat(1), of_one_seat(3), false);
+  run.commit();
+  const Slot slot = run.actions->sends.at(0).slot;
+  run.connect(slot);
+  run.steady += milliseconds(900);
+  run.refuse(slot, "Throttling.User");
+  run.commit();
+  pass_to_ask(run);
+  EXPECT_EQ(run.actions->lease->share->held, Share{}) << "nothing is under way, nothing waits";
+  give(run, {}, of_one_seat(3), false);
+  pass_to_ask(run);
+  EXPECT_EQ(run.actions->lease->share->least, of_one_seat(1));
+  give(run, of_one_seat(1), of_one_seat(3), false);
+  ASSERT_EQ(run.actions->commit.size(), 1U);
+  EXPECT_EQ(run.actions->commit[0].attempt.value, 2U);
+}
+
+TEST(PipelineShared, OfAFailedLedgerNothingIsGivenBack) {
+  Sharing run(of_three_orders());
+  run.claim(1, 2);
+  run.read(1);
+  pass_to_ask(run);
+  give(run, of_one_seat(1), of_one_seat(3), false);
+  run.tell(event::CommitFailed{"no route to host"});
+  EXPECT_TRUE(run.actions->finished);
+  EXPECT_EQ(run.pipeline.spent(), std::nullopt) << "row 1 may be in doubt";
+}
+
+TEST(PipelineShared, WithoutLimitsNoShareIsAskedFor) {
+  Sharing run;
+  run.claim(1, 2);
+  run.place_whole(1);
+  run.pass(kHeartbeat);
+  ASSERT_TRUE(run.actions->lease);
+  EXPECT_FALSE(run.actions->lease->share);
+  EXPECT_EQ(run.pipeline.spent(), std::nullopt);
+}
+
 TEST(PipelineShared, LeasesAmongFaultsOfEveryKindKeepThePromises) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     World world(30, seed);

@@ -50,6 +50,23 @@ TEST(PostgresSchema, IsMadeOnceByManyAtOnce) {
   EXPECT_EQ(database.ask("SELECT count(*) FROM sagorder.version"), "1");
 }
 
+TEST(PostgresSchema, IsBroughtFromTheFirstVersionToThisOne) {
+  const TestDatabase database;
+  Postgres connection(database.address(), kWriting);
+  migrate(connection);
+  connection.run(
+      "INSERT INTO sagorder.run(input_sha256, orders) VALUES ('a', 7); DROP TABLE sagorder.plan; "
+      "ALTER TABLE sagorder.run DROP number, DROP terms, DROP bound; ALTER TABLE sagorder.host "
+      "DROP "
+      "run_number, DROP asked, DROP orders, DROP seats, DROP seat_months, DROP spent_orders, DROP "
+      "spent_seats, DROP spent_seat_months; UPDATE sagorder.version SET version = 1",
+      "pretend");
+  migrate(connection);
+  EXPECT_EQ(database.ask("SELECT version FROM sagorder.version"), std::to_string(kSchemaVersion));
+  EXPECT_EQ(database.ask("SELECT orders FROM sagorder.run WHERE number = 0 AND NOT bound"), "7");
+  EXPECT_EQ(database.ask("SELECT count(*) FROM sagorder.plan"), "0");
+}
+
 TEST(PostgresSchema, NamesTheKindsAsTheEngineDoes) {
   const TestDatabase database;
   Postgres connection(database.address(), kWriting);

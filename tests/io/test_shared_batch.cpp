@@ -37,7 +37,7 @@ class ToldLedger final : public SharedLedger {
   bool was_first() const override { return true; }
   void replace(std::span<const std::int64_t>) override {}
   void make_ranges(std::uint64_t, std::uint64_t) override {}
-  void release(const Share&) override {}
+  std::string agree(const std::string& terms, bool) override { return terms; }
   void tried_by(std::span<const std::int64_t>, const std::function<void(Row)>&) override {}
   std::vector<HostSeen> hosts() override { return {}; }
   std::vector<OpenIntent> open_intents() override { return {}; }
@@ -78,7 +78,10 @@ class ToldLedger final : public SharedLedger {
     answer.tokens = ask.tokens;
     return answer;
   }
-  void leave() override { asked += "leave;"; }
+  using SharedLedger::leave;
+  void leave(const std::optional<Share>& spent) override {
+    asked += spent ? "leave " + std::to_string(spent->orders) + ";" : "leave;";
+  }
 
   std::atomic<int> unanswered = 0;
   SteadyTime ends_at;  // when nothing is waited for any more
@@ -229,6 +232,12 @@ TEST_F(SharedBatchTest, WhatIsOverIsToldBeforeItLeaves) {
   batch_->end_range({Row{1}, Row{20}});
   batch_->leave();
   EXPECT_EQ(ledger_.asked, "end 1 0;leave;");
+}
+
+TEST_F(SharedBatchTest, WhatIsSpentIsSaidAsItLeaves) {
+  begin();
+  batch_->leave(Share{7, 8, 9});
+  EXPECT_EQ(ledger_.asked, "leave 7;");
 }
 
 }  // namespace

@@ -178,7 +178,7 @@ TEST_F(SharedLedgerTest, RangesAreGivenOutFromTheFirst) {
   const auto second = join();
   EXPECT_TRUE(first->claim_range().for_good) << "there are none";
   first->make_ranges(2 * kRangeRowsMin + 7, 0);
-  second->make_ranges(2 * kRangeRowsMin + 7, 3);  // they are there
+  second->make_ranges(2 * kRangeRowsMin + 7, 0);  // they are there
   const RangeAnswer one = first->claim_range();
   const RangeAnswer two = second->claim_range();
   const RangeAnswer three = first->claim_range();
@@ -429,22 +429,178 @@ TEST_F(SharedLedgerTest, HostsAtWorkHaveToAgreeOnTheRate) {
   EXPECT_EQ(first->lease(other, {.tokens = 20}).tokens, 20U) << "another account's bucket";
 }
 
-TEST_F(SharedLedgerTest, LimitsHoldAcrossHosts) {
+// --- limits
+
+Share orders(std::uint64_t count) { return {count, 10 * count, 120 * count}; }
+
+class LimitsTest : public SharedLedgerTest {
+ protected:
+  static constexpr Share kLimits{15, 100, kNoLimit};
+  std::unique_ptr<SharedLedger> join_run(const std::string& terms = "the terms") {
+    auto host = join();
+    EXPECT_EQ(host->agree(terms, true), terms);
+    return host;
+  }
+  static ShareGrant ask(SharedLedger& host, const ShareAsk& ask) {
+    return host.lease(kTerms, {.share = ask, .limits = kLimits}).share.value();
+  }
+  /// All or nothing, beyond what was held.
+  static Share hold(SharedLedger& host, const Share& wanted, const Share& held = {}) {
+    return ask(host, {held, held, wanted, wanted}).held;
+  }
+  std::string sum() { return database_.ask("SELECT orders FROM sagorder.run"); }
+};
+
+TEST_F(LimitsTest, HoldAcrossHosts) {
+  const auto first = join_run();
+  const auto second = join_run();
+  EXPECT_EQ(hold(*first, orders(6)), orders(6));
+  EXPECT_EQ(hold(*second, orders(5)), Share{}) << "not so many seats are left";
+  EXPECT_EQ(hold(*second, orders(4)), orders(4));
+  EXPECT_EQ(ask(*first, {orders(6), orders(6), orders(6), orders(9)}).held, (Share{9, 60, 1080}));
+  EXPECT_EQ(sum(), "13");
+  EXPECT_EQ(hold(*first, orders(5), orders(2)), orders(5)) << "it gave one back";
+  EXPECT_EQ(hold(*second, orders(5), orders(4)), orders(5));
+  EXPECT_EQ(sum(), "10");
+}
+
+TEST_F(LimitsTest, AnAskSaysTotalsSoThatALostOneDoesNoHarm) {
+  const auto host = join_run();
+  EXPECT_EQ(hold(*host, orders(8)), orders(8));
+  EXPECT_EQ(hold(*host, orders(8)), orders(8)) << "as one that never heard of it";
+  EXPECT_EQ(sum(), "8");
+  EXPECT_EQ(hold(*host, {}), Share{});
+  EXPECT_EQ(sum(), "0");
+}
+
+TEST_F(LimitsTest, AnAskThatComesLateChangesNothing) {
+  const auto host = join_run();
+  EXPECT_EQ(hold(*host, orders(8)), orders(8));
+  set("host", "asked = 1000");  // a later one came before
+  static_cast<void>(ask(*host, {}));
+  EXPECT_EQ(sum(), "8");
+  EXPECT_EQ(database_.ask("SELECT orders FROM sagorder.host"), "8");
+}
+
+TEST_F(LimitsTest, OfWhatIsLeftHalfIsGranted) {
+  const auto first = join_run();
+  const auto second = join_run();
+  EXPECT_EQ(ask(*first, {{}, {}, {1, 1, 1}, {90, 9, 9}}).held.orders, 8U);
+  EXPECT_EQ(ask(*second, {{}, {}, {1, 1, 1}, {90, 9, 9}}).held.orders, 4U);
+}
+
+TEST_F(LimitsTest, WhetherMoreMayComeIsWhatLiveHostsHoldUnspent) {
+  const auto first = join_run();
+  const auto second = join_run();
+  const auto may_come = [&] { return ask(*second, {}).more_may_come; };
+  EXPECT_FALSE(may_come());
+  EXPECT_EQ(hold(*first, orders(8)), orders(8));
+  EXPECT_TRUE(may_come());
+  EXPECT_EQ(ask(*second, {}).most, (Share{7, 20, kNoLimit - 960}));
+  silence(*first);
+  EXPECT_FALSE(may_come()) << "a dead host gives nothing back";
+  EXPECT_EQ(ask(*second, {}).most.orders, 7U) << "nor does anybody else in its place";
+  EXPECT_EQ(ask(*first, {orders(7), orders(8), orders(8), orders(8)}).held, orders(8));
+  EXPECT_TRUE(may_come()) << "it was alive after all";
+  static_cast<void>(ask(*first, {orders(8), orders(8), orders(8), orders(8)}));
+  EXPECT_FALSE(may_come()) << "it has spent all that it holds";
+}
+
+TEST_F(LimitsTest, WhoLeavesGivesBackWhatItHasNotSpent) {
+  const auto first = join_run();
+  const auto second = join_run();
+  EXPECT_EQ(hold(*first, orders(8)), orders(8));
+  first->leave(orders(3));
+  EXPECT_EQ(sum(), "3");
+  first->leave(orders(1));
+  EXPECT_EQ(sum(), "3") << "once";
+  EXPECT_EQ(hold(*second, orders(7)), orders(7));
+  second->leave();
+  EXPECT_EQ(sum(), "10") << "what is not known stays";
+}
+
+TEST_F(LimitsTest, ADeadAndFencedHostGivesNothingBack) {
+  const auto dead = join_run();
+  const auto alive = join_run();
+  EXPECT_EQ(hold(*dead, orders(8)), orders(8));
+  silence(*dead);
+  EXPECT_TRUE(alive->fence(dead->host()));
+  dead->leave(orders(3));
+  EXPECT_EQ(sum(), "8");
+  EXPECT_EQ(hold(*alive, orders(3)), Share{});
+}
+
+TEST_F(LimitsTest, ARunLastsWhileHostsAreAtWork) {
+  const auto first = join_run();
+  EXPECT_EQ(hold(*first, orders(10)), orders(10));
+  const auto second = join_run();
+  EXPECT_EQ(hold(*second, orders(1)), Share{});
+  first->leave(orders(10));
+  EXPECT_EQ(hold(*second, orders(1)), Share{}) << "it goes on";
+  second->leave(Share{});
+  const auto next = join_run("other terms");
+  EXPECT_EQ(hold(*next, orders(10)), orders(10)) << "counted anew";
+}
+
+TEST_F(LimitsTest, WhoSleptThroughTheEndOfItsRunIsNoneOfTheNext) {
+  const auto asleep = join_run();
+  EXPECT_EQ(hold(*asleep, orders(6)), orders(6));
+  silence(*asleep);
+  const auto next = join_run();
+  EXPECT_TRUE(next->was_first());
+  EXPECT_EQ(hold(*next, orders(10)), orders(10));
+  next->make_ranges(5, 0);
+  const auto complaint = complaint_of<Fenced>([&] { static_cast<void>(ask(*asleep, {})); });
+  EXPECT_TRUE(has(complaint, "new run")) << complaint;
+  const auto again =
+      complaint_of<Fenced>([&] { static_cast<void>(asleep->lease(kTerms, {.tokens = 1})); });
+  EXPECT_TRUE(has(again, "new run")) << again;
+  EXPECT_FALSE(asleep->claim_range().range);
+  asleep->leave(Share{});
+  EXPECT_EQ(sum(), "10") << "what it held was of the other run";
+}
+
+TEST_F(LimitsTest, WithoutLimitsWhoSleptGoesOn) {
+  const auto asleep = join();
+  EXPECT_EQ(asleep->agree("none", false), "none");
+  silence(*asleep);
+  const auto next = join();
+  EXPECT_EQ(next->agree("none", false), "none");
+  EXPECT_EQ(tokens_of(*asleep, 1), 1U);
+}
+
+TEST_F(LimitsTest, TheFirstToSayItSaysWhatAllHaveInCommon) {
   const auto first = join();
   const auto second = join();
-  const Share limits{15, 100, kNoLimit};
-  const auto reserve = [&](SharedLedger& host, Share share) {
-    return host.lease(kTerms, {.share = share, .limits = limits}).share;
-  };
-  EXPECT_EQ(reserve(*first, {10, 50, 600}), (Share{10, 50, 600}));
-  EXPECT_EQ(reserve(*second, {10, 60, 600}), (Share{5, 50, 600}));
-  EXPECT_EQ(reserve(*first, {1, 1, 1}), (Share{0, 0, 1}));
-  second->release({2, 10, 100});
-  EXPECT_EQ(reserve(*first, {5, 5, 0}), (Share{2, 5, 0}));
+  EXPECT_EQ(second->agree("these", true), "these") << "whoever of them joined first";
+  EXPECT_EQ(first->agree("those", true), "these");
+  EXPECT_THROW(static_cast<void>(ask(*first, {})), Fenced) << "it is none of them";
+  first->leave();
+  second->leave();
   const auto third = join();
-  EXPECT_EQ(reserve(*third, {1, 0, 0}), (Share{0, 0, 0}));
-  for (const auto* each : {&first, &second, &third}) (*each)->leave();
-  EXPECT_EQ(reserve(*join(), {20, 0, 0}), (Share{15, 0, 0})) << "counted anew by the next run";
+  EXPECT_EQ(third->agree("those", true), "those") << "the run is over";
+}
+
+TEST_F(LimitsTest, ManyHostsHoldNoMoreTogether) {
+  std::atomic<std::uint64_t> held = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] {
+      const auto host = join_run();
+      std::mt19937 chance(static_cast<unsigned>(i));
+      for (int asks = 0; asks < 40; ++asks) {
+        const std::uint64_t wanted = 1 + chance() % 5;
+        const ShareGrant grant = ask(*host, {{}, {}, {1, 1, 1}, {wanted, 1, 1}});
+        const std::uint64_t now = held += grant.held.orders;
+        EXPECT_LE(now, kLimits.orders);
+        held -= grant.held.orders;  // it gives it back with its next ask
+        if (asks % 2 == 0) static_cast<void>(ask(*host, {}));
+      }
+      host->leave(Share{});
+    });
+  }
+  for (std::thread& each : threads) each.join();
+  EXPECT_EQ(sum(), "0");
 }
 
 // --- hosts

@@ -30,6 +30,7 @@ namespace {
 constexpr std::uint64_t kEventsMax = 400'000;
 constexpr Time kCalmMax = 900 * kSecond;
 constexpr int kCommandsMax = 3;
+constexpr int kCommandsMaxBound = 60;  // each may place one order, or find others in its way
 constexpr Time kSettleEvery = 5 * kSecond;
 
 class History {
@@ -52,7 +53,10 @@ class History {
     play_on();
     // What was left open by a host that counted as dead may have turned out not to be executed when
     // all others were at their end: then the same command goes on.
-    for (int i = 0; i < kCommandsMax && going() && rows_are_left(); ++i) {
+    const int commands = s_.plan.bound() ? kCommandsMaxBound : kCommandsMax;
+    for (int i = 0; i < commands && going() && rows_are_left(); ++i) {
+      if (s_.ledger.is_canary_lost()) break;
+      if (s_.plan.bound()) s_.clock.pass_to(s_.clock.now() + s_.plan.host_life + kSecond);
       begin_all();
       play_on();
     }

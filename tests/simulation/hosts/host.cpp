@@ -74,7 +74,7 @@ void Host::dispatch(const Event& event) {
   while (wanted_ > 0) read_one();
   if (!finished_ || !alive_) return;
   die(fmt::format("ends: {}", name_of(pipeline_->stop())));
-  if (stage_.calm || !stage_.chance.one_in(8)) stage_.ledger.end(life_);
+  if (stage_.calm || !stage_.chance.one_in(8)) stage_.ledger.end(life_, pipeline_->spent());
 }
 
 void Host::perform(const Actions& actions) {
@@ -104,6 +104,7 @@ void Host::perform(const Actions& actions) {
   if (actions.lease) {
     Ask lease(Kind::lease);
     lease.wish = *actions.lease;
+    lease.number = ++leases_;
     lease.over = over_;
     ask(std::move(lease));
   }
@@ -229,7 +230,7 @@ void Host::serve(std::uint32_t index) {
       break;
     case Kind::lease:
       for (const ClaimedRange& each : ask.over) s.ledger.over(life_, each);
-      ask.grant = s.ledger.lease(life_, ask.wish);
+      ask.grant = s.ledger.lease(life_, ask.wish, ask.number);
       if (ask.grant) s.oracle.served(life_, ask.at);
       break;
   }
@@ -296,10 +297,11 @@ void Host::conclude(Ask& ask) {
                        [&](const ClaimedRange& told) { return told.number == each.number; });
   });
   if (!ask.grant) return dispatch(event::LeaseFailed{"fenced", true});
-  const LeaseGrant grant = *ask.grant;
+  const LeaseGrant grant = ask.grant->grant;
+  const std::optional<ShareGrant> share = ask.grant->share;
   stage_.oracle.leased(life_, grant.tokens, ask.at);
   const SteadyTime until = ask.asked_at + stage_.plan.terms.lease;
-  dispatch(event::Leased{grant.tokens, until, grant.factor, grant.paused_for});
+  dispatch(event::Leased{grant.tokens, until, grant.factor, grant.paused_for, share});
 }
 
 }  // namespace sagorder::simulation::hosts

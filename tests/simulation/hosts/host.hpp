@@ -40,7 +40,7 @@ class Host {
     Time at = 0;
     SteadyTime asked_at{};
     std::vector<Record> records;
-    std::uint32_t number = 0;  // of a claim
+    std::uint32_t number = 0;  // of a claim, or a lease
     LeaseWish wish;
     std::vector<ClaimedRange> over;  // told with a lease
     std::vector<ClaimedRange> held;  // told with a claim
@@ -49,7 +49,7 @@ class Host {
     bool failed = false;
     std::vector<std::uint32_t> refused;
     Claim claim;
-    std::optional<LeaseGrant> grant;
+    std::optional<Leased> grant;
     bool concluded = false;
   };
 
@@ -88,6 +88,7 @@ class Host {
   std::optional<Time> armed_;
   Range range_{{1}, {0}};  // that is read: what is left of it
   std::uint32_t claims_ = 0;
+  std::uint32_t leases_ = 0;
   std::uint32_t wanted_ = 0;
   bool begun_ = false;
   bool finished_ = false;

@@ -20,7 +20,23 @@ Ledger::Ledger(const Plan& plan, const Clock& clock, Oracle& oracle)
 }
 
 void Ledger::begin(Life life) {
-  if (lives_.count(life) == 0) lives_[life].alive_at = clock_.now();
+  if (lives_.count(life) > 0) return;
+  const bool alone = std::all_of(lives_.begin(), lives_.end(),
+                                 [this](const auto& each) { return is_dead(each.first); });
+  if (alone) {
+    ++run_;
+    held_ = {};
+  }
+  lives_[life].alive_at = clock_.now();
+  lives_[life].run = run_;
+  oracle_.began(life, run_);
+}
+
+/// By somebody, or because it is of a run that is over.
+bool Ledger::is_shut_out(Life life) const {
+  const Known& known = lives_.at(life);
+  if (known.fenced && !planted("ledger-forgets-the-fence")) return true;
+  return plan_.bound() && known.run != run_ && !planted("ledger-forgets-the-run");
 }
 
 bool Ledger::is_dead(Life life) const {
@@ -101,7 +117,7 @@ Claim Ledger::give(Held& held, Life life, std::uint32_t number) {
 }
 
 Claim Ledger::claim(Life life, std::uint32_t number, std::span<const ClaimedRange> known) {
-  if (is_fenced(life)) return {};
+  if (is_shut_out(life)) return {};
   for (Held& held : ranges_) {
     if (held.holder != life) continue;
     if (held.number == number) return give(held, life, number);
@@ -161,11 +177,43 @@ void Ledger::over(Life life, const ClaimedRange& over) {
 
 // -------------------------------------------------------------------------------------- leases
 
-std::optional<LeaseGrant> Ledger::lease(Life life, const LeaseWish& wish) {
+std::optional<Leased> Ledger::lease(Life life, const LeaseWish& wish, std::uint32_t number) {
+  if (is_shut_out(life)) return std::nullopt;
+  lives_.at(life).alive_at = clock_.now();
+  Leased leased;
+  if (wish.share) leased.share = share(life, *wish.share, number);
+  leased.grant = account_.lease(wish, nanoseconds(clock_.now()));
+  return leased;
+}
+
+ShareGrant Ledger::share(Life life, const ShareAsk& ask, std::uint32_t number) {
   Known& known = lives_.at(life);
-  if (known.fenced && !planted("ledger-forgets-the-fence")) return std::nullopt;
-  known.alive_at = clock_.now();
-  return account_.lease(wish, nanoseconds(clock_.now()));
+  const Share others = known.run == run_ ? held_ - known.held : held_;
+  ShareGrant grant;
+  grant.most = plan_.limits - others;
+  grant.held = granted(ask, grant.most);
+  grant.more_may_come = std::any_of(lives_.begin(), lives_.end(), [&](const auto& each) {
+    const Known& other = each.second;
+    return each.first != life && other.run == run_ && !is_dead(each.first) &&
+           other.held != other.spent;
+  });
+  const bool late = known.asked >= number && !planted("ledger-counts-late-asks");
+  if (known.gone || late) return grant;  // nobody hears of it
+  known.asked = number;
+  write_share(known, grant.held, ask.spent);
+  return grant;
+}
+
+void Ledger::write_share(Known& known, const Share& held, const Share& spent) {
+  if (known.run == run_) held_ = held_ - known.held + held;
+  known.held = held;
+  known.spent = spent;
+}
+
+void Ledger::end(Life life, const std::optional<Share>& spent) {
+  Known& known = lives_.at(life);
+  if (spent && !known.fenced) write_share(known, *spent, *spent);
+  known.gone = true;
 }
 
 std::size_t Ledger::fenced() const {

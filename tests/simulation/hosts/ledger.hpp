@@ -13,7 +13,12 @@
 //   over     of the range of one claim: it is done if every row of it has its outcome, or an open
 //            intent of a dead host; else it is free again. A row that turns out not to have been
 //            executed makes its range one to do again
-//   lease    a sign of life, and tokens of the account's bucket; a fenced host gets nothing
+//   lease    a sign of life, and tokens of the account's bucket; a fenced host gets nothing. With
+//            it a host says what it holds of the limits and asks for more (engine/share); asks are
+//            numbered, and one that comes behind a later one changes nothing
+//   run      lasts while hosts are at work: who begins while no other counts as alive begins a new
+//            one, of which nothing is spent. Where there are limits, a host of an earlier one,
+//            which had counted as dead, gets no lease and no range any more
 #pragma once
 
 #include <cstdint>
@@ -38,6 +43,11 @@ struct ClaimedRange {
   std::uint32_t number = 0;
 };
 
+struct Leased {
+  LeaseGrant grant;
+  std::optional<ShareGrant> share;
+};
+
 struct Claim {
   std::optional<Range> range;
   bool for_good = false;
@@ -49,14 +59,15 @@ class Ledger {
   Ledger(const Plan& plan, const Clock& clock, Oracle& oracle);
 
   void begin(Life life);
-  /// It ended in good order: what it holds is free at once.
-  void end(Life life) { lives_.at(life).gone = true; }
+  /// It ended in good order: what it holds is free at once, and of the limits all but what it
+  /// spent.
+  void end(Life life, const std::optional<Share>& spent);
   /// @return indices of the intents that are another's
   std::vector<std::uint32_t> commit(Life life, std::span<const Record> records);
   Claim claim(Life life, std::uint32_t number, std::span<const ClaimedRange> held);
   void over(Life life, const ClaimedRange& over);
-  /// nullopt: it was fenced
-  std::optional<LeaseGrant> lease(Life life, const LeaseWish& wish);
+  /// @param number of the ask, counted by its host  @return nullopt: it was fenced
+  std::optional<Leased> lease(Life life, const LeaseWish& wish, std::uint32_t number);
 
   /// What dead hosts left open is settled by the truth, once they are fenced and nothing of it is
   /// on its way any more.
@@ -78,6 +89,10 @@ class Ledger {
     Time alive_at = 0;
     bool fenced = false;
     bool gone = false;
+    std::uint32_t run = 0;
+    std::uint32_t asked = 0;  // the last ask for a share
+    Share held;
+    Share spent;
   };
   struct Held {
     Range range;
@@ -91,6 +106,9 @@ class Ledger {
   };
   bool claim_row(Life life, const Record& intent);
   void keep(const Record& record, Life life);
+  [[nodiscard]] bool is_shut_out(Life life) const;
+  ShareGrant share(Life life, const ShareAsk& ask, std::uint32_t number);
+  void write_share(Known& known, const Share& held, const Share& spent);
   [[nodiscard]] bool is_done(const Range& range) const;
   [[nodiscard]] bool is_canary_placed() const;
   Claim give(Held& held, Life life, std::uint32_t number);
@@ -104,6 +122,8 @@ class Ledger {
   std::vector<Held> ranges_;
   std::map<Life, Known> lives_;
   Account account_;
+  std::uint32_t run_ = 0;
+  Share held_;  // by the hosts of this run
 };
 
 }  // namespace sagorder::simulation::hosts

@@ -31,6 +31,7 @@ void Oracle::durable(const Record& record, Life life) {
   } else if (record.kind == RecordKind::replay) {
     attempts_[nonces_[key]].replayed = true;
   }
+  count_spent(record, life);
   if (record.row.value > plan_.canary_rows) return;
   if (record.kind == RecordKind::placed || record.kind == RecordKind::resolved_placed) {
     placed_.insert(record.row.value);
@@ -38,6 +39,31 @@ void Oracle::durable(const Record& record, Life life) {
     lost_[life].insert(record.row.value);
   } else {
     lost_[life].erase(record.row.value);  // it is tried again
+  }
+}
+
+void Oracle::count_spent(const Record& record, Life life) {
+  const Share order{1, record.row.value, record.row.value};
+  if (record.kind == RecordKind::intent) {
+    const std::uint32_t run = runs_.at(life);
+    whose_[record.row.value] = run;
+    if ((spent_[run] += order).fits_in(plan_.limits)) return;
+    violate("S13", fmt::format("run {} has spent {} orders, {} seats", run, spent_[run].orders,
+                               spent_[run].seats));
+  } else if (record.kind == RecordKind::not_executed || record.kind == RecordKind::rejected ||
+             record.kind == RecordKind::resolved_not_placed) {
+    spent_[whose_.at(record.row.value)] -= order;
+  }
+}
+
+/// A run ends before it has spent all only with its last row.
+void Oracle::judge_runs() {
+  const Share seats_free{plan_.limits.orders, kNoLimit, kNoLimit};
+  if (!plan_.faultless || plan_.limits != seats_free || spent_.empty()) return;
+  const std::uint32_t last = spent_.rbegin()->first;
+  for (const auto& [run, spent] : spent_) {
+    if (run == last || spent.orders == plan_.limits.orders) continue;
+    violate("S13", fmt::format("run {} ends with {} orders", run, spent.orders));
   }
 }
 
@@ -126,6 +152,7 @@ std::optional<std::uint64_t> Oracle::id_of(std::uint32_t row) const {
 }
 
 void Oracle::judge_end(const Ledger& ledger) {
+  judge_runs();
   std::map<std::uint64_t, std::string> placed_as;
   std::set<Life> lives;
   for (const Record& record : ledger.records()) {

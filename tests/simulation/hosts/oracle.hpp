@@ -18,6 +18,8 @@
 //   S11 the same seed tells the same history (judged by main)
 //   S12 nothing leaves from behind the canary before all of it is placed; and no attempt of a host
 //       leaves once it recorded that one of the canary is rejected or in doubt
+//   S13 what hosts of one run have placed, in doubt or open never exceeds a limit; and in a history
+//       without faults every run but the last spends all of --max-orders
 #pragma once
 
 #include <cstdint>
@@ -53,6 +55,7 @@ class Oracle {
   // --- the ledger
   void durable(const Record& record, Life life);
   void fenced(Life life) { fenced_.insert(life); }
+  void began(Life life, std::uint32_t run) { runs_[life] = run; }
   /// An ask for a lease was served that left its host at `asked_at`.
   void served(Life life, Time asked_at);
 
@@ -86,6 +89,8 @@ class Oracle {
   };
   void judge_lease(Life life, std::uint32_t row);
   void judge_rate();
+  void count_spent(const Record& record, Life life);
+  void judge_runs();
   void judge_canary(Life life, std::uint32_t row, bool copy);
 
   const Plan& plan_;
@@ -99,6 +104,9 @@ class Oracle {
   std::map<Life, Span> pauses_;  // told to a host
   std::vector<Span> quiet_;      // known to the ledger
   std::set<Life> fenced_;
+  std::map<Life, std::uint32_t> runs_;            // of the batch, counted
+  std::map<std::uint32_t, Share> spent_;          // by run
+  std::map<std::uint64_t, std::uint32_t> whose_;  // by row: the run that has it spent
   std::set<std::uint64_t> placed_;                // of the canary
   std::map<Life, std::set<std::uint64_t>> lost_;  // likewise: rejected or in doubt, by whose record
   std::map<std::uint32_t, std::uint32_t> lines_;  // by row

@@ -33,6 +33,20 @@ void draw_rate(Chance& chance, Plan& plan) {
   plan.terms = {plan.options.rate, plan.options.burst, lease};
 }
 
+/// Each row can be ordered in a run of its own.
+void draw_limits(Chance& chance, Plan& plan) {
+  if (chance.one_in(3)) plan.limits.orders = between(chance, 1, plan.rows + 2);
+  const std::int64_t all = plan.rows * (plan.rows + 1) / 2;
+  if (chance.one_in(6)) plan.limits.seats = between(chance, plan.rows, all);
+  if (chance.one_in(6)) plan.limits.seat_months = between(chance, plan.rows, all);
+  const auto limit = [](std::uint64_t value) {
+    return value == kNoLimit ? std::nullopt : std::optional(value);
+  };
+  plan.options.max_orders = limit(plan.limits.orders);
+  plan.options.max_seats = limit(plan.limits.seats);
+  plan.options.max_seat_months = limit(plan.limits.seat_months);
+}
+
 }  // namespace
 
 Plan::Plan(Chance& chance) {
@@ -52,6 +66,7 @@ Plan::Plan(Chance& chance) {
   handshake = chance.between(kMicrosecond, chance.one_in(2) ? kMillisecond : 300 * kMillisecond);
   if (chance.one_in(4)) canary_rows = between(chance, 1, rows);
   options.sharing->canary_rows = canary_rows;
+  draw_limits(chance, *this);
   if (faultless) return;
   if (chance.one_in(4)) options.replay = Replay::same_bytes;
   throttled = odds(chance, 2'000);

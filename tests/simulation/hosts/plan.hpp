@@ -34,8 +34,13 @@ struct Plan {
   PipelineOptions options;
   AccountTerms terms;
   std::uint32_t canary_rows = 0;  ///< they go first, as one range; 0: none
-  Time host_life = 3 * kSecond;   ///< without a sign of life for so long it counts as dead
-  Time ask_timeout = kSecond;     ///< the ledger's answer is waited for so long
+  /// Of what a run buys, for all hosts together.
+  Share limits = {kNoLimit, kNoLimit, kNoLimit};
+  [[nodiscard]] bool bound() const {
+    return canary_rows > 0 || limits != Share{kNoLimit, kNoLimit, kNoLimit};
+  }
+  Time host_life = 3 * kSecond;  ///< without a sign of life for so long it counts as dead
+  Time ask_timeout = kSecond;    ///< the ledger's answer is waited for so long
 
   // the world
   Time latency = kMillisecond;    ///< to the ledger and to the server, one way, at most

@@ -8,9 +8,9 @@
 namespace sagorder::simulation {
 namespace {
 
-constexpr std::array<std::string_view, 4> kOfTheWorld = {
-    "host-takes-unknown-for-durable", "ledger-lets-both-claim", "ledger-forgets-the-fence",
-    "ledger-forgets-the-canary"};
+constexpr std::array<std::string_view, 6> kOfTheWorld = {
+    "host-takes-unknown-for-durable", "ledger-lets-both-claim",  "ledger-forgets-the-fence",
+    "ledger-forgets-the-canary",      "ledger-counts-late-asks", "ledger-forgets-the-run"};
 
 }  // namespace
 
