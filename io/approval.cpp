@@ -35,19 +35,29 @@ void Approval::keep_to(const Validation& validation, std::string_view input_sha2
 
 bool Approval::is_over(WallTime today) const { return plan_ && plan_->expires_at() <= today; }
 
-void Approval::take(Ledger& ledger, const Facts& facts) {
+void Approval::take(Ledger& ledger, SharedLedger* shared, const Facts& facts) {
   if (!plan_) return;
   ledger.set_facts({{std::string(kFactPlan), plan_->digest()}});
   kill_point("plan:in-ledger");
   const PlanUse use{fact(facts, kFactLedgerId, settings_.ledger), absolute(settings_.ledger),
                     absolute(settings_.output), timestamp(now().wall)};
+  if (shared != nullptr) {
+    const auto other = shared->take_plan(plan_->digest(), use.ledger_id, use.output);
+    if (other) refuse_as_used(*other);
+  }
   PlanUses uses(PlanUses::default_directory());
   new_use_ = !uses.use_of(plan_->digest());
   if (const auto other = uses.take(plan_->digest(), use)) refuse_as_used(*other);
 }
 
-void Approval::give_back(const Facts& facts) {
-  if (!plan_ || !new_use_) return;
+void Approval::give_back(SharedLedger* shared, const Facts& facts) {
+  if (!plan_) return;
+  try {
+    if (shared != nullptr && !shared->give_back_plan(plan_->digest())) return;
+  } catch (const LedgerError&) {
+    return;  // it stays taken
+  }
+  if (!new_use_) return;
   PlanUses(PlanUses::default_directory())
       .give_back(plan_->digest(), fact(facts, kFactLedgerId, settings_.ledger));
 }

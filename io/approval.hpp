@@ -9,6 +9,7 @@
 #include "io/ledger.hpp"
 #include "io/plan.hpp"
 #include "io/plan_uses.hpp"
+#include "io/shared_ledger.hpp"
 
 namespace sagorder::io {
 
@@ -28,9 +29,10 @@ class Approval {
 
   /// Before the first send. The ledger first: between the two a crash leaves a plan that nobody
   /// took.
-  void take(Ledger& ledger, const Facts& facts);
+  /// @param shared the ledger, where hosts share the batch; nullptr: they do not
+  void take(Ledger& ledger, SharedLedger* shared, const Facts& facts);
   /// Takes back what `take` took anew: no byte of a request left.
-  void give_back(const Facts& facts);
+  void give_back(SharedLedger* shared, const Facts& facts);
 
  private:
   /// Empty: there is none, for more differs than limits.

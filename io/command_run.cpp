@@ -604,7 +604,7 @@ class Run {
   /// ledger's file: a log that is lost later would be missed by nobody.
   void remember_batch() {
     if (membership_) membership_->reach();
-    approval_.take(*ledger_, facts_);
+    approval_.take(*ledger_, shared_, facts_);
     if (shared_ != nullptr) return entrance_.remember_as_host(*shared_);
     entrance_.remember(*ledger_, facts_);
     ledger_->before_new_log([this] { entrance_.remember(*ledger_, ledger_->facts()); });
@@ -755,7 +755,7 @@ class Run {
     const bool untouched = shared_ == nullptr || (is_untouched() && stop != Stop::records_lost);
     if (tally.sent == 0 && untouched) {
       entrance_.forget(facts_);
-      approval_.give_back(facts_);
+      approval_.give_back(shared_, facts_);
     }
     Summary summary{*rows_,           tally,      validation_, network_,   stop,
                     detail,           code,       elapsed_,    not_sent(), settings_.output,

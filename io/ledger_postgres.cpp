@@ -857,6 +857,51 @@ void PostgresLedger::change_fact(
   });
 }
 
+std::optional<PlanUse> PostgresLedger::take_plan(const std::string& digest,
+                                                 const std::string& ledger_id,
+                                                 const std::string& output) {
+  State& state = *state_;
+  PlanUse use;
+  state.write([&] {
+    state.database.query(
+        "INSERT INTO sagorder.plan(digest, ledger_id, output) VALUES ($1, $2, $3) "
+        "ON CONFLICT DO NOTHING",
+        PgValues().text(digest).text(ledger_id).text(output), "note the use of a plan");
+    const PgRows taken = state.database.query(
+        "SELECT ledger_id, output, to_char(used_at AT TIME ZONE 'UTC', "
+        "'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') FROM sagorder.plan WHERE digest = $1",
+        PgValues().text(digest), "ask who used a plan");
+    if (taken.count() == 0) throw LedgerError(state.database.name() + ": forgot the use of a plan");
+    use = {std::string(taken.text(0, 0)), state.address.uri, std::string(taken.text(0, 1)),
+           std::string(taken.text(0, 2))};
+  });
+  if (use.ledger_id == ledger_id) return std::nullopt;
+  return use;
+}
+
+/// A host that fell silent may come back: it counts. By the batch's row, so that who joins now
+/// takes the plan afterwards.
+bool PostgresLedger::give_back_plan(const std::string& digest) {
+  constexpr std::string_view kWhat = "give a plan back";
+  State& state = *state_;
+  bool given_back = false;
+  state.write([&] {
+    state.database.run("BEGIN", kWhat);
+    state.about_run("SELECT FROM sagorder.run WHERE id = $1 FOR NO KEY UPDATE", kWhat);
+    given_back =
+        state.database
+            .query(
+                "DELETE FROM sagorder.plan WHERE digest = $2 AND NOT EXISTS (SELECT FROM "
+                "sagorder.attempt WHERE run = $1) AND NOT EXISTS (SELECT FROM sagorder.host "
+                "WHERE run = $1 AND id <> $3 AND left_at IS NULL AND fenced_at IS NULL) "
+                "RETURNING digest",
+                PgValues().number(state.run).text(digest).number(state.host), kWhat)
+            .count() > 0;
+    state.database.run("COMMIT", kWhat);
+  });
+  return given_back;
+}
+
 PostgresHosts& PostgresLedger::hosts_at_work() const {
   if (state_->hosts) return *state_->hosts;
   throw LedgerError(state_->database.name() + ": is not open to be shared");

@@ -5,6 +5,7 @@
 //   host(id, run, name, ...)         each process that opened it for writing
 //   attempt(run, row, number, ...)   attempts that may have been sent; its key is the claim
 //   outcome(run, row, seq, ...)      every other record
+//   plan(digest, ledger_id, ...)     the batch that used a plan
 //   reference(run, row, value)       the rows' References, if the input has such a column
 //   orders                           a view for people: one line a row, with its state
 //
@@ -114,6 +115,9 @@ class PostgresLedger final : public SharedLedger {
   Facts add_facts(const Facts& facts) override;
   void change_fact(const std::string& name,
                    const std::function<std::string(const std::string& before)>& change) override;
+  std::optional<PlanUse> take_plan(const std::string& digest, const std::string& ledger_id,
+                                   const std::string& output) override;
+  bool give_back_plan(const std::string& digest) override;
   [[nodiscard]] std::int64_t host() const override;
   [[nodiscard]] bool was_first() const override;
   void replace(std::span<const std::int64_t> hosts) override;

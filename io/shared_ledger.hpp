@@ -32,6 +32,7 @@
 #include "engine/moment.hpp"
 #include "engine/share.hpp"
 #include "io/ledger.hpp"
+#include "io/plan_uses.hpp"
 
 namespace sagorder::io {
 
@@ -159,6 +160,15 @@ class SharedLedger : public Ledger {
   /// Changes one as a whole, whatever other hosts do. @param change what is there, or empty
   virtual void change_fact(const std::string& name,
                            const std::function<std::string(const std::string& before)>& change) = 0;
+
+  /// Takes a plan for this batch, durably, whichever of its hosts does; also once the batch as a
+  /// whole is removed it stays taken.
+  /// @return nullopt: it is this batch's; else whose it is
+  virtual std::optional<PlanUse> take_plan(const std::string& digest, const std::string& ledger_id,
+                                           const std::string& output) = 0;
+  /// Gives it back if no order of the batch was begun, and no other host may begin one.
+  /// @return whether it did
+  virtual bool give_back_plan(const std::string& digest) = 0;
 
   /// This process among those at work.
   [[nodiscard]] virtual std::int64_t host() const = 0;

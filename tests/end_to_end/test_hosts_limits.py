@@ -1,5 +1,5 @@
-"""Three processes on one batch, with limits that are those of all together: --max-orders and
---max-seats. Whatever becomes of hosts and of the server, no limit is exceeded, and what was not spent is
+"""Three processes on one batch, with limits that are those of all together: --max-orders, --max-seats,
+plans. Whatever becomes of hosts and of the server, no limit is exceeded, and what was not spent is
 spent by whoever is left.
 
 Chances come from one seed, printed at the start; SAGORDER_SEED=N repeats it.
@@ -10,7 +10,7 @@ import time
 import unittest
 
 from database import Server
-from harness import ALL_PLACED, IN_DOUBT, LIMIT, TIME_SCALE, Gateway, random_seed
+from harness import ALL_PLACED, IN_DOUBT, INPUT, LIMIT, TIME_SCALE, Gateway, random_seed
 from host_processes import LIFE_SECONDS, Hosts
 
 SEED = random_seed()
@@ -158,6 +158,35 @@ class DeathTest(HostsTest):
         self.server.start()
         self.assertEqual(hosts.wait(), [LIMIT] * 3, hosts.said())
         self.assert_within(hosts, 200, exactly=True)
+
+
+class PlanTest(HostsTest):
+    def plan(self, hosts):
+        path = hosts.folder / "plan.json"
+        done = hosts[0].sagorder(
+            *("check", hosts[0].input, "--plan", path, "--rate", hosts.rate),
+            *("--max-doubts", "1000000", "--max-failures", "1000000", "--max-orders", "60"),
+            *("--endpoint", hosts.gateway.endpoint),
+        )
+        self.assertEqual(done.returncode, ALL_PLACED, done.stderr)
+        return path
+
+    def test_every_host_of_a_batch_may_use_it_and_no_other_batch(self):
+        hosts = self.hosts("--max-orders", "60", rows=100, rate="200/s", count=2)
+        plan = self.plan(hosts)
+        processes = [host.start("--plan", plan) for host in hosts]
+        codes = [process.wait(60) for process in processes]
+        self.assertEqual(codes, [LIMIT] * 2, hosts.said())
+        self.assert_within(hosts, 60, exactly=True)
+        self.assertEqual(self.server.sql("SELECT count(*) FROM sagorder.plan", hosts.uri), [["1"]])
+        processes = [host.start("--plan", plan) for host in hosts]
+        codes = [process.wait(60) for process in processes]
+        self.assertEqual(codes, [ALL_PLACED] * 2, "the same batch goes on with it")
+        self.server.sql("DELETE FROM sagorder.run", hosts.uri)
+        other = hosts.join().run("--plan", plan)
+        self.assertEqual(other.returncode, INPUT, other.stderr)
+        self.assertIn("plan.json: was used before", other.stderr)
+        self.assertEqual(len(hosts.executed_rows()), 100)
 
 
 if __name__ == "__main__":

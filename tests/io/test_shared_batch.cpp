@@ -33,6 +33,11 @@ class ToldLedger final : public SharedLedger {
   Facts add_facts(const Facts& facts) override { return facts; }
   void change_fact(const std::string&,
                    const std::function<std::string(const std::string&)>&) override {}
+  std::optional<PlanUse> take_plan(const std::string&, const std::string&,
+                                   const std::string&) override {
+    return std::nullopt;
+  }
+  bool give_back_plan(const std::string&) override { return false; }
   std::int64_t host() const override { return 1; }
   bool was_first() const override { return true; }
   void replace(std::span<const std::int64_t>) override {}

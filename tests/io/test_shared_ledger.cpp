@@ -603,6 +603,39 @@ TEST_F(LimitsTest, ManyHostsHoldNoMoreTogether) {
   EXPECT_EQ(sum(), "0");
 }
 
+// --- plans
+
+TEST_F(SharedLedgerTest, APlanIsOneBatchs) {
+  const auto first = join();
+  const auto second = join();
+  EXPECT_FALSE(first->take_plan("digest", "this batch", "/a.csv"));
+  EXPECT_FALSE(second->take_plan("digest", "this batch", "/b.csv")) << "from whichever host";
+  database_.ask("DELETE FROM sagorder.run");
+  const auto again = join();
+  const auto other = again->take_plan("digest", "another batch", "/c.csv");
+  ASSERT_TRUE(other) << "also once the batch was removed";
+  EXPECT_EQ(other->ledger_id, "this batch");
+  EXPECT_EQ(other->output, "/a.csv");
+  EXPECT_EQ(other->used_at.size(), 24U) << other->used_at;
+  EXPECT_FALSE(again->take_plan("another digest", "another batch", "/c.csv"));
+}
+
+TEST_F(SharedLedgerTest, APlanIsGivenBackByABatchThatNobodyBegan) {
+  const auto first = join();
+  EXPECT_FALSE(first->take_plan("digest", "this batch", "/a.csv"));
+  {
+    const auto second = join();
+    silence(*second);
+    EXPECT_FALSE(first->give_back_plan("digest")) << "it may come back, and begin";
+    second->leave();
+  }
+  EXPECT_TRUE(first->give_back_plan("digest"));
+  EXPECT_FALSE(first->give_back_plan("digest")) << "once";
+  EXPECT_FALSE(first->take_plan("digest", "another batch", "/a.csv"));
+  EXPECT_EQ(first->claim(intents_of({1})), Indices{});
+  EXPECT_FALSE(first->give_back_plan("digest")) << "an order was begun";
+}
+
 // --- hosts
 
 TEST_F(SharedLedgerTest, HostsAreSeenWithWhatTheyHaveOpen) {
