@@ -10,7 +10,7 @@ import time
 import unittest
 
 from database import Server
-from harness import ALL_PLACED, IN_DOUBT, INPUT, LIMIT, TIME_SCALE, Gateway, random_seed
+from harness import ALL_PLACED, IN_DOUBT, INPUT, LIMIT, Gateway, random_seed
 from host_processes import LIFE_SECONDS, Hosts
 
 SEED = random_seed()
@@ -112,36 +112,37 @@ class DeathTest(HostsTest):
     def test_killed(self):
         """What the dead host held stays held; the others are not kept waiting for it."""
         gateway = self.enterContext(Gateway(latency="50ms-150ms"))
-        hosts = self.hosts("--max-orders", "100", rows=400, rate="100/s", gateway=gateway)
+        hosts = self.hosts("--max-orders", "60", rows=200, rate="100/s", gateway=gateway)
         hosts.start_all()
-        hosts.wait_for_orders(40)
+        hosts.wait_for_orders(25)
         hosts[0].process.kill()
         codes = hosts.wait()[1:]
         self.assert_stopped(codes, hosts)
         self.assertIn("none is left", hosts[1].said())
-        states = self.assert_within(hosts, 100)
-        self.assertEqual(self.held(hosts), 100)
-        self.assertGreater(states["placed"], 40, hosts.said())
+        states = self.assert_within(hosts, 60)
+        self.assertEqual(self.held(hosts), 60)
+        self.assertGreater(states["placed"], 25, hosts.said())
         again = hosts[0].run()  # a run of its own, which may place as many again
         self.assertEqual(again.returncode, IN_DOUBT if "intended" in states else LIMIT, again.stderr)
-        self.assert_within(hosts, states["placed"] + states.get("intended", 0) + 100, exactly=True)
+        self.assert_within(hosts, states["placed"] + states.get("intended", 0) + 60, exactly=True)
 
     def test_stopped_beyond_its_life_and_woken(self):
         """First within the run that it was of, then in a new one, of which it is none."""
-        hosts = self.hosts("--max-orders", "100", rows=400, rate="100/s")
+        hosts = self.hosts("--max-orders", "60", rows=300, rate="100/s")
         hosts.start_all()
-        hosts.wait_for_orders(40)
+        hosts.wait_for_orders(20)
         sleeper = hosts[0].process
         sleeper.send_signal(signal.SIGSTOP)
+        dead_at = time.monotonic() + LIFE_SECONDS * 1.2
         self.assert_stopped([host.process.wait(60) for host in list(hosts)[1:]], hosts)
-        self.assert_within(hosts, 100)
-        time.sleep(LIFE_SECONDS * 0.5 * TIME_SCALE)
+        self.assert_within(hosts, 60)
+        time.sleep(max(0, dead_at - time.monotonic()))
         other = hosts[1].begin()
         hosts.wait_for_orders(len(hosts.executed_rows()) + 10)
         sleeper.send_signal(signal.SIGCONT)
         self.assert_stopped([sleeper.wait(60), other.wait(60)], hosts)
         self.assertIn("began a new run of the batch", hosts[0].said())
-        self.assert_within(hosts, 200)
+        self.assert_within(hosts, 120)
 
     def test_the_server_crashes_and_connections_are_cut(self):
         """An ask that nobody answered may have been granted: nothing is lost by it, nor exceeded."""
