@@ -116,8 +116,7 @@ void Holding::failed() {
 }
 
 bool Holding::is_final(const Share& spent, const Share& next) const {
-  return refused_ && !asking_ && !more_may_come_ && asked_.held == spent &&
-         asked_.least == spent + next;
+  return refused_ && !asking_ && !more_may_come_ && asked_.least == spent + next;
 }
 
 }  // namespace sagorder

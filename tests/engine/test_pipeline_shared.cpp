@@ -800,11 +800,34 @@ TEST(PipelineShared, ARowThatIsTriedAgainMayHaveToAskAgain) {
   pass_to_ask(run);
   EXPECT_EQ(run.actions->lease->share->held, Share{}) << "nothing is under way, nothing waits";
   give(run, {}, of_one_seat(3), false);
+  run.read(2, 5);
   pass_to_ask(run);
-  EXPECT_EQ(run.actions->lease->share->least, of_one_seat(1));
+  EXPECT_EQ(run.actions->lease->share->least, (Share{1, 5, 5}));
+  give(run, {}, of_one_seat(3), true);
+  pass_to_ask(run);
+  EXPECT_EQ(run.actions->lease->share->least, of_one_seat(1)) << "row 1 goes before row 2";
   give(run, of_one_seat(1), of_one_seat(3), false);
   ASSERT_EQ(run.actions->commit.size(), 1U);
   EXPECT_EQ(run.actions->commit[0].attempt.value, 2U);
+}
+
+TEST(PipelineShared, ARowThatWaitsForItsNextAttemptIsNotCutOffByOneWithoutRoom) {
+  PipelineOptions options = Sharing::shared();
+  options.max_seats = 50;
+  Sharing run(options);
+  run.claim(1, 2);
+  run.read(1, 30);
+  pass_to_ask(run);
+  give(run, {1, 30, 30}, {kNoLimit, 50, kNoLimit}, false);
+  run.commit();
+  const Slot slot = run.actions->sends.at(0).slot;
+  run.connect(slot);
+  run.refuse(slot, "Throttling.User");
+  run.commit();
+  run.read(2, 60);
+  pass_to_ask(run);
+  give(run, {}, {kNoLimit, 50, kNoLimit}, false);
+  EXPECT_EQ(run.pipeline.stop(), Stop::none) << "row 1 has room";
 }
 
 TEST(PipelineShared, OfAFailedLedgerNothingIsGivenBack) {
