@@ -6,6 +6,7 @@ import http.server
 import json
 import pathlib
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -102,6 +103,7 @@ class FirstWord(BeforeTest):
                 cwd=batch.folder,
             )
             self.addCleanup(end, process)
+            self.assertTrue(select.select([process.stderr], [], [], 20 * TIME_SCALE)[0])
             self.assertIn(b"reading standard input", process.stderr.readline())
             process.communicate(orders, timeout=60 * TIME_SCALE)
             self.assertEqual(process.returncode, ALL_PLACED)
