@@ -28,7 +28,8 @@ class Reports(CommandTest):
         self.assertEqual(summary["stop"], "max_orders")
         self.assertEqual(
             summary["batch"],
-            {"rows": 6, "placed": 2, "rejected": 1, "in_doubt": 1, "invalid": 0, "not_sent": 2},
+            {"rows": 6, "placed": 2, "rejected": 1, "in_doubt": 1, "not_known": 0, "invalid": 0,
+             "not_sent": 2},
         )
         run = summary["run"]
         self.assertEqual((run["placed"], run["rejected"], run["in_doubt"]), (2, 1, 1))
