@@ -144,6 +144,7 @@ std::string plan_command(const Settings& settings, std::uint64_t canary) {
   if (settings.endpoint) line.add("--endpoint", "https://" + endpoint_text(settings.endpoint));
   if (settings.profile) line.add("--profile", *settings.profile);
   add_limits(line, settings.limits, canary);
+  if (settings.replay == Replay::same_bytes) line.add("--replay", "same-bytes");
   add_reading(line, settings);
   return line.text();
 }

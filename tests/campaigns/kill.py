@@ -167,7 +167,9 @@ class Scene:
         """A run that keeps to a plan; the same command goes on with it, and no other batch may."""
         self.open()
         plan = self.batch.folder / "plan.json"
-        limits = ("--endpoint", self.gateway.endpoint, "--rate", "unlimited", *PATIENT)
+        limits = ["--endpoint", self.gateway.endpoint, "--rate", "unlimited", *PATIENT]
+        if "same-bytes" in self.batch.options:
+            limits += ["--replay", "same-bytes"]
         done = self.batch.sagorder("check", self.batch.input, "--plan", plan, *limits)
         if done.returncode != 0:
             raise NotReached(f"no plan was made: {done.stderr}")

@@ -101,7 +101,7 @@ class Status(CommandTest):
         done = batch.run()
         self.assert_ended(done, IN_DOUBT)
         proposed = re.search(r"^ +\S*sagorder (status .*)$", done.stderr, re.MULTILINE).group(1)
-        shown = batch.sagorder(*shlex.split(proposed))
+        shown = batch.sagorder(*shlex.split(proposed, comments=True))
         self.assert_ended(shown, ALL_PLACED)
         proposed = re.search(r"sagorder (resolve .*) --not-placed", shown.stdout).group(1)
         proposed = proposed.replace(" N", " 1")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import time
 
 from cases import replaced, said
@@ -147,6 +148,17 @@ class Plan(PlanTest):
         self.assertEqual(batch.gateway.endpoint, endpoint)
         self.assert_nothing_reached(batch.gateway, connections=0)
         self.assert_no_files(batch)
+
+    def test_whether_bytes_may_be_sent_twice_is_planned(self):
+        batch = self.planned()
+        replayed = ("--replay", "same-bytes")
+        done = self.keep(batch, *replayed)
+        self.assert_ended(done, INPUT, '--replay: planned "never", present "same-bytes"')
+        proposed = re.search(r"new plan first:  \S*sagorder (check .*)", done.stderr)[1]
+        self.assert_ended(batch.sagorder(*shlex.split(proposed, comments=True)), ALL_PLACED)
+        self.assert_ended(self.keep(batch), INPUT, 'planned "same-bytes", present "never"')
+        self.assert_nothing_reached(batch.gateway, connections=0)
+        self.assert_ended(self.keep(batch, *replayed), ALL_PLACED)
 
     def test_an_edited_plan(self):
         batch = self.planned("--max-orders", "1")
