@@ -454,7 +454,7 @@ std::string PostgresHosts::agree(const std::string& terms, bool bound) {
       "UPDATE sagorder.run SET bound = CASE WHEN terms IS NULL THEN $3::int = 1 ELSE bound END, "
       "terms = coalesce(terms, $2) WHERE id = $1 RETURNING terms",
       of_run().text(terms).number(bound ? 1 : 0), kWhat);
-  const std::string first(agreed.text(0, 0));
+  std::string first(agreed.text(0, 0));
   if (first == terms) {
     database.query(
         "UPDATE sagorder.host AS h SET run_number = r.number, orders = 0, seats = 0, seat_months = "
