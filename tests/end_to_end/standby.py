@@ -10,6 +10,7 @@ what can become of the two.
 
 import os
 import pathlib
+import shutil
 import signal
 import time
 
@@ -43,7 +44,10 @@ class Standby:
             f"PATH={POSTGRES}:{os.environ['PATH']}",
         ]
         self.server.spawn(
-            ["env", *variables, "sh", SCRIPT, "-c", f"unix_socket_directories={self.folder}"],
+            [
+                *("env", *variables, "sh", self.copy_of(SCRIPT)),
+                *("-c", f"unix_socket_directories={self.folder}"),
+            ],
             "SIGQUIT",
             signal.SIGQUIT,
         )
@@ -53,6 +57,10 @@ class Standby:
     def __exit__(self, *ignored):
         """The server ends all that it started."""
 
+    def copy_of(self, script):
+        """Where the server's user can read it, which may not enter the home of whoever tests."""
+        return shutil.copy(script, self.folder)
+
     @property
     def process(self):
         return self.server.processes[-1][0]
@@ -60,7 +68,7 @@ class Standby:
     def be_waited_for(self):
         """No commit of the server's is told before the standby has it."""
         data = self.server.folder / "data"
-        self.server.run(["env", f"PGDATA={data}", "sh", PRIMARY_SCRIPT])
+        self.server.run(["env", f"PGDATA={data}", "sh", self.copy_of(PRIMARY_SCRIPT)])
         self.server.sql("SELECT pg_reload_conf()")
         self.wait_until("SELECT sync_state FROM pg_stat_replication", [["sync"]])
 
