@@ -231,7 +231,8 @@ class CanaryTest(HostsTest):
         hosts.start_all()
         self.assertEqual(hosts.wait(), [LIMIT] * 3, hosts.said())
         self.assertLessEqual(set(hosts.executed_rows()), {1, 2, 3, 4})
-        self.assertEqual(len(hosts.executed_rows()), 3)
+        # The fourth was under way, or was not sent any more.
+        self.assertIn(len(hosts.executed_rows()), (2, 3))
 
     def test_the_host_that_has_a_canary_stops_when_it_fails(self):
         """What was under way comes in; of the first orders no other is sent."""
