@@ -118,7 +118,7 @@ class Postgres {
   [[nodiscard]] const std::string& warning() const { return warning_; }
   /// No answer, or none any more: whether the last statement was carried out is not known.
   [[nodiscard]] bool lost() const;
-  /// The process that serves this session, by its own words.
+  /// The number of the server's process behind this connection, as the server tells it.
   [[nodiscard]] std::int64_t backend() const { return backend_; }
 
   /// Another session in the place of one that was lost; nothing of the old one goes over: no lock,

@@ -178,9 +178,9 @@ class IndexedJob(WithFolder):
         service = service.replace("/database/", f"{self.folder}/")
         (self.folder / "pg_service.conf").write_text(service, encoding="utf-8")
         (self.folder / "orders.csv").write_text("RegionId,UserCount,Period\ncn-shanghai,5,12\n")
-        arguments = [each.replace("/orders/", f"{self.folder}/").replace("/work/",
-                                                                        f"{self.folder}/")
-                     for each in self.container["args"]]
+        arguments = [
+            re.sub("/(orders|scratch)/", f"{self.folder}/", each) for each in self.container["args"]
+        ]
         environment = {
             "HOME": str(self.folder),
             "PATH": os.environ["PATH"],
