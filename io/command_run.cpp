@@ -680,13 +680,17 @@ class Run {
     records_lost_ = driver.records_lost();
   }
 
-  /// A batch that nobody is at work with begins no canary while one of its rows was not placed.
+  /// No run begins while a row of an earlier one is not placed. Of a run that has begun it is known
+  /// that none was: what is not placed by now was tried in it, and the ranges keep its canary.
   bool is_canary_lost() {
-    if (shared_ == nullptr || settings_.limits.canary == 0 || !shared_->was_first()) return false;
-    canary_failed_ = rows_->count_of(State::rejected) + rows_->count_of(State::in_doubt) +
-                         rows_->count_of(State::intended) >
-                     0;
-    return canary_failed_;
+    if (shared_ == nullptr || settings_.limits.canary == 0) return false;
+    const std::uint64_t rejected = rows_->count_of(State::rejected);
+    const std::uint64_t doubts =
+        rows_->count_of(State::in_doubt) + rows_->count_of(State::intended);
+    if (rejected + doubts == 0 || shared_->has_run_begun()) return false;
+    canary_lost_ =
+        fmt::format("{} rejected and {} in doubt of what earlier runs sent", rejected, doubts);
+    return true;
   }
 
   // --- metrics
@@ -739,8 +743,10 @@ class Run {
       stop = Stop::records_lost;
       detail = records_lost_;
     }
-    if (canary_failed_ && stop == Stop::none) stop = Stop::canary;
-    if (shared_ != nullptr && stop == Stop::canary) {
+    if ((canary_failed_ || !canary_lost_.empty()) && stop == Stop::none) stop = Stop::canary;
+    if (!canary_lost_.empty()) {
+      detail = canary_lost_;
+    } else if (shared_ != nullptr && stop == Stop::canary) {
       detail = fmt::format("of the first {} orders of the batch one is rejected or in doubt",
                            settings_.limits.canary);
     }
@@ -917,8 +923,9 @@ class Run {
   SharedLedger* shared_ = nullptr;  // the ledger, where hosts share the batch
   std::optional<Membership> membership_;
   SharedTerms terms_;
-  bool canary_failed_ = false;
-  std::string records_lost_;  // in words
+  bool canary_failed_ = false;  // of those that hosts share: one of its own rows
+  std::string canary_lost_;     // likewise: by rows of earlier runs; empty: it is not
+  std::string records_lost_;    // in words
   Facts facts_;
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled

@@ -911,6 +911,8 @@ std::int64_t PostgresLedger::host() const { return state_->host; }
 
 bool PostgresLedger::was_first() const { return hosts_at_work().was_first(); }
 
+bool PostgresLedger::has_run_begun() { return hosts_at_work().has_run_begun(); }
+
 void PostgresLedger::replace(std::span<const std::int64_t> hosts) {
   hosts_at_work().replace(hosts);
 }

@@ -120,6 +120,7 @@ class PostgresLedger final : public SharedLedger {
   bool give_back_plan(const std::string& digest) override;
   [[nodiscard]] std::int64_t host() const override;
   [[nodiscard]] bool was_first() const override;
+  [[nodiscard]] bool has_run_begun() override;
   void replace(std::span<const std::int64_t> hosts) override;
   void make_ranges(std::uint64_t rows, std::uint64_t canary) override;
   [[nodiscard]] RangeAnswer claim_range(std::uint64_t canary, std::uint64_t left_out) override;

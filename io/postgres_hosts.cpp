@@ -259,6 +259,16 @@ void PostgresHosts::cut_canary(std::int64_t canary) {
       of_run().number(canary).number(last), kWhat);
 }
 
+bool PostgresHosts::has_run_begun() {
+  return ready()
+      .query(
+          "SELECT EXISTS (SELECT FROM sagorder.host AS h JOIN sagorder.run AS r ON h.run = r.id "
+          "WHERE r.id = $1 AND h.run_number = r.number AND EXISTS ("
+          "SELECT FROM sagorder.attempt AS a WHERE a.run = $1 AND a.host = h.id))",
+          of_run(), "ask whether the run has begun")
+      .is_true(0, 0);
+}
+
 /// A row of it was rejected or is in doubt, or its host died while it was under way.
 bool PostgresHosts::has_canary_failed(std::uint64_t canary) {
   const PgRows failed = database_.query_prepared(

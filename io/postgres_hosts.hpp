@@ -40,6 +40,7 @@ class PostgresHosts {
   bool fence(std::int64_t host);
   void leave(const std::optional<Share>& spent);
   [[nodiscard]] bool was_first() const { return first_; }
+  bool has_run_begun();
 
  private:
   /// The first of the hosts that are at work together counts the limits anew, and has all ranges

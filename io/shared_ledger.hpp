@@ -175,6 +175,9 @@ class SharedLedger : public Ledger {
   /// When it joined no other was at work: what was is over.
   [[nodiscard]] virtual bool was_first() const = 0;
 
+  /// Whether a host of the run that this one is of has tried a row.
+  [[nodiscard]] virtual bool has_run_begun() = 0;
+
   /// What the hosts of a run have in common is what the first of them says, once each: a run lasts
   /// while hosts are at work. From then on this host is one of it.
   /// @param bound by limits of all hosts together, or a canary: who is of an earlier run, because

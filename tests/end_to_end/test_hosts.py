@@ -234,6 +234,26 @@ class CanaryTest(HostsTest):
         # The fourth was under way, or was not sent any more.
         self.assertIn(len(hosts.executed_rows()), (2, 3))
 
+    def test_hosts_that_begin_together_heed_what_earlier_runs_did_not_place(self):
+        """Each may find another one at work, which is about to refuse as well."""
+        gateway = self.enterContext(Gateway(faults="code:InvalidParameter@6"))
+        options = ("--canary", "3", "--max-orders", "10")
+        hosts = self.hosts(*options, rows=60, rate="200/s", gateway=gateway, count=1)
+        hosts.start_all()
+        self.assertEqual(hosts.wait(), [LIMIT], hosts.said())
+        before = len(hosts.executed_rows())
+        self.assertGreater(before, 6)
+        hosts.options = ("--canary", "3")
+        for _ in range(3):
+            together = [hosts.join() for _ in range(3)]
+            for host in together:
+                host.begin()
+            codes = [host.process.wait() for host in together]
+            said = "".join(host.said() for host in together)
+            self.assertEqual(codes, [LIMIT] * 3, said)
+            self.assertEqual(len(hosts.executed_rows()), before, said)
+            self.assertEqual(said.count("1 rejected and 0 in doubt of what earlier runs sent"), 3)
+
     def test_the_host_that_has_a_canary_stops_when_it_fails(self):
         """What was under way comes in; of the first orders no other is sent."""
         gateway = self.enterContext(Gateway(faults="code:InvalidParameter@1", latency="20ms"))

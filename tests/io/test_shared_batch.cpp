@@ -40,6 +40,7 @@ class ToldLedger final : public SharedLedger {
   bool give_back_plan(const std::string&) override { return false; }
   std::int64_t host() const override { return 1; }
   bool was_first() const override { return true; }
+  bool has_run_begun() override { return false; }
   void replace(std::span<const std::int64_t>) override {}
   void make_ranges(std::uint64_t, std::uint64_t) override {}
   std::string agree(const std::string& terms, bool) override { return terms; }

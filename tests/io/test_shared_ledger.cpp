@@ -542,6 +542,24 @@ TEST_F(LimitsTest, ARunLastsWhileHostsAreAtWork) {
   EXPECT_EQ(hold(*next, orders(10)), orders(10)) << "counted anew";
 }
 
+TEST_F(LimitsTest, ARunHasBegunOnceAHostOfItHasTriedARow) {
+  {
+    const auto first = join_run();
+    first->make_ranges(5, 0);
+    const auto other = join_run();
+    EXPECT_FALSE(other->has_run_begun());
+    EXPECT_EQ(first->claim(intents_of({1})), Indices{});
+    EXPECT_TRUE(first->has_run_begun());
+    EXPECT_TRUE(other->has_run_begun());
+    first->leave();
+    EXPECT_TRUE(other->has_run_begun()) << "by one that has ended";
+    other->leave();
+  }
+  const auto next = join_run();
+  EXPECT_FALSE(next->has_run_begun()) << "that was another one";
+  EXPECT_FALSE(join_run()->has_run_begun()) << "also for who is not the first";
+}
+
 TEST_F(LimitsTest, WhoSleptThroughTheEndOfItsRunIsNoneOfTheNext) {
   const auto asleep = join_run();
   EXPECT_EQ(hold(*asleep, orders(6)), orders(6));
