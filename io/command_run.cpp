@@ -40,7 +40,7 @@ namespace {
 using nlohmann::json;
 
 constexpr milliseconds kLockAskedEvery{200};
-constexpr int kLookBackTries = 5;
+constexpr seconds kLookBackPatience{10};  // a server that recovers takes as long
 
 /// As long as it lives, the progress gives way to the lines of the log.
 class GivingWay {
@@ -788,13 +788,14 @@ class Run {
   /// it does not say that all is done.
   void look_back(Stop& stop, std::string& detail) {
     if (!membership_ || stop >= Stop::ledger_failed) return;
-    for (int tries = 1;; ++tries) {
+    const SteadyTime until = now().steady + kLookBackPatience;
+    while (true) {
       try {
         membership_->look_back(*rows_, log_);
         break;
       } catch (const std::runtime_error& error) {
         const bool waits = stop != Stop::interrupted && stop != Stop::abandoned;
-        if (waits && tries < kLookBackTries) {
+        if (waits && now().steady < until) {
           std::this_thread::sleep_for(kLockAskedEvery);
           continue;
         }
