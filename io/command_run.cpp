@@ -530,12 +530,11 @@ class Run {
     facts[std::string(kFactCanary)] = std::to_string(settings_.limits.canary);
     facts[std::string(kFactBought)] = bought_text();
     facts[std::string(kFactAccount)] = account();
-    facts_ =
-        membership_->join(facts, {{kFactEndpoint, "--endpoint"},
-                                  {kFactSet, "--set"},
-                                  {kFactColumns, "--set or --carry"},
-                                  {kFactCanary, "--canary", ExitCode::limit},
-                                  {kFactBought, "the limit of what is bought", ExitCode::limit}});
+    facts_ = membership_->join(facts, {{kFactEndpoint, "--endpoint"},
+                                       {kFactSet, "--set"},
+                                       {kFactColumns, "--set or --carry"},
+                                       {kFactCanary, "--canary", ExitCode::limit},
+                                       {kFactBought, "limits of what is bought", ExitCode::limit}});
     if (!is_work_left()) return;
     terms_ = membership_->terms(facts_, rows_left_out(), validation_.rows);
     shared_->make_ranges(validation_.rows, terms_.canary_rows);

@@ -91,8 +91,8 @@ std::string Membership::agree(const Facts& ours, const std::vector<Common>& comm
       const std::string name(each.name);
       if (text_in(theirs, name) == text_in(json::parse(text), name)) continue;
       throw Refusal(each.otherwise,
-                    fmt::format("{} is '{}', but other hosts are at work with this batch and '{}'; "
-                                "nothing was sent",
+                    fmt::format("{}: '{}' here, and '{}' at the hosts that are at work with this "
+                                "batch; nothing was sent",
                                 each.option, ours.at(name), text_in(theirs, name)),
                     fmt::format("give all of them the same {}", each.option));
     }

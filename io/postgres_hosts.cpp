@@ -8,6 +8,7 @@
 
 #include "io/postgres_seen.hpp"
 #include "io/postgres_timeline.hpp"
+#include "io/settings.hpp"
 
 namespace sagorder::io {
 namespace {
@@ -209,8 +210,8 @@ void PostgresHosts::begin() {
 
 void PostgresHosts::refuse_life(milliseconds life) const {
   throw OtherTerms(fmt::format(
-      "{}: the hosts that are at work with it go by --host-life {}ms, and this one was told {}ms",
-      database_.name(), life.count(), life_.count()));
+      "{}: the hosts that are at work with it go by --host-life {}, and this one was told {}",
+      database_.name(), in_words(life), in_words(life_)));
 }
 
 void PostgresHosts::replace(std::span<const std::int64_t> hosts) {

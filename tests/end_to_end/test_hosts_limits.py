@@ -91,9 +91,9 @@ class LimitsTest(HostsTest):
         hosts[0].begin()
         hosts.wait_for_orders(5)
         for options, word in (
-            (("--max-orders", "61"), "'--max-orders 61', but other hosts are at work"),
+            (("--max-orders", "61"), "limits of what is bought: '--max-orders 61' here"),
             (("--max-orders", "60", "--max-seats", "9"), "'--max-orders 60 --max-seats 9'"),
-            (("--max-orders", "60", "--canary", "3"), "--canary is '3'"),
+            (("--max-orders", "60", "--canary", "3"), "--canary: '3' here"),
         ):
             with self.subTest(options=options):
                 hosts.options = options

@@ -687,7 +687,7 @@ TEST_F(SharedLedgerTest, HostsLiveByWhatTheyWereTold) {
   auto host = join_for(seconds(5));
   EXPECT_EQ(host->claim(intents_of({1})), Indices{});
   const auto complaint = complaint_of<OtherTerms>([&] { join(); });
-  EXPECT_TRUE(has(complaint, "--host-life 5000ms")) << complaint;
+  EXPECT_TRUE(has(complaint, "--host-life 5s, and this one was told 30s")) << complaint;
   EXPECT_TRUE(host->facts().empty()) << "it is the ledger's own affair";
   const auto settling =
       PostgresLedger::open_to_settle(database_.address(), {.digest = kDigest, .output = {}});
