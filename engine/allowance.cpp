@@ -63,10 +63,13 @@ LimitMet Allowance::met_by(const Order& order) const {
   }
   if (wanted.seats > left.seats) {
     return {Stop::max_seats,
-            does_not_fit(order, wanted.seats, "seats", *limits_.max_seats, left.seats)};
+            does_not_fit(order, wanted.seats, "seats", *limits_.max_seats, left.seats),
+            wanted.seats > most_.seats};
   }
-  return {Stop::max_seat_months, does_not_fit(order, wanted.seat_months, "seat-months",
-                                              *limits_.max_seat_months, left.seat_months)};
+  return {Stop::max_seat_months,
+          does_not_fit(order, wanted.seat_months, "seat-months", *limits_.max_seat_months,
+                       left.seat_months),
+          wanted.seat_months > most_.seat_months};
 }
 
 std::optional<LimitMet> Allowance::judge(Fate fate) {

@@ -56,6 +56,7 @@ struct Limits {
 struct LimitMet {
   Stop stop = Stop::none;
   std::string detail;
+  bool too_small = false;  ///< for the order at hand, also in a run that begins anew
 };
 
 class Allowance {

@@ -1166,7 +1166,10 @@ std::size_t Pipeline::host_of(const Order& order) {
   return hosts_.size() - 1;
 }
 
-void Pipeline::stop_at(const LimitMet& met) { request_stop(met.stop, met.detail); }
+void Pipeline::stop_at(const LimitMet& met) {
+  limit_too_small_ = met.too_small;
+  request_stop(met.stop, met.detail);
+}
 
 void Pipeline::request_stop(Stop stop, std::string detail) {
   // The first reason stands, but a broken ledger or output outweighs every other.

@@ -219,6 +219,8 @@ class Pipeline {
   [[nodiscard]] Stop stop() const { return stop_; }
   /// A sentence for people: what stopped the run, with the answer's or the system's words.
   [[nodiscard]] const std::string& stop_detail() const { return stop_detail_; }
+  /// The limit that was met is too small for the next order, also in a run that begins anew.
+  [[nodiscard]] bool limit_too_small() const { return limit_too_small_; }
   /// Outcomes that could not be made durable because the ledger failed: the operator's last trace.
   [[nodiscard]] const std::vector<Record>& unrecorded() const { return unrecorded_; }
   /// Rows of which an attempt is durable, or may be, and its outcome is not, because the ledger
@@ -404,6 +406,7 @@ class Pipeline {
 
   Stop stop_ = Stop::none;
   std::string stop_detail_;
+  bool limit_too_small_ = false;
   bool input_ended_ = false;  // no row comes any more
   bool lines_off_ = false;    // the results file cannot be written
   bool slowed_ = false;       // by an answer, and the other hosts are not told yet

@@ -830,10 +830,9 @@ class Run {
   }
 
   void advise(Summary& summary) const {
-    const Tally& tally = summary.tally;
     ByPlan plan;
     plan.planned = !settings_.plan.empty();
-    plan.bought = tally.placed + tally.in_doubt > 0;
+    plan.again = !pipeline_->limit_too_small();
     plan.expired = approval_.is_over(summary.ended);
     plan.from_now = settings_.not_after && settings_.not_after->counts_from_now();
     plan.limit_at = place_of(limit_option(summary.stop));

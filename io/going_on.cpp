@@ -81,7 +81,7 @@ RateLimit half_of(const RateLimit& rate) {
 /// The command that does what the advice of the stop says (io/summary), where that is not the same.
 std::string mended(const Settings& settings, Stop stop, const ByPlan& plan) {
   const std::string option = limit_option(stop);
-  if (!option.empty() && !plan.bought && plan.limit_at.empty()) {
+  if (!option.empty() && !plan.again && plan.limit_at.empty()) {
     return command_without(settings, option);
   }
   if (stop == Stop::not_after && !plan.from_now) return command_without(settings, "--not-after");
@@ -213,7 +213,7 @@ GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const By
   if (canary_is_lost(settings.limits.canary, rows)) {
     return {"", plan_command(settings, 0), settings.without_canary};
   }
-  const bool nothing_fits = !plan.bought && !limit_option(stop).empty();
+  const bool nothing_fits = !plan.again && !limit_option(stop).empty();
   GoingOn same{"", "", settings.command_line};
   if (nothing_fits || plan.expired) same.new_plan = plan_command(settings, settings.limits.canary);
   if (!plan.planned) same.command = mended(settings, stop, plan);

@@ -222,20 +222,20 @@ ordered_json rate_json(const RateLimit& rate) {
 }
 
 std::string limit_advice(const std::string& option, const ByPlan& plan) {
-  if (!plan.planned && plan.bought) {
+  if (!plan.planned && plan.again) {
     const std::string rest = plan.limit_at.empty()
                                  ? ", and without " + option + " the rest:"
                                  : ", by " + option.substr(2) + " of " + plan.limit_at + ":";
     return "Look at the results; the same command buys as much again" + rest;
   }
   if (!plan.planned) {
-    return "No row that is left fits in " + option +
+    return "The next row does not fit in " + option +
            (plan.limit_at.empty() ? "; without it:"
                                   : "; raise it at " + plan.limit_at + ", then the same command:");
   }
-  return plan.bought ? "Look at the results; the same command buys as much again, by the same plan:"
-                     : "No row that is left fits in " + option +
-                           "; raise or leave it out, in a new plan and in the command:";
+  return plan.again ? "Look at the results; the same command buys as much again, by the same plan:"
+                    : "The next row does not fit in " + option +
+                          "; raise or leave it out, in a new plan and in the command:";
 }
 
 std::string canary_advice(const Rows& rows, const ByPlan& plan) {

@@ -47,7 +47,7 @@ std::string to_json(const Summary& summary, int indent = 2);
 /// What a plan fixes is not changed by another option alone.
 struct ByPlan {
   bool planned = false;
-  bool bought = false;     ///< anything, in this run: the same plan may buy as much again
+  bool again = false;      ///< a run that begins anew may buy as much again, by the same limit
   bool expired = false;    ///< or gone
   std::string limit_at{};  ///< where the limit that stopped the run stands; empty: the command line
   bool from_now = false;   ///< --not-after is a duration, which the same command begins anew

@@ -113,7 +113,7 @@ class Advice(PlanTest):
     def test_a_limit_that_nothing_fits_in(self):
         batch = self.planned("--max-seats", "4")
         done = self.keep(batch, "--max-seats", "4")
-        self.assert_ended(done, LIMIT, "fits in --max-seats; raise or leave it out, in a new plan")
+        self.assert_ended(done, LIMIT, "fit in --max-seats; raise or leave it out, in a new plan")
         higher = [command.replace(" 4", " 400") for command in self.proposed(batch, done)]
         self.assertEqual(self.paste(batch, *higher), ALL_PLACED)
         self.assert_all_ordered_once(batch)
@@ -128,7 +128,8 @@ class Advice(PlanTest):
     def test_a_limit_that_nothing_fits_in_is_left_out(self):
         batch = self.quiet_batch(self.gateway())
         done = batch.run("--max-seats", "4")
-        self.assert_ended(done, LIMIT, "No row that is left fits in --max-seats; without it:  run=")
+        words = "The next row does not fit in --max-seats; without it:  run="
+        self.assert_ended(done, LIMIT, words)
         command = self.proposed(batch, done)[1]
         self.assertNotIn("--max-seats", command)
         self.assertEqual(self.paste(batch, command), ALL_PLACED)

@@ -56,6 +56,8 @@ TEST(Allowance, SeatsFitExactlyOrNotAtAll) {
   const LimitMet met = allowance.met_by(order_of(31));
   EXPECT_EQ(met.stop, Stop::max_seats);
   EXPECT_EQ(met.detail, "row 7 is for 31 seats, and 30 of 50 are left");
+  EXPECT_FALSE(met.too_small) << "another run may buy them";
+  EXPECT_TRUE(allowance.met_by(order_of(51)).too_small);
 }
 
 TEST(Allowance, SeatMonthsAreSeatsTimesMonths) {
@@ -72,6 +74,8 @@ TEST(Allowance, SeatMonthsAreSeatsTimesMonths) {
   const LimitMet met = allowance.met_by(order_of(11, 11));
   EXPECT_EQ(met.stop, Stop::max_seat_months);
   EXPECT_EQ(met.detail, "row 7 is for 121 seat-months, and 120 of 240 are left");
+  EXPECT_FALSE(met.too_small) << "another run may buy it";
+  EXPECT_TRUE(allowance.met_by(order_of(241, 1)).too_small);
 }
 
 TEST(Allowance, DoubtsAreCountedAndOtherFatesAreNot) {

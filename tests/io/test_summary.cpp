@@ -131,7 +131,7 @@ TEST_F(SummaryTest, EachNumberOfTheJsonIsItsOwn) {
 }
 
 TEST_F(SummaryTest, APlanThatHasExpiredIsToldOfBeforeTheAdvice) {
-  const ByPlan over{.planned = true, .bought = true, .expired = true};
+  const ByPlan over{.planned = true, .again = true, .expired = true};
   const std::string advice = advice_for(Stop::max_orders, rows_, over);
   EXPECT_EQ(advice,
             "The plan has expired, so make a new one first. Look at the results; the same command "
