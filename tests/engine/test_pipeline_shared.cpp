@@ -666,6 +666,18 @@ void pass_to_ask(Sharing& run) {
 
 constexpr Share of_one_seat(std::uint64_t orders) { return {orders, orders, orders}; }
 
+/// Row 1 of those up to @p last, which is for one seat and has its share, is on the wire.
+Slot send_row_1(Sharing& run, std::uint64_t last, const Share& most) {
+  run.claim(1, last);
+  run.read(1);
+  pass_to_ask(run);
+  give(run, of_one_seat(1), most, false);
+  run.commit();
+  const Slot slot = run.actions->sends.at(0).slot;
+  run.connect(slot);
+  return slot;
+}
+
 TEST(PipelineShared, NothingIsIntendedBeforeAShareIsGranted) {
   Sharing run(of_three_orders());
   run.claim(1, 9);
@@ -735,13 +747,7 @@ TEST(PipelineShared, AHostWithoutAShareWaitsAsLongAsOneMayComeBack) {
 
 TEST(PipelineShared, AHostWithRowsUnderWayWaitsForThem) {
   Sharing run(of_three_orders());
-  run.claim(1, 9);
-  run.read(1);
-  pass_to_ask(run);
-  give(run, of_one_seat(1), of_one_seat(1), false);
-  run.commit();
-  const Slot slot = run.actions->sends.at(0).slot;
-  run.connect(slot);
+  const Slot slot = send_row_1(run, 9, of_one_seat(1));
   run.read(2);
   pass_to_ask(run);
   give(run, of_one_seat(1), of_one_seat(1), false);
@@ -763,13 +769,13 @@ TEST(PipelineShared, ARowOfTooManySeatsIsNamedWithWhatIsLeft) {
   give(run, {}, {kNoLimit, 20, kNoLimit}, false);
   EXPECT_EQ(run.pipeline.stop(), Stop::max_seats);
   EXPECT_EQ(run.pipeline.stop_detail(), "row 1 is for 30 seats, and 20 of 50 are left");
+  EXPECT_FALSE(run.pipeline.limit_too_small()) << "another run may buy them";
 }
 
 TEST(PipelineShared, WhatItHasNoUseForGoesBackWithAHeartbeat) {
   Sharing run(of_three_orders());
   run.claim(1, 2);
   run.read(1);
-  EXPECT_FALSE(run.pipeline.limit_too_small()) << "another run may buy them";
   run.read(2);
   pass_to_ask(run);
   give(run, of_one_seat(2), of_one_seat(3), false);
@@ -788,13 +794,7 @@ TEST(PipelineShared, WhatItHasNoUseForGoesBackWithAHeartbeat) {
 
 TEST(PipelineShared, ARowThatIsTriedAgainMayHaveToAskAgain) {
   Sharing run(of_three_orders());
-  run.claim(1, 2);
-  run.read(1);
-  pass_to_ask(run);
-  give(run, of_one_seat(1), of_one_seat(3), false);
-  run.commit();
-  const Slot slot = run.actions->sends.at(0).slot;
-  run.connect(slot);
+  const Slot slot = send_row_1(run, 2, of_one_seat(3));
   run.steady += milliseconds(900);
   run.refuse(slot, "Throttling.User");
   run.commit();

@@ -76,6 +76,15 @@ struct Host {
   [[nodiscard]] bool is_final() const { return holding.is_final(spent, kOne); }
 };
 
+/// One for which four orders wait, and which was granted as much as is said.
+Host host_of_four(const Share& held, const Share& room = kPlenty) {
+  Host host;
+  host.waiting = orders(4);
+  host.ask();
+  host.holding.granted({held, room, false}, host.now);
+  return host;
+}
+
 TEST(Holding, ItAsksForWhatWaitsAndSpendsItOnlyOnceItIsGranted) {
   Host host;
   EXPECT_FALSE(host.has_to_say()) << "nothing waits";
@@ -104,10 +113,7 @@ TEST(Holding, AnAskWithoutAnAnswerIsSaidAgainAsTotals) {
 }
 
 TEST(Holding, ItAsksBeforeItRunsDryAndForMoreIfThatWasSoon) {
-  Host host;
-  host.waiting = orders(4);
-  host.ask();
-  host.holding.granted({orders(4), kPlenty, false}, host.now);
+  Host host = host_of_four(orders(4));
   EXPECT_EQ(host.due_at(), SteadyTime::max()) << "all that wait have room";
   host.begin(2);
   host.waiting += orders(2);
@@ -127,10 +133,7 @@ TEST(Holding, ItAsksBeforeItRunsDryAndForMoreIfThatWasSoon) {
 }
 
 TEST(Holding, WithoutRoomItGivesBackWhatItDoesNotNeedForWhatIsUnderWay) {
-  Host host;
-  host.waiting = orders(4);
-  host.ask();
-  host.holding.granted({{4, 39, 480}, kPlenty, false}, host.now);
+  Host host = host_of_four({4, 39, 480});
   host.begin(3);
   ASSERT_TRUE(host.blocked()) << "a seat is lacking";
   const ShareAsk ask = host.ask();
@@ -155,10 +158,7 @@ TEST(Holding, RefusedItAsksAgainWithItsHeartbeat) {
 }
 
 TEST(Holding, ALimitIsMetWhenNobodyHoldsWhatMayComeBack) {
-  Host host;
-  host.waiting = orders(4);
-  host.ask();
-  host.holding.granted({orders(2), orders(2), false}, host.now);
+  Host host = host_of_four(orders(2), orders(2));
   host.begin(2);
   host.now += kHeartbeat;
   host.ask();
@@ -185,10 +185,7 @@ TEST(Holding, ALimitIsMetWhenNobodyHoldsWhatMayComeBack) {
 }
 
 TEST(Holding, WhatHasNoMoreUseIsGivenBack) {
-  Host host;
-  host.waiting = orders(4);
-  host.ask();
-  host.holding.granted({orders(8), kPlenty, false}, host.now);
+  Host host = host_of_four(orders(8));
   host.begin(4);
   EXPECT_EQ(host.due_at(), SteadyTime::max()) << "not for its own sake";
   EXPECT_TRUE(host.has_to_say()) << "with a heartbeat";
@@ -201,10 +198,7 @@ TEST(Holding, WhatHasNoMoreUseIsGivenBack) {
 }
 
 TEST(Holding, WhatIsSpentIsToldForOthersToKnow) {
-  Host host;
-  host.waiting = orders(4);
-  host.ask();
-  host.holding.granted({orders(8), kPlenty, false}, host.now);
+  Host host = host_of_four(orders(8));
   host.begin(2);
   host.place(1);
   EXPECT_FALSE(host.has_to_say()) << "a moment ago";
