@@ -743,12 +743,7 @@ class Run {
       detail = records_lost_;
     }
     if ((canary_failed_ || !canary_lost_.empty()) && stop == Stop::none) stop = Stop::canary;
-    if (!canary_lost_.empty()) {
-      detail = canary_lost_;
-    } else if (shared_ != nullptr && stop == Stop::canary) {
-      detail = fmt::format("of the first {} orders of the batch one is rejected or in doubt",
-                           settings_.limits.canary);
-    }
+    if (shared_ != nullptr && stop == Stop::canary) detail = canary_detail();
     tell_unrecorded();
     outcomes_.tell_rest();
     look_back(stop, detail);
@@ -781,6 +776,12 @@ class Run {
     }
     kill_point("end:told");
     return code;
+  }
+
+  [[nodiscard]] std::string canary_detail() const {
+    if (!canary_lost_.empty()) return canary_lost_;
+    return fmt::format("of the first {} orders of the batch one is rejected or in doubt",
+                       settings_.limits.canary);
   }
 
   /// What the batch has come to, with what other hosts have done meanwhile. A run that cannot know
