@@ -73,7 +73,6 @@ void Lease::granted(std::uint32_t tokens, SteadyTime until, SteadyTime now) {
   expect(asking_, "a lease came that was not asked for");
   expect(tokens <= asked_for_, "more tokens came than were asked for");
   asking_ = false;
-  failures_ = 0;
   const nanoseconds shortest = length_ / kAsksInALease;
   const bool in_vain = asked_for_ > 0 && tokens == 0;
   spacing_ = in_vain ? std::min(2 * std::max(spacing_, shortest), length_ / 2) : shortest;
@@ -89,7 +88,6 @@ void Lease::granted(std::uint32_t tokens, SteadyTime until, SteadyTime now) {
 void Lease::failed() {
   expect(asking_, "a lease failed that was not asked for");
   asking_ = false;
-  ++failures_;
   const nanoseconds first = length_ / kAsksInALease;
   spacing_ = std::min<nanoseconds>(2 * std::max(spacing_, first), kLeaseRetryMax);
 }

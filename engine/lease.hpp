@@ -47,9 +47,8 @@ class Lease {
   /// @param rate the account's
   Lease(milliseconds length, const RateLimit& rate);
 
-  /// Whether to ask now. @param needed rows wait to be sent, or to be admitted
-  [[nodiscard]] bool due(bool needed, SteadyTime now) const { return now >= due_at(needed, now); }
   /// When to ask, as it looks now; SteadyTime::max(): an ask is under way.
+  /// @param needed rows wait to be sent, or to be admitted
   [[nodiscard]] SteadyTime due_at(bool needed, SteadyTime now) const;
   /// The first moment at which it may be asked, whatever is needed; SteadyTime::max(): as above.
   [[nodiscard]] SteadyTime soonest() const;
@@ -58,8 +57,6 @@ class Lease {
   /// @param until by this host's clock, from before it asked; never beyond the lease's length
   void granted(std::uint32_t tokens, SteadyTime until, SteadyTime now);
   void failed();
-  /// The last ask failed.
-  [[nodiscard]] bool failing() const { return failures_ > 0; }
 
   /// Whether a lease holds, be there tokens left or not.
   [[nodiscard]] bool holds(SteadyTime now) const { return now < held_until_; }
@@ -103,7 +100,6 @@ class Lease {
   std::uint32_t used_ = 0;  // since the last ask
   std::uint32_t promised_ = 0;
   nanoseconds spacing_;  // to the next ask
-  std::uint32_t failures_ = 0;
 };
 
 }  // namespace sagorder

@@ -158,7 +158,7 @@ class Crowd {
       host.lease.take(now);
       use();
     }
-    if (host.lease.due(true, now)) ask(host, now);
+    if (now >= host.lease.due_at(true, now)) ask(host, now);
   }
 
   /// The database serves it somewhere between the question and the answer.
