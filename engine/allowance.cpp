@@ -7,11 +7,6 @@
 namespace sagorder {
 namespace {
 
-Share most_by(const Limits& limits) {
-  return {limits.max_orders.value_or(kNoLimit), limits.max_seats.value_or(kNoLimit),
-          limits.max_seat_months.value_or(kNoLimit)};
-}
-
 /// What an order is for, and what is left of the limit that it does not fit in.
 std::string does_not_fit(const Order& order, std::uint64_t wanted, const char* unit,
                          std::uint64_t limit, std::uint64_t left) {
@@ -26,6 +21,11 @@ nanoseconds until(WallTime then, WallTime now) {
 }
 
 }  // namespace
+
+Share most_by(const Limits& limits) {
+  return {limits.max_orders.value_or(kNoLimit), limits.max_seats.value_or(kNoLimit),
+          limits.max_seat_months.value_or(kNoLimit)};
+}
 
 Allowance::Allowance(const Limits& limits, const Rows& rows, bool shared)
     : limits_(limits),

@@ -52,6 +52,9 @@ struct Limits {
   std::optional<WallTime> not_after;  ///< from then on nothing is sent
 };
 
+/// What may be bought by them; kNoLimit: any number.
+[[nodiscard]] Share most_by(const Limits& limits);
+
 /// What stops a run, and a sentence for people.
 struct LimitMet {
   Stop stop = Stop::none;

@@ -152,9 +152,7 @@ SharedTerms Membership::terms(const Facts& facts, std::vector<Row> left_out,
   }
   terms.bucket.climb_per_second = kClimbPerSecond;
   terms.bucket.factor_min = kFactorMin;
-  const Limits& limits = settings_.limits;
-  terms.limits = {limits.max_orders.value_or(kNoLimit), limits.max_seats.value_or(kNoLimit),
-                  limits.max_seat_months.value_or(kNoLimit)};
+  terms.limits = most_by(settings_.limits);
   terms.left_out = std::move(left_out);
   // Among the first rows are as many orders as the canary has.
   std::uint64_t first = settings_.limits.canary;
