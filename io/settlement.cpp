@@ -266,8 +266,10 @@ Record Settlement::checked(const Resolution& resolution, Settled& settled) {
     return *before;
   }
   refuse_unless_in_doubt(resolution.row);
-  refuse_if_taken(resolution);
+  // In this order: what is settled between the two is under way for the first look, and taken for
+  // the second.
   refuse_while_another_may_have_it(resolution);
+  refuse_if_taken(resolution);
   refuse_if_said_of_earlier(record);
   return record;
 }

@@ -5,12 +5,15 @@ A host's death is made by SIGKILL; how long ago it was heard of is set in the da
 waits half a minute in a test.
 """
 
+import concurrent.futures
 import csv
 import json
 import pathlib
 import socket
+import time
 import unittest
 
+from black_hole import WayToDatabase
 from database import Server
 from harness import ALL_PLACED, BUSY, IN_DOUBT, INPUT, UNWRITABLE, USAGE, Batch, Gateway
 from test_database import DatabaseBatch, wait_for_orders
@@ -203,6 +206,35 @@ class ResolveTest(SharedTest):
         self.assertEqual(batch.ledger_rows()[rows[1]], "intended")
         self.set_hosts(batch, DEAD)
         self.assertEqual(self.anywhere(batch, *placed).returncode, ALL_PLACED)
+
+    def test_nor_one_that_another_host_is_told_of_meanwhile(self):
+        """Between the looks at what is placed and at what is under way, whichever comes first."""
+        for behind in (b"kind <> 5 ORDER BY seq", b"AS h ON h.id = a.host"):
+            with self.subTest(behind=behind):
+                batch, _, rows = self.killed()
+                self.set_hosts(batch, DEAD)
+                self.server.sql(
+                    "WITH live AS (INSERT INTO sagorder.host(run, name, process, heartbeat_at) "
+                    "SELECT id, 'another', 7, clock_timestamp() FROM sagorder.run RETURNING id) "
+                    f'UPDATE sagorder.attempt SET host = live.id FROM live WHERE "row" = {rows[0]}',
+                    batch.uri)
+                way = self.enterContext(WayToDatabase(self.server))
+                way.swallow_behind(behind)
+                number = "813981303903437"
+                with concurrent.futures.ThreadPoolExecutor() as others:
+                    settling = others.submit(
+                        batch.sagorder, "resolve", "--ledger", way.uri(batch.uri),
+                        *("--row", rows[1], "--placed", number))
+                    while not (way.swallows or settling.done()):
+                        time.sleep(0.01)
+                    self.server.sql(
+                        'INSERT INTO sagorder.outcome(run, "row", seq, kind, attempt, host, at_ms, '
+                        'order_id) SELECT run, "row", seq + 1000, 2, number, host, at_ms, '
+                        f"'{number}' FROM sagorder.attempt WHERE \"row\" = {rows[0]}", batch.uri)
+                    way.go_on()
+                    refused = settling.result()
+                self.assertIn(refused.returncode, (BUSY, USAGE), refused.stderr)
+                self.assertEqual(batch.ledger_rows()[rows[1]], "intended")
 
     def test_a_range_is_given_out_again(self):
         batch, _, rows = self.killed()
