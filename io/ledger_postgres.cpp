@@ -229,7 +229,8 @@ struct PostgresLedger::State {
   bool reading;
   bool created = false;
   bool failed = false;
-  int readers = 0;  // cursors that are open
+  bool whole = true;  // the session: it has the locks of one that works
+  int readers = 0;    // cursors that are open
   std::int64_t run = 0;
   std::int64_t host = 0;
   std::string digest;
@@ -408,8 +409,8 @@ void PostgresLedger::State::meet_server() {
   const PostgresTimeline now(database);
   now.note(database, run, digest);
   const std::string why = server ? server->why_forgetful(now) : "";
+  if (!why.empty()) refuse_as_forgetful(database, why);  // and again, if it is asked again
   server = now;
-  if (!why.empty()) refuse_as_forgetful(database, why);
 }
 
 bool PostgresLedger::State::held_alone() {
@@ -744,12 +745,14 @@ std::vector<std::uint32_t> PostgresLedger::claim_again(std::span<const Record> r
 /// A session like the one before, once that one is over.
 void PostgresLedger::State::return_to_work() {
   const std::string name = database.name();
+  whole = false;
   database.connect_again();
   database.call_it(name);
   refuse_if_last_is_lost(database);
   hold_as_host();
   hold(kTogether);
   meet_server();
+  whole = true;
 }
 
 /// @return the refused ones of a group that is durable; nullopt: nothing of it is there
@@ -814,7 +817,7 @@ void PostgresLedger::State::refuse_as_fenced() const {
 }
 
 void PostgresLedger::connect_if_lost() {
-  if (!state_->database.lost()) return;
+  if (!state_->database.lost() && state_->whole) return;
   state_->return_to_work();
   state_->failed = false;
 }

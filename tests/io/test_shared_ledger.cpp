@@ -129,6 +129,22 @@ TEST_F(SharedLedgerTest, IsHeldAloneOrShared) {
   EXPECT_THROW(static_cast<void>(alone.claim_range(0, 0)), LedgerError);
 }
 
+/// Of a session in the place of a lost one a part is no session: who is refused asks again.
+TEST_F(SharedLedgerTest, ASessionWithoutItsLocksIsNotTakenForAWholeOne) {
+  const auto host = join();
+  database_.ask(
+      "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> pg_backend_pid() "
+      "AND datname = current_database()");
+  EXPECT_THROW(static_cast<void>(host->facts()), LedgerError) << "its connection was cut";
+  {
+    const PostgresLedger alone(database_.address(), kDigest);
+    EXPECT_THROW(host->connect_if_lost(), LedgerBusy);
+    EXPECT_THROW(host->connect_if_lost(), LedgerBusy);
+  }
+  host->connect_if_lost();
+  EXPECT_THROW(PostgresLedger(database_.address(), kDigest), LedgerBusy) << "it has its lock again";
+}
+
 // --- an older copy
 
 /// The tables in which this host's records were are others now, without a new connection.
@@ -169,6 +185,25 @@ TEST_F(SharedLedgerTest, ABatchOfWhichRecordsAreMissingIsMarkedForEveryHost) {
   EXPECT_THROW(static_cast<void>(third->claim_again(intents_of({3}))), RecordsLost);
   EXPECT_EQ(database_.ask("SELECT count(*) FROM sagorder.attempt WHERE \"row\" = 3"), "0");
   EXPECT_EQ(second->claim_again(std::vector{placed_of(2)}), Indices{}) << "what became is told";
+  EXPECT_THROW(static_cast<void>(first->facts()), LedgerError) << "so was this one";
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(first->connect_if_lost(), RecordsLost);
+}
+
+/// Another server with all records, of which it is not known whether it has all of the others'.
+TEST_F(SharedLedgerTest, AServerThatMayHaveForgottenIsRefusedAsOftenAsItIsMet) {
+  const auto host = join();
+  EXPECT_EQ(host->claim(intents_of({1})), Indices{});
+  for (const char* const statement :
+       {"ALTER TABLE sagorder.attempt RENAME TO before",
+        "CREATE TABLE sagorder.attempt (LIKE sagorder.before) PARTITION BY LIST (run)",
+        "CREATE TABLE sagorder.attempt_now PARTITION OF sagorder.attempt DEFAULT",
+        "INSERT INTO sagorder.attempt SELECT * FROM sagorder.before",
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE pid <> "
+        "pg_backend_pid() AND datname = current_database()"}) {
+    database_.ask(statement);
+  }
+  EXPECT_THROW(static_cast<void>(host->facts()), LedgerError) << "its connection was cut";
+  for (int i = 0; i < 2; ++i) EXPECT_THROW(host->connect_if_lost(), RecordsLost);
 }
 
 // --- ranges
