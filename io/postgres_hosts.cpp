@@ -148,6 +148,20 @@ Share share_in(const PgRows& rows) {
           as_unsigned(rows.number(0, 2))};
 }
 
+/// What looks through all records of a batch is waited for as long as a commit.
+class Patiently {
+ public:
+  explicit Patiently(Postgres& database) : database_(database) {
+    database_.wait_for(kAnswerPatience);
+  }
+  ~Patiently() { database_.wait_for(kAskPatience); }
+  Patiently(const Patiently&) = delete;
+  Patiently& operator=(const Patiently&) = delete;
+
+ private:
+  Postgres& database_;
+};
+
 /// A number with a fraction, as text that is read back as the same.
 std::string exactly(double number) { return fmt::format("{}", number); }
 
@@ -261,7 +275,8 @@ void PostgresHosts::cut_canary(std::int64_t canary) {
 }
 
 bool PostgresHosts::has_run_begun() {
-  return ready()
+  const Patiently patiently(ready());
+  return database_
       .query(
           "SELECT EXISTS (SELECT FROM sagorder.host AS h JOIN sagorder.run AS r ON h.run = r.id "
           "WHERE r.id = $1 AND h.run_number = r.number AND EXISTS ("
@@ -477,9 +492,15 @@ std::string PostgresHosts::agree(const std::string& terms, bool bound) {
   return first;
 }
 
-std::vector<HostSeen> PostgresHosts::hosts() { return read_hosts(ready(), run_); }
+std::vector<HostSeen> PostgresHosts::hosts() {
+  const Patiently patiently(ready());
+  return read_hosts(database_, run_);
+}
 
-std::vector<OpenIntent> PostgresHosts::open_intents() { return read_open_intents(ready(), run_); }
+std::vector<OpenIntent> PostgresHosts::open_intents() {
+  const Patiently patiently(ready());
+  return read_open_intents(database_, run_);
+}
 
 bool PostgresHosts::fence(std::int64_t host) { return fence_host(ready(), run_, host); }
 

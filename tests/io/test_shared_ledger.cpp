@@ -595,6 +595,21 @@ TEST_F(LimitsTest, ARunHasBegunOnceAHostOfItHasTriedARow) {
   EXPECT_FALSE(join_run()->has_run_begun()) << "also for who is not the first";
 }
 
+/// The table of attempts is locked for longer than an ask of a working host may take.
+TEST_F(LimitsTest, WhetherARunHasBegunMayTakeItsTimeInALargeBatch) {
+  const auto host = join_run();
+  host->make_ranges(5, 0);
+  EXPECT_EQ(host->claim(intents_of({1})), Indices{});
+  Postgres other(database_.address(), Postgres::Use::writing);
+  const std::jthread slowly([&] {
+    other.run("BEGIN; LOCK TABLE sagorder.attempt; SELECT pg_sleep(3.3); COMMIT", "lock");
+  });
+  while (database_.ask("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND "
+                       "granted AND relation = 'sagorder.attempt'::regclass") == "0") {
+  }
+  EXPECT_TRUE(host->has_run_begun());
+}
+
 TEST_F(LimitsTest, WhoSleptThroughTheEndOfItsRunIsNoneOfTheNext) {
   const auto asleep = join_run();
   EXPECT_EQ(hold(*asleep, orders(6)), orders(6));
