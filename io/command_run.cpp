@@ -96,8 +96,8 @@ class Run {
     return conclude();
   }
 
-  /// Whether an attempt was begun: from then on nothing is as if there had been no run.
-  [[nodiscard]] bool has_begun() const { return pipeline_ && pipeline_->tally().intents > 0; }
+  /// Whether an attempt may be durable: from then on nothing is as if there had been no run.
+  [[nodiscard]] bool has_begun() const { return begun_first_; }
 
  private:
   /// The first that is done: the log learns of the run, and the progress how it is to speak.
@@ -661,7 +661,10 @@ class Run {
          settings_.metrics.empty() ? std::function<void()>() : [this] { write_metrics({}); },
          listener_ ? &*listener_ : nullptr,
          [this] { return metrics({}); },
-         [this] { remember_batch(); },
+         [this] {
+           remember_batch();
+           begun_first_ = true;
+         },
          shared_,
          terms_});
     signals_.hand_over();  // the driver has them
@@ -929,6 +932,7 @@ class Run {
   Facts facts_;
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled
+  bool begun_first_ = false;    // the first intents are on their way into the ledger
   std::optional<TlsContext> tls_;
   Routes routes_;
   std::unique_ptr<ResultsRepair> repair_;

@@ -185,8 +185,10 @@ class PlanTest(HostsTest):
         codes = [process.wait(60) for process in processes]
         self.assertEqual(codes, [ALL_PLACED] * 2, "the same batch goes on with it")
         self.server.sql("DELETE FROM sagorder.run", hosts.uri)
-        other = hosts.join().run("--plan", plan)
+        late = hosts.join()
+        other = late.run("--plan", plan)
         self.assertEqual(other.returncode, INPUT, other.stderr)
+        self.assertEqual(late.summary()["stop"], "refused", "though found out at the last")
         self.assertIn("plan.json: was used before", other.stderr)
         self.assertEqual(len(hosts.executed_rows()), 100)
 
