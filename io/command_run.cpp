@@ -679,6 +679,7 @@ class Run {
     network_now_ = nullptr;
     listener_.reset();
     canary_failed_ = driver.canary_failed();
+    waiting_ended_ = driver.waiting_ended();
     records_lost_ = driver.records_lost();
   }
 
@@ -791,19 +792,24 @@ class Run {
   /// it does not say that all is done.
   void look_back(Stop& stop, std::string& detail) {
     if (!membership_ || stop >= Stop::ledger_failed) return;
+    const bool waits = stop != Stop::interrupted && stop != Stop::abandoned && !waiting_ended_;
     const SteadyTime until = now().steady + kLookBackPatience;
-    while (true) {
+    for (bool told = false;; told = true) {
       try {
         membership_->look_back(*rows_, log_);
         break;
+      } catch (const RecordsLost& lost) {
+        stop = Stop::records_lost;
+        detail = lost.what();
+        return;
       } catch (const std::runtime_error& error) {
-        const bool waits = stop != Stop::interrupted && stop != Stop::abandoned;
-        if (waits && now().steady < until) {
-          std::this_thread::sleep_for(kLockAskedEvery);
-          continue;
-        }
         const std::string reason =
             fmt::format("what other hosts did could not be read: {}", error.what());
+        if (waits && now().steady < until && !signals_.interrupted()) {
+          if (!told) log_.warning(reason + "; it is asked for again");
+          signals_.wait(kLockAskedEvery);
+          continue;
+        }
         if (stop == Stop::abandoned) return log_.warning(reason);
         stop = Stop::ledger_failed;
         detail = reason;
@@ -926,13 +932,14 @@ class Run {
   SharedLedger* shared_ = nullptr;  // the ledger, where hosts share the batch
   std::optional<Membership> membership_;
   SharedTerms terms_;
+  bool begun_first_ = false;    // the first intents are on their way into the ledger
+  bool waiting_ended_ = false;  // the database is asked no more: an interrupt ended that
   bool canary_failed_ = false;  // of those that hosts share: one of its own rows
   std::string canary_lost_;     // likewise: by rows of earlier runs; empty: it is not
   std::string records_lost_;    // in words
   Facts facts_;
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled
-  bool begun_first_ = false;    // the first intents are on their way into the ledger
   std::optional<TlsContext> tls_;
   Routes routes_;
   std::unique_ptr<ResultsRepair> repair_;

@@ -135,6 +135,7 @@ class Driver::Loop {
   }
 
   [[nodiscard]] bool canary_failed() const { return canary_failed_; }
+  [[nodiscard]] bool waiting_ended() const { return ending_; }
   [[nodiscard]] const std::string& records_lost() const { return records_lost_; }
 
   [[nodiscard]] PoolCounters counters() const {
@@ -664,6 +665,8 @@ Driver::~Driver() = default;
 void Driver::run() { loop_->run(); }
 PoolCounters Driver::counters() const { return loop_->counters(); }
 bool Driver::canary_failed() const { return loop_->canary_failed(); }
+bool Driver::waiting_ended() const { return loop_->waiting_ended(); }
+
 const std::string& Driver::records_lost() const { return loop_->records_lost(); }
 
 }  // namespace sagorder::io

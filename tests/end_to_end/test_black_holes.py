@@ -3,12 +3,13 @@ within their lease, say so, and go on by themselves; no row is sent twice, and n
 them.
 """
 
+import signal
 import time
 import unittest
 
 from black_hole import ANSWERS, BOTH, WayToDatabase
 from database import Server
-from harness import ALL_PLACED, TIME_SCALE, Gateway
+from harness import ALL_PLACED, TIME_SCALE, UNWRITABLE, Gateway
 from host_processes import AWAY, LEASE_SECONDS, LIFE_SECONDS, SAYS_SECONDS, SLOW_SECONDS, Hosts
 
 ROWS = 600
@@ -117,6 +118,43 @@ class BeginningTest(BlackHolesTest):
         way.go_on()
         self.assertEqual(hosts.wait(), [ALL_PLACED], hosts.said())
         self.assert_each_once(hosts, 100)
+
+
+class EndTest(BlackHolesTest):
+    """All rows are placed, and the goodbye is not answered."""
+
+    def host_at_its_end(self):
+        hosts = self.hosts(0, rows=30, rate="200/s")
+        self.way = self.enterContext(WayToDatabase(self.server))
+        self.way.swallow_behind(b"sagorder.range SET host = NULL")
+        self.behind(self.way, hosts).begin()
+        self.wait_for_a_hole(self.way, hosts)
+        self.assert_each_once(hosts, 30)
+        return hosts
+
+    def assert_ends_with(self, stop, words, hosts):
+        self.assertEqual(hosts.wait(), [UNWRITABLE], hosts.said())
+        self.assertIn(words, hosts.said())
+        summary = hosts[0].summary()
+        self.assertEqual((summary["stop"], summary["exit_code"]), (stop, UNWRITABLE))
+
+    def test_an_interrupt_meanwhile_ends_in_order(self):
+        """Soon, and with a summary: what is asked from then on fails at once."""
+        hosts = self.host_at_its_end()
+        hosts[0].process.send_signal(signal.SIGINT)
+        words = "what other hosts did could not be read"
+        self.assert_ends_with("ledger_failed", words, hosts)
+
+    def test_records_that_are_missing_then_are_told_of(self):
+        """As in a server that took over without them, and that is met again and again."""
+        hosts = self.host_at_its_end()
+        self.server.sql("DELETE FROM sagorder.outcome", hosts.uri)
+        self.server.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+            "'sagorder'"
+        )
+        self.way.go_on()
+        self.assert_ends_with("records_lost", "records are missing that were durable", hosts)
 
 
 class OthersTest(BlackHolesTest):
