@@ -843,6 +843,7 @@ class Run {
     ByPlan plan;
     plan.planned = !settings_.plan.empty();
     plan.again = !pipeline_->limit_too_small();
+    plan.shared = shared_ != nullptr;
     plan.expired = approval_.is_over(summary.ended);
     plan.from_now = settings_.not_after && settings_.not_after->counts_from_now();
     plan.limit_at = place_of(limit_option(summary.stop));

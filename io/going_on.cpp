@@ -71,6 +71,12 @@ void add_reading(CommandLine& line, const Settings& settings) {
   }
 }
 
+void forget_limit(Limits& limits, Stop stop) {
+  if (stop == Stop::max_orders) limits.max_orders.reset();
+  if (stop == Stop::max_seats) limits.max_seats.reset();
+  if (stop == Stop::max_seat_months) limits.max_seat_months.reset();
+}
+
 /// Half as many orders in the same time, or as many in twice the time.
 RateLimit half_of(const RateLimit& rate) {
   if (rate.unlimited()) return RateLimit{};
@@ -213,8 +219,14 @@ GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const By
   if (canary_is_lost(settings.limits.canary, rows)) {
     return {"", plan_command(settings, 0), settings.without_canary};
   }
-  const bool nothing_fits = !plan.again && !limit_option(stop).empty();
+  const std::string option = limit_option(stop);
+  const bool nothing_fits = !plan.again && !option.empty();
   GoingOn same{"", "", settings.command_line};
+  if (plan.planned && nothing_fits && plan.limit_at.empty()) {
+    Settings without = settings;
+    forget_limit(without.limits, stop);
+    return {"", plan_command(without, settings.limits.canary), command_without(settings, option)};
+  }
   if (nothing_fits || plan.expired) same.new_plan = plan_command(settings, settings.limits.canary);
   if (!plan.planned) same.command = mended(settings, stop, plan);
   return same;

@@ -222,20 +222,16 @@ ordered_json rate_json(const RateLimit& rate) {
 }
 
 std::string limit_advice(const std::string& option, const ByPlan& plan) {
-  if (!plan.planned && plan.again) {
-    const std::string rest = plan.limit_at.empty()
-                                 ? ", and without " + option + " the rest:"
-                                 : ", by " + option.substr(2) + " of " + plan.limit_at + ":";
-    return "Look at the results; the same command buys as much again" + rest;
-  }
-  if (!plan.planned) {
-    return "The next row does not fit in " + option +
-           (plan.limit_at.empty() ? "; without it:"
-                                  : "; raise it at " + plan.limit_at + ", then the same command:");
-  }
-  return plan.again ? "Look at the results; the same command buys as much again, by the same plan:"
-                    : "The next row does not fit in " + option +
-                          "; raise or leave it out, in a new plan and in the command:";
+  const std::string when = plan.shared ? "once no host is at work, " : "";
+  const std::string again = "Look at the results; " + when + "the same command buys as much again";
+  if (plan.again && plan.planned) return again + ", by the same plan:";
+  if (plan.again && plan.limit_at.empty()) return again + ", and without " + option + " the rest:";
+  if (plan.again) return again + ", by " + option.substr(2) + " of " + plan.limit_at + ":";
+  const std::string small = "The next row does not fit in " + option;
+  if (plan.limit_at.empty())
+    return small + "; without it" + (plan.planned ? ", by a new plan:" : ":");
+  return small + "; raise it at " + plan.limit_at +
+         (plan.planned ? ", then a new plan, and the same command:" : ", then the same command:");
 }
 
 std::string canary_advice(const Rows& rows, const ByPlan& plan) {

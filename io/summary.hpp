@@ -48,6 +48,7 @@ std::string to_json(const Summary& summary, int indent = 2);
 struct ByPlan {
   bool planned = false;
   bool again = false;      ///< a run that begins anew may buy as much again, by the same limit
+  bool shared = false;     ///< the limits are those of all hosts at work together
   bool expired = false;    ///< or gone
   std::string limit_at{};  ///< where the limit that stopped the run stands; empty: the command line
   bool from_now = false;   ///< --not-after is a duration, which the same command begins anew
