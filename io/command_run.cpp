@@ -40,6 +40,7 @@ namespace {
 using nlohmann::json;
 
 constexpr milliseconds kLockAskedEvery{200};
+constexpr milliseconds kInterruptSeenIn{20};
 constexpr seconds kLookBackPatience{10};  // a server that recovers takes as long
 
 /// As long as it lives, the progress gives way to the lines of the log.
@@ -635,6 +636,11 @@ class Run {
         RequestWriter(settings_.scheme, settings_.method, credentials_.key),
         ResultWriter(results_->format(), validation_.columns), nonce_key);
     if (!is_work_left() || is_canary_lost()) return;
+    order();
+    signals_.take_over("sagorder: interrupted again; what was recorded is in the ledger\n");
+  }
+
+  void order() {
     input_.watch(nullptr);
     PoolOptions pool;
     pool.connections = settings_.connections;
@@ -679,7 +685,7 @@ class Run {
     network_now_ = nullptr;
     listener_.reset();
     canary_failed_ = driver.canary_failed();
-    waiting_ended_ = driver.waiting_ended();
+    waiting_ends_ = driver.waiting_ends();
     records_lost_ = driver.records_lost();
   }
 
@@ -792,8 +798,9 @@ class Run {
   /// it does not say that all is done.
   void look_back(Stop& stop, std::string& detail) {
     if (!membership_ || stop >= Stop::ledger_failed) return;
-    const bool waits = stop != Stop::interrupted && stop != Stop::abandoned && !waiting_ended_;
-    const SteadyTime until = now().steady + kLookBackPatience;
+    const SteadyTime until = std::min(now().steady + kLookBackPatience, waiting_ends_);
+    const std::jthread ending(
+        [this](const std::stop_token& over) { end_waiting_if_interrupted(over); });
     for (bool told = false;; told = true) {
       try {
         membership_->look_back(*rows_, log_);
@@ -805,8 +812,8 @@ class Run {
       } catch (const std::runtime_error& error) {
         const std::string reason =
             fmt::format("what other hosts did could not be read: {}", error.what());
-        if (waits && now().steady < until && !signals_.interrupted()) {
-          if (!told) log_.warning(reason + "; it is asked for again");
+        if (stop != Stop::abandoned && now().steady < until && !signals_.interrupted()) {
+          if (!told) log_.warning(reason + "; it is asked for again. Interrupt to end without it");
           signals_.wait(kLockAskedEvery);
           continue;
         }
@@ -819,6 +826,15 @@ class Run {
     if (stop != Stop::none || not_sent() == 0) return;
     stop = Stop::max_attempts;
     detail = "rows became pending again while other hosts ended";
+  }
+
+  /// While the database is asked at the end, and may be silent.
+  void end_waiting_if_interrupted(const std::stop_token& over) {
+    while (!over.stop_requested() && !signals_.interrupted()) signals_.wait(kInterruptSeenIn);
+    if (over.stop_requested()) return;
+    log_.warning(
+        fmt::format("interrupted: the database is waited for {} s more", kEndPatience.count()));
+    shared_->end_waiting_at(std::min(now().steady + kEndPatience, waiting_ends_));
   }
 
   [[nodiscard]] std::uint64_t not_sent() const {
@@ -933,11 +949,11 @@ class Run {
   SharedLedger* shared_ = nullptr;  // the ledger, where hosts share the batch
   std::optional<Membership> membership_;
   SharedTerms terms_;
-  bool begun_first_ = false;    // the first intents are on their way into the ledger
-  bool waiting_ended_ = false;  // the database is asked no more: an interrupt ended that
-  bool canary_failed_ = false;  // of those that hosts share: one of its own rows
-  std::string canary_lost_;     // likewise: by rows of earlier runs; empty: it is not
-  std::string records_lost_;    // in words
+  bool begun_first_ = false;  // the first intents are on their way into the ledger
+  SteadyTime waiting_ends_ = SteadyTime::max();  // for the database
+  bool canary_failed_ = false;                   // of those that hosts share: one of its own rows
+  std::string canary_lost_;   // likewise: by rows of earlier runs; empty: it is not
+  std::string records_lost_;  // in words
   Facts facts_;
   std::unique_ptr<Rows> rows_;
   Totals left_;  // valid rows that are not settled

@@ -135,7 +135,7 @@ class Driver::Loop {
   }
 
   [[nodiscard]] bool canary_failed() const { return canary_failed_; }
-  [[nodiscard]] bool waiting_ended() const { return ending_; }
+  [[nodiscard]] SteadyTime waiting_ends() const { return waiting_ends_; }
   [[nodiscard]] const std::string& records_lost() const { return records_lost_; }
 
   [[nodiscard]] PoolCounters counters() const {
@@ -369,6 +369,7 @@ class Driver::Loop {
   void end_waiting() {
     if (std::exchange(ending_, true)) return;
     shared_->end_waiting();
+    waiting_ends_ = std::min(waiting_ends_, now().steady + kEndPatience);
     end_at_last(2 * kEndPatience, static_cast<int>(ExitCode::interrupted),
                 "sagorder: ended, as the database was waited for long enough. What it has not "
                 "recorded is in doubt,\nas `sagorder status` tells; the same command goes on\n");
@@ -521,7 +522,10 @@ class Driver::Loop {
 
   [[nodiscard]] std::string words_of_interrupt() const {
     const std::string awaited = what_is_awaited();
-    if (awaited.empty()) return "interrupted: nothing more is sent, and nothing is under way";
+    if (awaited.empty()) {
+      return std::string("interrupted: nothing more is sent, and nothing is under way") +
+             (shared_ ? "; the database is told. Interrupt again to end without that" : "");
+    }
     const bool answers = parts_.pipeline.on_wire() > 0;
     return "interrupted: nothing more is sent; waiting for " + awaited + ". Interrupt again to " +
            (answers ? "give them up as in doubt" : "end without it");
@@ -549,6 +553,10 @@ class Driver::Loop {
 
   void give_up_later() {
     if (!parts_.grace) return;
+    if (shared_) {  // also where nothing is under way, and the goodbye alone is drawn out
+      waiting_ends_ = now().steady + *parts_.grace + kEndPatience;
+      parts_.shared->end_waiting_at(waiting_ends_);
+    }
     grace_timer_.expires_after(*parts_.grace);
     grace_timer_.async_wait([this](const boost::system::error_code& error) {
       if (error || finished_) return;
@@ -657,6 +665,7 @@ class Driver::Loop {
   std::uint32_t wanted_ = 0;
   bool finished_ = false;
   bool interrupted_ = false;
+  SteadyTime waiting_ends_ = SteadyTime::max();  // for the database
   bool ending_ = false;  // the database is waited for no longer, in a moment
 };
 
@@ -665,7 +674,7 @@ Driver::~Driver() = default;
 void Driver::run() { loop_->run(); }
 PoolCounters Driver::counters() const { return loop_->counters(); }
 bool Driver::canary_failed() const { return loop_->canary_failed(); }
-bool Driver::waiting_ended() const { return loop_->waiting_ended(); }
+SteadyTime Driver::waiting_ends() const { return loop_->waiting_ends(); }
 
 const std::string& Driver::records_lost() const { return loop_->records_lost(); }
 

@@ -94,8 +94,9 @@ class Driver {
   /// One of the first rows of a shared batch was not placed, so no other was begun.
   [[nodiscard]] bool canary_failed() const;
 
-  /// An interrupt ended the waiting for the database: all that asks it from then on fails at once.
-  [[nodiscard]] bool waiting_ended() const;
+  /// Whatever asks the database from then on fails at once, by an interrupt or the end of --grace;
+  /// SteadyTime::max(): it is waited for.
+  [[nodiscard]] SteadyTime waiting_ends() const;
 
   /// The shared ledger lacks, or may lack, what was durable in it: in words; empty: it does not.
   [[nodiscard]] const std::string& records_lost() const;

@@ -7,7 +7,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
-#include <string_view>
+#include <cstring>
 #include <system_error>
 
 #include "io/exit_code.hpp"
@@ -15,17 +15,20 @@
 namespace sagorder::io {
 namespace {
 
-constexpr std::string_view kAgain = "sagorder: interrupted again; nothing was sent\n";
+constexpr const char* kNothingSent = "sagorder: interrupted again; nothing was sent\n";
 
+std::atomic<const char*> said_again = kNothingSent;
 std::atomic<int> noted_at = -1;  // where the handler tells of interrupts; -1: nowhere
 std::atomic<bool> noted = false;
-static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free &&
+              std::atomic<const char*>::is_always_lock_free);
 
 /// Nothing but what may be called in a handler.
 void note(int /*signal*/) {
   const int before = errno;
   if (noted.exchange(true)) {
-    [[maybe_unused]] const auto said = ::write(STDERR_FILENO, kAgain.data(), kAgain.size());
+    const char* const words = said_again;
+    [[maybe_unused]] const auto said = ::write(STDERR_FILENO, words, std::strlen(words));
     ::_exit(static_cast<int>(ExitCode::interrupted));
   }
   const std::uint64_t one = 1;
@@ -37,6 +40,18 @@ void note(int /*signal*/) {
 
 EarlySignals::EarlySignals() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  said_again = kNothingSent;
+  listen();
+}
+
+void EarlySignals::take_over(const char* again) {
+  said_again = again;
+  std::uint64_t ignored = 0;
+  [[maybe_unused]] const auto emptied = ::read(event_, &ignored, sizeof ignored);
+  listen();
+}
+
+void EarlySignals::listen() {
   noted = false;
   noted_at = event_;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {

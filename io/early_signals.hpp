@@ -1,8 +1,8 @@
-// Interrupts while a run gets ready: SIGINT, SIGTERM, and SIGHUP unless it is ignored.
+// Interrupts while a run gets ready, or ends: SIGINT, SIGTERM, and SIGHUP unless it is ignored.
 //
 // The first one is noted, for whoever waits to end in order: what was made so far is taken back. A
-// second one ends the process at once, with the same exit code and a sentence. Once the run's loop
-// listens by itself this no longer does.
+// second one ends the process at once, with the same exit code and a sentence. While the run's loop
+// listens by itself this does not.
 #pragma once
 
 #include <csignal>
@@ -28,8 +28,13 @@ class EarlySignals {
 
   /// Somebody else handles these signals by now: leaves them as they are.
   void hand_over() { before_.clear(); }
+  /// Nobody else does any more. What was noted before is forgotten.
+  /// @param again what is said as a second one ends the process; lives as long as it
+  void take_over(const char* again);
 
  private:
+  void listen();
+
   int event_;
   std::map<int, struct sigaction> before_;
 };

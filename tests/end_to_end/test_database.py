@@ -17,6 +17,7 @@ from harness import (
     IN_DOUBT,
     INPUT,
     INTERRUPTED,
+    LIMIT,
     PATIENT,
     TIME_SCALE,
     UNWRITABLE,
@@ -162,13 +163,51 @@ class PromisesTest(DatabaseTest):
         self.assertIn(runs[-1].returncode, (ALL_PLACED, IN_DOUBT), runs[-1].stderr)
         self.assertEqual(len(set(batch.executed_rows())), len(batch.executed_rows()))
 
-    def test_an_interrupt_while_nothing_is_under_way_and_the_server_stands_still(self):
-        batch = self.batch(rows=30, rate="1/h")
+    def idle_and_frozen(self, *options):
+        """A run that waits for its next token, and a server that stands still."""
+        batch = self.batch(*options, rows=30, rate="1/h")
         process = batch.start()
         wait_for_orders(batch, 1, process)
         time.sleep(0.5)  # its outcome is durable
         self.addCleanup(self.server.thaw)
         self.server.freeze()
+        return batch, process
+
+    def assert_ends_in_order(self, batch, process):
+        self.assertEqual(process.wait(END_SECONDS * TIME_SCALE), UNWRITABLE)
+        wait_for_words(batch, "what other hosts did could not be read")
+        self.assertEqual(batch.summary()["exit_code"], UNWRITABLE)
+
+    def test_the_end_of_grace_while_nothing_is_under_way_and_the_server_stands_still(self):
+        batch, process = self.idle_and_frozen("--grace", "2s")
+        process.send_signal(signal.SIGTERM)
+        self.assert_ends_in_order(batch, process)
+
+    def test_interrupts_far_apart_while_the_server_stands_still(self):
+        """The goodbye is given up by then, and what other hosts did is asked for."""
+        batch, process = self.idle_and_frozen()
+        process.send_signal(signal.SIGINT)
+        wait_for_words(batch, "nothing is under way; the database is told")
+        time.sleep(8)
+        process.send_signal(signal.SIGINT)
+        wait_for_words(batch, "interrupted: the database is waited for 3 s more")
+        self.assert_ends_in_order(batch, process)
+
+    def test_an_interrupt_just_after_connections_were_cut(self):
+        """They are made anew to look back."""
+        for _ in range(3):
+            batch = self.batch(rows=30, rate="1/h")
+            process = batch.start()
+            wait_for_orders(batch, 1, process)
+            time.sleep(0.5)  # its outcome is durable
+            self.server.sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = "
+                "'sagorder'")
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(END_SECONDS * TIME_SCALE), LIMIT, batch.log.read_text())
+
+    def test_an_interrupt_while_nothing_is_under_way_and_the_server_stands_still(self):
+        batch, process = self.idle_and_frozen()
         for words in ("nothing is under way", "the database is waited for"):
             process.send_signal(signal.SIGINT)
             wait_for_words(batch, words)
