@@ -10,6 +10,10 @@
             alone, or answers alone, without a word; then they go on, or end
   gateway   the same between one host and the gateway
 
+Every third batch has limits of all hosts together, by which the first run ends before the last row;
+further runs by the same command do the rest (host_limits.py says what is judged of them). Its case
+says so: kill+limits:17.
+
 Judged: no row is executed twice and each is executed; the independent checker finds nothing in the
 ledger, and nothing in the results of all hosts together; rows without an outcome are those of a
 killed host, and as many as it may have under way at most, and so are those in doubt where a
@@ -27,6 +31,7 @@ from black_hole import ANSWERS, BOTH, REQUESTS, WayToDatabase, WayToGateway
 from campaign import Campaign, Trial, chance_of
 from database import Server
 from harness import ALL_PLACED, GATEWAY, IN_DOUBT, SAGORDER, UNWRITABLE, Gateway
+from host_limits import HostLimits, placed_in_turns
 from host_processes import AWAY, LEASE_SECONDS, LIFE_SECONDS, SAYS_SECONDS, SLOW_SECONDS, Hosts
 from standby import Standby
 
@@ -36,6 +41,11 @@ RATE = "300/s"
 IN_FLIGHT = 40
 REQUEST_TIMEOUT = 3
 FAULTS = ("kill", "pause", "cut", "backend", "restart", "failover", "hole", "gateway")
+LIMITED = "+limits"
+LIMITED_EVERY = 3  # of the cases; the faults take turns, for it does not divide their number
+# Exit codes that a fault may lead to, beside what the batch asks for. Whoever ends before a host is
+# back finds it dead, and what it has under way in doubt.
+PASSING = {"kill": (-signal.SIGKILL,), "pause": (IN_DOUBT,), "hole": (IN_DOUBT,)}
 HOLES = (BOTH, BOTH, (REQUESTS,), (ANSWERS,))
 LONG_HOLE_SECONDS = (31, 36)  # one that outlasts a commit's patience, of so many
 LONG_HOLES = 0.05
@@ -48,7 +58,7 @@ class DatabaseHosts(Campaign):
 
     summary = "three real hosts on one batch in PostgreSQL: hosts, server and connections fail"
     short = {"trials": len(FAULTS)}
-    form = "FAULT:SEED"
+    form = f"FAULT[{LIMITED}]:SEED"
     example = "kill:17"
 
     def needs(self):
@@ -56,16 +66,17 @@ class DatabaseHosts(Campaign):
 
     def knows(self, case):
         fault, seed = case.split(":")
-        return fault in FAULTS and seed.isdigit()
+        return fault.removesuffix(LIMITED) in FAULTS and seed.isdigit()
 
     def begin(self):
         self.server = self.held.enter_context(Server())
 
     def case(self, position, seed):
-        return f"{FAULTS[position % len(FAULTS)]}:{seed}"
+        limited = LIMITED if position % LIMITED_EVERY == 0 else ""
+        return f"{FAULTS[position % len(FAULTS)]}{limited}:{seed}"
 
     def trial(self, case):
-        fault, _ = case.split(":")
+        fault = case.split(":")[0].removesuffix(LIMITED)
         if fault != "failover":
             return self.tried(fault, case, self.server, None)
         with Server() as server, Standby(server) as standby:
@@ -74,8 +85,10 @@ class DatabaseHosts(Campaign):
 
     def tried(self, fault, case, server, standby):
         chance = chance_of(case)
+        limits = HostLimits.drawn(chance, ROWS) if LIMITED in case else HostLimits(ROWS)
+        self.limits = limits
         uri = server.new_database()
-        options = ["--max-in-flight", IN_FLIGHT]
+        options = ["--max-in-flight", IN_FLIGHT, *limits.options()]
         if fault == "gateway":
             options += ["--request-timeout", f"{REQUEST_TIMEOUT}s"]
         with contextlib.ExitStack() as held:
@@ -93,12 +106,16 @@ class DatabaseHosts(Campaign):
             for number in range(HOSTS):
                 hosts.hosts.append(joined(held, fault, hosts, number))
             hosts.start_all()
-            hosts.wait_for_orders(chance.randint(1, ROWS * 2 // 3))
+            hosts.wait_for_orders(chance.randint(1, min(ROWS * 2 // 3, int(limits.surely_fit))))
             found = getattr(self, fault)(chance, hosts, server, standby) or []
             again = begun_again(hosts)
+            if limits:
+                found += placed_in_turns(hosts, limits, PASSING.get(fault, ()))
             trial = judged(fault, hosts, hosts.wait(END_SECONDS))
             trial.violations = found + trial.violations
             trial.counts["hosts begun again"] = again
+            if limits:
+                trial.counts |= limits.counted(hosts)
             if trial.violations:
                 trial.detail = hosts.said()
             return trial
@@ -144,7 +161,7 @@ class DatabaseHosts(Campaign):
         for host in struck:
             host.way.swallow(chance.choice(HOLES))
         time.sleep(seconds)
-        found = silence(hosts, struck, begin, time.time())
+        found = silence(hosts, struck, begin, time.time(), self.limits)
         self.leave_holes(chance, struck)
         return found
 
@@ -186,14 +203,16 @@ def begun_again(hosts):
     return again
 
 
-def silence(hosts, struck, begin, end):
+def silence(hosts, struck, begin, end, limits):
     """What is wrong with hosts that cannot reach the database between two moments."""
     found = []
     alive = [host for host in struck if host.process.poll() is None]
     sent = hosts.executed_between(begin + LEASE_SECONDS + SLOW_SECONDS, end)
     if loud := sent & hosts.rows_of(struck):
         found.append(f"rows {sorted(loud)} were sent without a lease")
-    if end - begin < SAYS_SECONDS + SLOW_SECONDS or len(hosts.executed_rows()) == ROWS:
+    executed = hosts.executed_rows()
+    over = len(executed) == ROWS or limits.are_spent_by(executed)
+    if end - begin < SAYS_SECONDS + SLOW_SECONDS or over:
         return found
     for host in alive:
         if AWAY not in host.said():
@@ -220,10 +239,7 @@ def judged(fault, hosts, codes):
     if doubts > (IN_FLIGHT if hushed else 0):
         found.append(f"{doubts} rows are in doubt")
     wanted = IN_DOUBT if open_rows + doubts else ALL_PLACED
-    others = [code for code in codes if not (killed and code == -signal.SIGKILL)]
-    # Whoever ends before a host is back finds it dead, and what it has under way in doubt.
-    passing = (IN_DOUBT,) if fault in ("pause", "hole") else ()
-    if any(code not in (wanted, *passing) for code in others):
+    if any(code not in (wanted, *PASSING.get(fault, ())) for code in codes):
         found.append(f"the hosts end with {codes}, not {wanted}")
     again = hosts.join(gateway=hosts[0].way if hushed else None).run()
     if again.returncode != wanted or len(hosts.executed_rows()) != len(executed):

@@ -88,6 +88,12 @@ class Hosts:
         for host in self.hosts:
             host.begin()
 
+    def leave_out(self, option):
+        """From the commands of all, which were given it."""
+        self.options = [each for each in self.options if each != option]
+        for host in self.hosts:
+            host.options.remove(option)
+
     def wait(self, seconds=60):
         """@return the exit codes, in order"""
         deadline = time.monotonic() + seconds * TIME_SCALE
@@ -134,6 +140,62 @@ class Hosts:
         """State to how many rows have it, by the ledger."""
         rows = self.server.sql("SELECT state, count(*) FROM sagorder.orders GROUP BY 1", self.uri)
         return {state: int(count) for state, count in rows}
+
+    def doubts(self):
+        """How many rows are in doubt, or under way at a host that died."""
+        states = self.states()
+        return states.get("in_doubt", 0) + states.get("intended", 0)
+
+    def rows_left(self):
+        """How many rows a host may still send."""
+        states = self.states()
+        return self.rows - sum(states.values()) + states.get("pending", 0)
+
+    def bought_by_run(self):
+        """Number of a run to the rows that its hosts have bought or may have, by the ledger: all
+        that they tried but what was not executed or rejected."""
+        tried = self.server.sql(
+            'SELECT h.run_number, a."row" FROM sagorder.host AS h LEFT JOIN sagorder.attempt AS a '
+            "ON a.host = h.id AND NOT EXISTS (SELECT FROM sagorder.outcome AS o WHERE "
+            'o.run = a.run AND o."row" = a."row" AND o.attempt = a.number AND o.kind IN (1, 3)) '
+            "WHERE h.run_number > 0 ORDER BY h.run_number",
+            self.uri,
+        )
+        runs = {int(run): [] for run, _ in tried}
+        for run, row in tried:
+            if row:
+                runs[int(run)].append(int(row))
+        return runs
+
+    def runs_that_overlap(self):
+        """Pairs of runs: an order of the second was begun while a host of the first was at work, by
+        the ledger."""
+        return self.server.sql(
+            "SELECT DISTINCT early.run_number, late.run_number FROM sagorder.host AS early JOIN "
+            "sagorder.host AS late ON early.run_number BETWEEN 1 AND late.run_number - 1 JOIN "
+            "sagorder.attempt AS a ON a.host = late.id WHERE a.at_ms < floor(1000 * extract(epoch "
+            f"FROM least(early.left_at, early.heartbeat_at + interval '{LIFE_SECONDS} s')))",
+            self.uri,
+        )
+
+    def rows_ahead_of(self, canary):
+        """Rows that were tried before all of the first ones were placed, by the ledger."""
+        rows = self.server.sql(
+            f'SELECT a."row" FROM sagorder.attempt AS a WHERE a."row" > {canary} AND {canary} > '
+            '(SELECT count(*) FROM sagorder.outcome AS o WHERE o.run = a.run AND '
+            f'o."row" <= {canary} AND o.kind = 2 AND o.seq < a.seq)',
+            self.uri,
+        )
+        return [int(row) for (row,) in rows]
+
+    def wait_until_nobody_is_at_work(self):
+        """By the ledger, too: who died has not been heard of for its life."""
+        while self.server.sql(
+            "SELECT id FROM sagorder.host WHERE left_at IS NULL AND heartbeat_at > "
+            f"clock_timestamp() - interval '{LIFE_SECONDS} s'",
+            self.uri,
+        ):
+            time.sleep(0.05)
 
     def lines(self):
         """The whole lines of all hosts' results."""
