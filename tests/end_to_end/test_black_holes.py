@@ -161,7 +161,7 @@ class OthersTest(BlackHolesTest):
     def test_nobody_waits_for_a_host_that_is_cut_off_within_a_transaction(self):
         """Its connection falls silent while it holds the batch's row, which each lease locks. The
         server hears of no end: it has to end such a session by itself."""
-        hosts = self.hosts(2, rows=1600, rate="200/s")
+        hosts = self.hosts(2, rows=1600, rate=f"{200 / TIME_SCALE:g}/s")  # at work all the while
         hosts.start_all()
         hosts.wait_for_orders(100)
         way = self.enterContext(WayToDatabase(self.server))
