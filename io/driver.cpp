@@ -344,9 +344,26 @@ class Driver::Loop {
     });
   }
 
+  /// On the ledger's thread.
   LedgerThread::Commit way_to_commit() {
-    if (!shared_) return [this](std::span<const Record> group) { parts_.ledger.commit(group); };
-    return [this](std::span<const Record> group) { refused_ = shared_->commit(group); };
+    return [this](std::span<const Record> group) {
+      prepare_commits();
+      if (!shared_) return parts_.ledger.commit(group);
+      refused_ = shared_->commit(group);
+    };
+  }
+
+  /// Before the first one. A database may be silent then: the loop tells of it meanwhile, and hears
+  /// an interrupt.
+  void prepare_commits() {
+    if (!parts_.before_first_commit) return;
+    try {
+      parts_.before_first_commit();
+    } catch (...) {
+      not_begun_ = true;
+      throw;
+    }
+    parts_.before_first_commit = nullptr;
   }
 
   /// A goodbye that a silent database draws out is cut short by an interrupt, too.
@@ -433,10 +450,6 @@ class Driver::Loop {
   }
 
   void commit(std::span<const Record> records) {
-    if (parts_.before_first_commit) {
-      parts_.before_first_commit();
-      parts_.before_first_commit = nullptr;
-    }
     kill_point("commit:before-handed-over");
     ledger_thread_->commit(records);
   }
@@ -447,6 +460,7 @@ class Driver::Loop {
       dispatch(event::Committed{refused_});
       return;
     }
+    if (not_begun_) std::rethrow_exception(error);
     try {
       std::rethrow_exception(error);
     } catch (const RecordsLost& lost) {
@@ -647,6 +661,7 @@ class Driver::Loop {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::uint16_t> owner_;  // of a slot's exchange: index into workers_
   LedgerThread* ledger_thread_ = nullptr;
+  bool not_begun_ = false;  // what comes before the first commit failed; written by that thread
 
   std::optional<SharedBatch> shared_;  // these: of a batch that hosts share
   std::optional<RangeRows> range_rows_;

@@ -69,8 +69,8 @@ struct DriverParts {
   std::function<void()> write_metrics;
   const Listener* metrics_listener = nullptr;  ///< nullptr: nobody is served
   std::function<std::string()> metrics_text;
-  /// Called once, before the first intent is made durable; what it throws ends the run with
-  /// nothing sent.
+  /// Called once, on the ledger's thread, before the first intent is made durable; what it throws
+  /// ends the run with nothing sent.
   std::function<void()> before_first_commit;
   /// Of a batch that hosts share, `ledger` then; nullptr: it is this process's alone.
   SharedLedger* shared = nullptr;

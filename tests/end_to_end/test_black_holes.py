@@ -9,8 +9,9 @@ import unittest
 
 from black_hole import ANSWERS, BOTH, WayToDatabase
 from database import Server
-from harness import ALL_PLACED, TIME_SCALE, UNWRITABLE, Gateway
+from harness import ALL_PLACED, LIMIT, TIME_SCALE, UNWRITABLE, Gateway
 from host_processes import AWAY, LEASE_SECONDS, LIFE_SECONDS, SAYS_SECONDS, SLOW_SECONDS, Hosts
+from test_database import wait_for_words
 
 ROWS = 600
 
@@ -117,6 +118,23 @@ class BeginningTest(BlackHolesTest):
         self.assertEqual(hosts.executed_rows(), [])
         way.go_on()
         self.assertEqual(hosts.wait(), [ALL_PLACED], hosts.said())
+        self.assert_each_once(hosts, 100)
+
+    def test_what_comes_before_the_first_order_is_not_answered(self):
+        """A host says so and hears an interrupt; it has drawn its run, and nobody tells it."""
+        hosts = self.hosts(0, rows=100, rate="200/s")
+        way = self.enterContext(WayToDatabase(self.server))
+        way.swallow_behind(b"run@")
+        host = self.behind(way, hosts)
+        process = host.begin()
+        self.wait_for_a_hole(way, hosts)
+        wait_for_words(host, AWAY, seconds=SAYS_SECONDS + SLOW_SECONDS)
+        process.send_signal(signal.SIGINT)
+        wait_for_words(host, "interrupted: nothing more is sent", seconds=SLOW_SECONDS)
+        way.go_on()
+        self.assertEqual(hosts.wait(), [LIMIT], hosts.said())
+        self.assertEqual(hosts.executed_rows(), [])
+        self.assertEqual(host.run().returncode, ALL_PLACED, "the same command goes on")
         self.assert_each_once(hosts, 100)
 
 
