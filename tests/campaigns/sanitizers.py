@@ -22,12 +22,12 @@ TARGETS = {
     "address": [
         *PROGRAMS,
         *("engine_tests", "io_tests", "postgres_tests", "gateway_tests"),
-        *("fuzz_corpora", "simulation", "ledger_in_memory_tests"),
+        *("fuzz_corpora", "simulation", "simulation_hosts", "ledger_in_memory_tests"),
     ],
     "thread": [*PROGRAMS, "io_tests", "postgres_tests", "gateway_tests"],
 }
 # They run programs of their own, or look at a Release.
-ALREADY = ("campaign_", "kill_points_", "simulation_planted", "bench_")
+ALREADY = ("campaign_", "kill_points_", "simulation_planted", "simulation_hosts_planted", "bench_")
 NEVER = {
     "address": ALREADY,
     "thread": (*ALREADY, "engine_", "fuzz_", "simulation", "ledger_in_memory"),
