@@ -86,7 +86,7 @@ def placed_in_turns(hosts, limits, passing):
     @param passing exit codes that the fault may lead to  @return what is wrong"""
     hosts.wait()
     found = of_ended(hosts, limits, passing)
-    runs = len(hosts.bought_by_run())
+    disturbed = len(hosts.bought_by_run())
     if limits.canary and hosts.doubts():  # it was lost, and a person lets the rest go
         hosts.leave_out(f"--canary={limits.canary}")
         limits = replace(limits, canary=0)
@@ -95,43 +95,47 @@ def placed_in_turns(hosts, limits, passing):
     left = True
     while left:
         if time.monotonic() > deadline:
-            return [*found, f"{hosts.rows_left()} rows are left after {FINISH_SECONDS} s"]
+            found.append(f"{hosts.rows_left()} rows are left after {FINISH_SECONDS} s")
+            break
         left = hosts.rows_left() > 0
         hosts.start_all()
         hosts.wait()
         found += of_ended(hosts, limits, ())
-    return found + wasted(hosts, limits, runs)
+    return found + of_runs(hosts, limits, disturbed)
 
 
 def of_ended(hosts, limits, passing):
-    """What is wrong with a batch whose hosts have all ended."""
-    runs = hosts.bought_by_run()
-    found = [
-        f"run {number} buys {len(bought)} orders and {sum(bought)} seats, of {limits.options()}"
-        for number, bought in runs.items()
-        if limits.are_exceeded_by(bought)
-    ]
-    for early, late in hosts.runs_that_overlap():
-        found.append(f"an order of run {late} is begun while a host of run {early} is at work")
+    """What is wrong with hosts that have all ended."""
+    found = []
     if early := hosts.rows_ahead_of(limits.canary):
         found.append(f"rows {early} are tried before the first {limits.canary} are placed")
     left = hosts.rows_left()
-    allowed = {LIMIT, *passing, IN_DOUBT if hosts.doubts() else LIMIT}
+    allowed = {LIMIT, *passing}
+    if hosts.doubts():
+        allowed.add(IN_DOUBT)
+    if left == 0:
+        allowed.add(ALL_PLACED)
     for host in hosts:
         code = host.process.returncode
-        if code not in allowed | ({ALL_PLACED} if left == 0 else set()):
+        if code not in allowed:
             found.append(f"with {left} rows left a host ends with {code}")
         if left and code != -signal.SIGKILL and not limits.are_named_by(host):
             found.append(f"with {left} rows left a host ends and names no limit of its own")
     return found
 
 
-def wasted(hosts, limits, first):
-    """Runs after the first ones that bought less than they might, though nothing failed."""
-    found = []
-    bought = []
-    for number, (run, rows) in enumerate(hosts.bought_by_run().items()):
-        bought += rows
-        if number >= first and len(bought) < limits.rows and not limits.are_spent_by(rows):
-            found.append(f"run {run} stops at {len(rows)} orders, of {limits.options()}")
+def of_runs(hosts, limits, disturbed):
+    """What is wrong with the runs of a batch, in so many of which, the first, something failed."""
+    found = [
+        f"an order of run {late} is begun while a host of run {early} is at work"
+        for early, late in hosts.runs_that_overlap()
+    ]
+    left = limits.rows
+    for number, (run, bought) in enumerate(hosts.bought_by_run().items()):
+        left -= len(bought)
+        told = f"run {run} buys {len(bought)} orders and {sum(bought)} seats, of {limits.options()}"
+        if limits.are_exceeded_by(bought):
+            found.append(told)
+        if number >= disturbed and left > 0 and not limits.are_spent_by(bought):
+            found.append(f"{told}, and leaves {left}, though nothing fails")
     return found
