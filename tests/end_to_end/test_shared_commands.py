@@ -190,14 +190,18 @@ class ResolveTest(SharedTest):
         self.assertEqual(whole.returncode, ALL_PLACED, whole.stderr)
         self.assertEqual(batch.violations(), [])
 
-    def test_no_order_is_given_to_a_row_that_another_host_may_be_told_of(self):
-        batch, _, rows = self.killed()
-        self.set_hosts(batch, DEAD)
+    def put_under_way_on_another(self, batch, row):
+        """A row of the dead host's, on one that is alive."""
         self.server.sql(
             "WITH live AS (INSERT INTO sagorder.host(run, name, process, heartbeat_at) "
             "SELECT id, 'another', 7, clock_timestamp() FROM sagorder.run RETURNING id) "
-            f'UPDATE sagorder.attempt SET host = live.id FROM live WHERE "row" = {rows[0]}',
+            f'UPDATE sagorder.attempt SET host = live.id FROM live WHERE "row" = {row}',
             batch.uri)
+
+    def test_no_order_is_given_to_a_row_that_another_host_may_be_told_of(self):
+        batch, _, rows = self.killed()
+        self.set_hosts(batch, DEAD)
+        self.put_under_way_on_another(batch, rows[0])
         placed = ("resolve", "--row", rows[1], "--placed", "813981303903437")
         refused = self.anywhere(batch, *placed)
         self.assertEqual(refused.returncode, BUSY, refused.stdout)
@@ -213,11 +217,7 @@ class ResolveTest(SharedTest):
             with self.subTest(behind=behind):
                 batch, _, rows = self.killed()
                 self.set_hosts(batch, DEAD)
-                self.server.sql(
-                    "WITH live AS (INSERT INTO sagorder.host(run, name, process, heartbeat_at) "
-                    "SELECT id, 'another', 7, clock_timestamp() FROM sagorder.run RETURNING id) "
-                    f'UPDATE sagorder.attempt SET host = live.id FROM live WHERE "row" = {rows[0]}',
-                    batch.uri)
+                self.put_under_way_on_another(batch, rows[0])
                 way = self.enterContext(WayToDatabase(self.server))
                 way.swallow_behind(behind)
                 number = "813981303903437"
