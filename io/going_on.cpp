@@ -71,10 +71,11 @@ void add_reading(CommandLine& line, const Settings& settings) {
   }
 }
 
-void forget_limit(Limits& limits, Stop stop) {
-  if (stop == Stop::max_orders) limits.max_orders.reset();
-  if (stop == Stop::max_seats) limits.max_seats.reset();
-  if (stop == Stop::max_seat_months) limits.max_seat_months.reset();
+Settings without_limit(Settings settings, Stop stop) {
+  if (stop == Stop::max_orders) settings.limits.max_orders.reset();
+  if (stop == Stop::max_seats) settings.limits.max_seats.reset();
+  if (stop == Stop::max_seat_months) settings.limits.max_seat_months.reset();
+  return settings;
 }
 
 /// Half as many orders in the same time, or as many in twice the time.
@@ -86,10 +87,6 @@ RateLimit half_of(const RateLimit& rate) {
 
 /// The command that does what the advice of the stop says (io/summary), where that is not the same.
 std::string mended(const Settings& settings, Stop stop, const ByPlan& plan) {
-  const std::string option = limit_option(stop);
-  if (!option.empty() && !plan.again && plan.limit_at.empty()) {
-    return command_without(settings, option);
-  }
   if (stop == Stop::not_after && !plan.from_now) return command_without(settings, "--not-after");
   if (stop != Stop::max_attempts) return settings.command_line;
   return command_of(settings, words_with(words_without(settings.words, "--rate"), "--rate",
@@ -220,16 +217,19 @@ GoingOn going_on(const Settings& settings, Stop stop, const Rows& rows, const By
     return {"", plan_command(settings, 0), settings.without_canary};
   }
   const std::string option = limit_option(stop);
-  const bool nothing_fits = !plan.again && !option.empty();
-  GoingOn same{"", "", settings.command_line};
-  if (plan.planned && nothing_fits && plan.limit_at.empty()) {
-    Settings without = settings;
-    forget_limit(without.limits, stop);
-    return {"", plan_command(without, settings.limits.canary), command_without(settings, option)};
+  const bool too_small = !plan.again && !option.empty();
+  const bool left_out = too_small && plan.limit_at.empty();
+  GoingOn next{"", "", settings.command_line};
+  if (too_small || plan.expired) {
+    next.new_plan =
+        plan_command(left_out ? without_limit(settings, stop) : settings, settings.limits.canary);
   }
-  if (nothing_fits || plan.expired) same.new_plan = plan_command(settings, settings.limits.canary);
-  if (!plan.planned) same.command = mended(settings, stop, plan);
-  return same;
+  if (left_out) {
+    next.command = command_without(settings, option);
+  } else if (!plan.planned) {
+    next.command = mended(settings, stop, plan);
+  }
+  return next;
 }
 
 std::string to_text(const GoingOn& going_on, std::string_view intent) {
