@@ -41,7 +41,8 @@ using nlohmann::json;
 
 constexpr milliseconds kLockAskedEvery{200};
 constexpr milliseconds kInterruptSeenIn{20};
-constexpr seconds kLookBackPatience{10};  // a server that recovers takes as long
+constexpr std::string_view kNotSeen = "what other hosts did could not be read";
+constexpr seconds kLookBackPatience{10};
 
 /// As long as it lives, the progress gives way to the lines of the log.
 class GivingWay {
@@ -798,34 +799,43 @@ class Run {
   /// it does not say that all is done.
   void look_back(Stop& stop, std::string& detail) {
     if (!membership_ || stop >= Stop::ledger_failed) return;
+    try {
+      see_what_others_did(stop != Stop::abandoned);
+    } catch (const RecordsLost& lost) {
+      stop = Stop::records_lost;
+      detail = lost.what();
+      return;
+    } catch (const std::runtime_error& error) {
+      const std::string reason = fmt::format("{}: {}", kNotSeen, error.what());
+      if (stop == Stop::abandoned) return log_.warning(reason);
+      stop = Stop::ledger_failed;
+      detail = reason;
+      return;
+    }
+    if (stop != Stop::none || not_sent() == 0) return;
+    stop = Stop::max_attempts;
+    detail = "rows became pending again while other hosts ended";
+  }
+
+  /// @param again it is asked for anew, as long as a server that recovers takes
+  void see_what_others_did(bool again) {
     const SteadyTime until = std::min(now().steady + kLookBackPatience, waiting_ends_);
     const std::jthread ending(
         [this](const std::stop_token& over) { end_waiting_if_interrupted(over); });
     for (bool told = false;; told = true) {
       try {
-        membership_->look_back(*rows_, log_);
-        break;
-      } catch (const RecordsLost& lost) {
-        stop = Stop::records_lost;
-        detail = lost.what();
-        return;
+        return membership_->look_back(*rows_, log_);
+      } catch (const RecordsLost&) {
+        throw;
       } catch (const std::runtime_error& error) {
-        const std::string reason =
-            fmt::format("what other hosts did could not be read: {}", error.what());
-        if (stop != Stop::abandoned && now().steady < until && !signals_.interrupted()) {
-          if (!told) log_.warning(reason + "; it is asked for again. Interrupt to end without it");
-          signals_.wait(kLockAskedEvery);
-          continue;
+        if (!again || now().steady >= until || signals_.interrupted()) throw;
+        if (!told) {
+          log_.warning(fmt::format("{}: {}; it is asked for again. Interrupt to end without it",
+                                   kNotSeen, error.what()));
         }
-        if (stop == Stop::abandoned) return log_.warning(reason);
-        stop = Stop::ledger_failed;
-        detail = reason;
-        return;
       }
+      signals_.wait(kLockAskedEvery);
     }
-    if (stop != Stop::none || not_sent() == 0) return;
-    stop = Stop::max_attempts;
-    detail = "rows became pending again while other hosts ended";
   }
 
   /// While the database is asked at the end, and may be silent.
