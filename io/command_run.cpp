@@ -15,13 +15,13 @@
 #include "io/commands.hpp"
 #include "io/credentials.hpp"
 #include "io/driver.hpp"
-#include "io/early_signals.hpp"
 #include "io/entrance.hpp"
 #include "io/going_on.hpp"
 #include "io/kill_point.hpp"
 #include "io/ledger_place.hpp"
 #include "io/membership.hpp"
 #include "io/metrics.hpp"
+#include "io/noted_signals.hpp"
 #include "io/outcome_log.hpp"
 #include "io/process.hpp"
 #include "io/references.hpp"
@@ -946,7 +946,7 @@ class Run {
   GivingWay giving_way_;
   OutcomeLog outcomes_{log_};
   const WallTime begun_ = now().wall;
-  EarlySignals signals_;
+  NotedSignals signals_;
   std::string doing_;
   OrdersFile input_;
   std::optional<WallTime> not_after_;

@@ -12,13 +12,13 @@
 
 namespace sagorder::io {
 
-class EarlySignals {
+class NotedSignals {
  public:
   /// One at a time in a process.
-  EarlySignals();
-  ~EarlySignals();
-  EarlySignals(const EarlySignals&) = delete;
-  EarlySignals& operator=(const EarlySignals&) = delete;
+  NotedSignals();
+  ~NotedSignals();
+  NotedSignals(const NotedSignals&) = delete;
+  NotedSignals& operator=(const NotedSignals&) = delete;
 
   [[nodiscard]] bool interrupted() const;
   /// Becomes readable with an interrupt, and stays so.

@@ -1,4 +1,4 @@
-#include "io/early_signals.hpp"
+#include "io/noted_signals.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -38,20 +38,20 @@ void note(int /*signal*/) {
 
 }  // namespace
 
-EarlySignals::EarlySignals() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+NotedSignals::NotedSignals() : event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (event_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
   said_again = kNothingSent;
   listen();
 }
 
-void EarlySignals::take_over(const char* again) {
+void NotedSignals::take_over(const char* again) {
   said_again = again;
   std::uint64_t ignored = 0;
   [[maybe_unused]] const auto emptied = ::read(event_, &ignored, sizeof ignored);
   listen();
 }
 
-void EarlySignals::listen() {
+void NotedSignals::listen() {
   noted = false;
   noted_at = event_;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
@@ -66,15 +66,15 @@ void EarlySignals::listen() {
   }
 }
 
-EarlySignals::~EarlySignals() {
+NotedSignals::~NotedSignals() {
   for (const auto& [signal, action] : before_) ::sigaction(signal, &action, nullptr);
   noted_at = -1;
   ::close(event_);
 }
 
-bool EarlySignals::interrupted() const { return noted; }
+bool NotedSignals::interrupted() const { return noted; }
 
-void EarlySignals::wait(milliseconds span) const {
+void NotedSignals::wait(milliseconds span) const {
   pollfd event{event_, POLLIN, 0};
   ::poll(&event, 1, static_cast<int>(span.count()));
 }
